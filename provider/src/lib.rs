@@ -1,1 +1,36 @@
-//! Being laid.
+//! The contract between the engine and any provider, and the words they speak.
+//!
+//! A [`Provider`] is a kind of storage, compiled in as a crate. Opened with a configuration it becomes a [`Storage`]:
+//! one account, with what it can do declared in its [`Facts`] and done through [`Source`] (photos come home), [`Sink`]
+//! (photos go out) and [`Albums`].
+//!
+//! The division of labour: the provider speaks its protocol, one attempt per call, and keeps nothing that must
+//! survive a crash. The engine owns everything else: retries (an [`Error`] has a [`Class`], and the class decides), the
+//! ledger, the budget, the batches, the secrets at rest. What the provider needs from the engine it asks of its
+//! [`Host`].
+//!
+//! No I/O happens here.
+
+mod album;
+mod check;
+mod config;
+mod error;
+mod facts;
+mod host;
+mod item;
+mod provider;
+mod sink;
+mod source;
+mod storage;
+
+pub use album::{Album, AlbumId, AlbumPage, Albums};
+pub use check::{Check, Verdict};
+pub use config::{Config, Revision, Secrets};
+pub use error::{Class, Error, Reason};
+pub use facts::{BatchPolicy, Capabilities, Facts, Format, Meter, Resets, UploadLimits};
+pub use host::{Conflict, Cost, Host};
+pub use item::{Address, Fidelity, Kind, Readiness, RemoteId, RemoteItem};
+pub use provider::{Description, Provider};
+pub use sink::{Content, Sink, Staged, UploadToken};
+pub use source::{Body, Cursor, Existence, Page, Part, Selection, Source};
+pub use storage::Storage;

@@ -1,0 +1,106 @@
+//! What a storage declares: capabilities, limits, meters. The engine and the user interface obey it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{Kind, Selection};
+
+/// Everything a storage declares of itself.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// What is counted against the account or its project, and when the count starts again.
+    pub meters: Vec<Meter>,
+    /// How uploads are committed.
+    pub batch: BatchPolicy,
+    /// What it takes.
+    pub limits: UploadLimits,
+    /// What its configuration selects, where a plan does not say otherwise.
+    pub selection: Selection,
+}
+
+/// What a storage can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one yes or no that a form shows")]
+pub struct Capabilities {
+    /// It can tell what it holds.
+    pub list: bool,
+    /// It can give the bytes of what it holds.
+    pub download: bool,
+    /// It takes new items.
+    pub upload: bool,
+    /// It has albums.
+    pub albums: bool,
+}
+
+/// Something that is counted, with a daily limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meter {
+    /// Stable name, the same as in [`Cost`](crate::Cost): `api`, `media`.
+    pub id: &'static str,
+    /// Who shares the count, for instance a Google Cloud project number.
+    pub account: String,
+    /// Requests per day.
+    pub limit: u32,
+    /// When the count starts again.
+    pub resets: Resets,
+}
+
+/// When a meter starts again from zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resets {
+    /// Every day at midnight in this IANA time zone.
+    DailyAt(&'static str),
+}
+
+/// How uploads are committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchPolicy {
+    /// The most items that one commit takes; at least 1.
+    pub size: usize,
+    /// The most items that may be staged and not yet committed; at least `size`.
+    pub staged: usize,
+    /// A batch that is not full is committed when nothing has joined it for this long while more is still on its way.
+    pub idle: Duration,
+}
+
+/// What a storage takes, so that nothing is sent that would be refused.
+#[derive(Clone, Debug, Default)]
+pub struct UploadLimits {
+    /// The formats it documents, by file extension.
+    pub formats: &'static [Format],
+    /// The largest photo, in bytes.
+    pub photo_bytes: u64,
+    /// The largest video, in bytes.
+    pub video_bytes: u64,
+    /// The longest title of an album, in characters.
+    pub album_title_chars: usize,
+}
+
+/// One format that a storage takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// The file extension, lower case, without the dot.
+    pub extension: &'static str,
+    /// Whether files of this format are photos or videos.
+    pub kind: Kind,
+    /// The media type to declare when sending.
+    pub mime_type: &'static str,
+}
+
+impl UploadLimits {
+    /// The format that goes with a file's extension, whatever its case.
+    pub fn format_of(&self, extension: &str) -> Option<&'static Format> {
+        self.formats.iter().find(|format| format.extension.eq_ignore_ascii_case(extension))
+    }
+
+    /// The largest file of this kind, in bytes.
+    pub fn largest(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Photo => self.photo_bytes,
+            Kind::Video => self.video_bytes,
+        }
+    }
+}

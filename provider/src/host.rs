@@ -1,0 +1,36 @@
+//! What the engine does for a provider.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{Error, Revision, Secrets};
+
+/// What one HTTP attempt costs, named by the [`Meter`](crate::Meter) that counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cost(pub &'static str);
+
+/// Somebody else saved newer secrets; these are they.
+#[derive(Debug)]
+pub struct Conflict(pub Secrets);
+
+/// The engine, as a provider sees it.
+#[async_trait]
+pub trait Host: Send + Sync + fmt::Debug {
+    /// Asked before every HTTP attempt. Waits until the attempt fits the pace, and counts it.
+    ///
+    /// # Errors
+    /// Class [`Quota`](crate::Class::Quota) when the budget is spent: the attempt must not be made (I7).
+    async fn permit(&self, cost: Cost) -> Result<(), Error>;
+
+    /// Stores refreshed secrets at once, if those stored are still the ones of revision `seen`. Gives the new revision.
+    ///
+    /// # Errors
+    /// [`Ok`] of [`Err`]: the conflict, with the newer secrets, which are to be used instead. The outer error: they
+    /// could not be stored.
+    async fn save_secrets(&self, seen: Revision, new: Secrets) -> Result<Result<Revision, Conflict>, Error>;
+
+    /// The present moment, by the engine's clock.
+    fn now(&self) -> Timestamp;
+}

@@ -1,0 +1,72 @@
+//! The way photos go out: bytes are sent, which stages them; a commit makes items of what is staged.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::{AlbumId, Error, RemoteItem};
+
+/// The bytes of one file, ready to be sent, as often as it takes.
+#[derive(Clone)]
+pub struct Content {
+    /// The name the item shall have. Not a path.
+    pub file_name: String,
+    /// The media type to declare, if it is known.
+    pub mime_type: Option<&'static str>,
+    /// How many bytes there are.
+    pub length: u64,
+    /// Opens the bytes from the beginning.
+    pub open: Arc<dyn Fn() -> BoxStream<'static, std::io::Result<Bytes>> + Send + Sync>,
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content")
+            .field("file_name", &self.file_name)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the storage gave for bytes that it has received and not yet made an item of.
+#[derive(Clone, Debug)]
+pub struct UploadToken {
+    /// To be shown at the commit.
+    pub token: SecretString,
+    /// It is worth nothing from this moment on.
+    pub valid_until: Timestamp,
+}
+
+/// One item to commit.
+#[derive(Clone, Debug)]
+pub struct Staged {
+    /// The name the item shall have.
+    pub file_name: String,
+    /// What was given for its bytes.
+    pub token: UploadToken,
+}
+
+/// The way photos go out. Each call is one attempt; whether to try again is for the engine to decide.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Sends the bytes of one file. Nothing can be seen of them before they are committed.
+    async fn send(&self, content: &Content) -> Result<UploadToken, Error>;
+
+    /// Makes items of what is staged, at most [`BatchPolicy::size`](crate::BatchPolicy::size) of them, in an album or
+    /// in none. The engine makes one such call at a time per account (I8).
+    ///
+    /// The inner results come in the order of `staged`, one for each.
+    ///
+    /// # Errors
+    /// The outer error stands for the request as a whole. [`Reason::Unanswered`](crate::Reason::Unanswered) says that
+    /// it may have taken effect.
+    async fn commit(
+        &self,
+        album: Option<&AlbumId>,
+        staged: &[Staged],
+    ) -> Result<Vec<Result<RemoteItem, Error>>, Error>;
+}
