@@ -13,7 +13,12 @@ pub struct Cost(pub &'static str);
 
 /// Somebody else saved newer secrets; these are they.
 #[derive(Debug)]
-pub struct Conflict(pub Secrets);
+pub struct Conflict {
+    /// The secrets that are stored now.
+    pub secrets: Secrets,
+    /// Their revision.
+    pub revision: Revision,
+}
 
 /// The engine, as a provider sees it.
 #[async_trait]
