@@ -1,1 +1,26 @@
-//! Being laid.
+//! Google Photos as a stateless protocol behind the contract of `charon-provider`.
+//!
+//! [`GPhotos`] is the provider. Opened with a configuration it speaks OAuth 2 (refreshing a token, never asking for
+//! consent), version 1 of the Library API, uploads, and the base URLs that the bytes come from. One call is one
+//! attempt: an error says what kind of trouble it is, and whoever called decides whether to try again.
+//!
+//! It promises that a bearer token goes to the configured API alone and credentials to the token endpoint alone, that
+//! [`Host::permit`](charon_provider::Host::permit) is asked before every HTTP attempt, and that no error, log line or
+//! `Debug` output holds a secret. It knows nothing of plans, schedules or databases.
+
+mod albums;
+mod api;
+mod check;
+mod config;
+mod endpoint;
+mod error;
+mod facts;
+mod http;
+mod oauth;
+mod provider;
+mod sink;
+mod source;
+mod storage;
+mod token;
+
+pub use provider::GPhotos;

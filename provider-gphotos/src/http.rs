@@ -1,0 +1,271 @@
+//! The one constructor of HTTP clients, and one attempt at a request.
+//!
+//! No client follows redirects: an API that redirects is not the one that was configured, and whoever fetches bytes
+//! follows them by hand, so that every hop is asked a permit for. `https` goes through the proxy that the environment
+//! names (`HTTPS_PROXY`, `NO_PROXY`); `http`, which is spoken to this machine alone, goes through none.
+//!
+//! Certificates are judged by `rustls-platform-verifier`. Where the system has no verifier of its own (Linux, BSD) it
+//! trusts what `rustls-native-certs` loads, and that is the file that `SSL_CERT_FILE` names, where it is set. macOS and
+//! Windows judge by their own store and do not know that variable, so its certificates are added there.
+
+use std::{
+    error::Error as _,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, header};
+use url::Url;
+
+use crate::endpoint;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(20);
+/// How long nothing may come in.
+const SILENCE: Duration = Duration::from_mins(1);
+/// How long an upload may stand still, its answer included. A chunk may take this long on a slow line.
+const STANDSTILL: Duration = Duration::from_mins(5);
+
+/// The longest answer that is read as a whole, in bytes.
+pub(crate) const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// What a request goes through.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    plain: Pair,
+    secure: OnceLock<Result<Pair, String>>,
+}
+
+/// The two kinds of patience. reqwest's read time-out counts from the moment a request is begun, so a client that has
+/// one cannot send anything large.
+#[derive(Debug)]
+struct Pair {
+    exchanges: Client,
+    uploads: Client,
+}
+
+/// What the request is, as far as patience is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Something must come in every minute.
+    Exchange,
+    /// Bytes are sent for as long as they move; see [`Progress`].
+    Upload,
+}
+
+impl Clients {
+    pub(crate) fn new() -> Result<Self, String> {
+        // Another room may have installed it already; it is the same one.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        // These clients never speak TLS, and so need no certificates to be installed.
+        let plain = Pair::build(|| builder().no_proxy().tls_certs_only([]))?;
+        Ok(Self { plain, secure: OnceLock::new() })
+    }
+
+    /// Whether `https` can be spoken.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(crate) fn can_be_private(&self) -> Result<(), &str> {
+        self.secure().map(|_| ())
+    }
+
+    /// The client for a URL.
+    pub(crate) fn of(&self, url: &Url, patience: Patience) -> Result<&Client, Trouble> {
+        if !endpoint::is_private(url) {
+            return Err(Trouble::unsent("the address is neither https nor on this machine"));
+        }
+        let pair = match url.scheme() {
+            "http" => &self.plain,
+            _ => self.secure().map_err(Trouble::unsent)?,
+        };
+        Ok(match patience {
+            Patience::Exchange => &pair.exchanges,
+            Patience::Upload => &pair.uploads,
+        })
+    }
+
+    fn secure(&self) -> Result<&Pair, &str> {
+        self.secure.get_or_init(|| Pair::build(secure_builder)).as_ref().map_err(String::as_str)
+    }
+}
+
+impl Pair {
+    fn build(base: impl Fn() -> ClientBuilder) -> Result<Self, String> {
+        let build = |builder: ClientBuilder| builder.build().map_err(|error| innermost(&error));
+        Ok(Self { exchanges: build(base().read_timeout(SILENCE))?, uploads: build(base())? })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one constructor of HTTP clients of this room")]
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("charon/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+}
+
+#[cfg(not(any(windows, target_vendor = "apple")))]
+fn secure_builder() -> ClientBuilder {
+    builder()
+}
+
+#[cfg(any(windows, target_vendor = "apple"))]
+fn secure_builder() -> ClientBuilder {
+    let bundle = std::env::var_os("SSL_CERT_FILE").and_then(|path| std::fs::read(path).ok());
+    let certificates = bundle.and_then(|pem| reqwest::Certificate::from_pem_bundle(&pem).ok());
+    builder().tls_certs_merge(certificates.unwrap_or_default())
+}
+
+/// An attempt that got no whole answer.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    /// Whether the request may have reached the server.
+    pub(crate) sent: bool,
+    /// What happened. Contains no URL and no header.
+    pub(crate) words: String,
+}
+
+impl Trouble {
+    fn unsent(words: impl Into<String>) -> Self {
+        Self { sent: false, words: words.into() }
+    }
+
+    fn lost(words: impl Into<String>) -> Self {
+        Self { sent: true, words: words.into() }
+    }
+}
+
+impl From<reqwest::Error> for Trouble {
+    fn from(error: reqwest::Error) -> Self {
+        let sent = !(error.is_connect() || error.is_builder());
+        let what = if error.is_timeout() {
+            "the server did not answer in time"
+        } else if !sent {
+            "no connection could be made"
+        } else {
+            "the connection broke"
+        };
+        let cause = innermost(&error.without_url());
+        Self { sent, words: format!("{what}: {cause}") }
+    }
+}
+
+/// The last cause in the chain, which is the one that says something.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    let mut words = error.to_string();
+    while let Some(inner) = cause {
+        words = inner.to_string();
+        cause = inner.source();
+    }
+    words
+}
+
+/// A whole answer.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: String,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// Reads what is left of a response, up to `most` bytes; more is trouble.
+    pub(crate) async fn read(response: Response, most: usize) -> Result<Self, Trouble> {
+        let mut answer = Self::head(&response);
+        answer.body = bounded(response, most, Excess::IsTrouble).await?;
+        Ok(answer)
+    }
+
+    /// Reads no more of a response than it takes to see what went wrong; whatever cannot be read is left out.
+    pub(crate) async fn read_fault(response: Response) -> Self {
+        let mut answer = Self::head(&response);
+        answer.body = bounded(response, 64 * 1024, Excess::IsLeft).await.unwrap_or_default();
+        answer
+    }
+
+    fn head(response: &Response) -> Self {
+        Self {
+            status: response.status(),
+            content_type: text_header(response, header::CONTENT_TYPE)
+                .unwrap_or_default()
+                .to_ascii_lowercase(),
+            retry_after: text_header(response, header::RETRY_AFTER),
+            body: Bytes::new(),
+        }
+    }
+}
+
+/// A header's value as text.
+pub(crate) fn text_header(response: &Response, name: header::HeaderName) -> Option<String> {
+    response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Excess {
+    IsTrouble,
+    IsLeft,
+}
+
+async fn bounded(mut response: Response, most: usize, excess: Excess) -> Result<Bytes, Trouble> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > most {
+            if excess == Excess::IsTrouble {
+                return Err(Trouble::lost(format!("the answer is longer than {most} bytes")));
+            }
+            body.extend_from_slice(&chunk[..most - body.len()]);
+            break;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// Sends a request and reads the whole answer, whatever its status.
+pub(crate) async fn exchange(request: RequestBuilder) -> Result<Answer, Trouble> {
+    let response = request.send().await?;
+    Answer::read(response, LONGEST_ANSWER).await
+}
+
+/// Sends a request whose body reports its progress, and gives up when it stands still.
+pub(crate) async fn upload(request: RequestBuilder, progress: &Progress) -> Result<Answer, Trouble> {
+    tokio::select! {
+        answer = exchange(request) => answer,
+        () = progress.standstill() => {
+            Err(Trouble::lost(format!("nothing moved for {} seconds", STANDSTILL.as_secs())))
+        }
+    }
+}
+
+/// How far an upload has come.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    bytes: AtomicU64,
+}
+
+impl Progress {
+    /// So many more bytes were taken to be sent.
+    pub(crate) fn advance(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    async fn standstill(&self) {
+        let mut before = 0;
+        loop {
+            tokio::time::sleep(STANDSTILL).await;
+            let now = self.bytes.load(Ordering::Relaxed);
+            if now == before {
+                return;
+            }
+            before = now;
+        }
+    }
+}

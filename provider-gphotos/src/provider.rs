@@ -1,0 +1,68 @@
+//! The provider: what it says of itself, and how a configuration becomes a storage.
+
+use std::sync::Arc;
+
+use charon_provider::{Config, Description, Host, Provider, Storage};
+use charon_schema::{Mistake, Mistakes};
+
+use crate::{
+    config::{self, Settings},
+    http::Clients,
+    storage::GPhotosStorage,
+};
+
+/// Google Photos.
+///
+/// ```
+/// use charon_provider::Provider as _;
+///
+/// let gphotos = charon_provider_gphotos::GPhotos::new();
+/// assert_eq!(gphotos.describe().id, "gphotos");
+/// ```
+#[derive(Debug)]
+pub struct GPhotos {
+    description: Description,
+}
+
+impl GPhotos {
+    /// The provider; it is the same every time.
+    pub fn new() -> Self {
+        Self {
+            description: Description {
+                id: "gphotos",
+                name: "Google Photos",
+                summary: "Backs up and uploads photos and videos through Google's Library API, which shows an app only \
+                          what the app itself has uploaded and gives re-encoded copies without the location.",
+                schema: config::schema(),
+            },
+        }
+    }
+}
+
+impl Default for GPhotos {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Provider for GPhotos {
+    fn describe(&self) -> &Description {
+        &self.description
+    }
+
+    fn open(&self, config: Config, host: Arc<dyn Host>) -> Result<Arc<dyn Storage>, Mistakes> {
+        let settings = Settings::read(&config, &self.description.schema)?;
+        let of_the_whole = |reason: String| Mistake { pointer: String::new(), reason };
+        let clients =
+            Clients::new().map_err(|words| of_the_whole(format!("no HTTP client can be made: {words}")))?;
+        if settings.api_url.scheme() == "https" || settings.token_url.scheme() == "https" {
+            clients.can_be_private().map_err(|words| {
+                of_the_whole(format!(
+                    "https cannot be spoken: {words}; install your system's CA certificates (ca-certificates) \
+                     or let SSL_CERT_FILE name a file with them"
+                ))
+            })?;
+        }
+        Ok(Arc::new(GPhotosStorage::new(settings, config.secrets, config.revision, clients, host)))
+    }
+}

@@ -1,0 +1,135 @@
+//! The way photos come home: listing, looking up, fetching.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use charon_provider::{
+    Address, Body, Cursor, Error, Existence, Kind, Page, Part, Readiness, RemoteId, RemoteItem, Selection,
+    Source,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    api::{self, MediaItem, Status, VideoStatus},
+    storage::GPhotosStorage,
+};
+
+/// A base URL is good for 60 minutes; the last ten are left for a download that has begun, and for clocks that differ.
+const ADDRESS_LIFETIME: SignedDuration = SignedDuration::from_mins(50);
+
+#[async_trait]
+impl Source for GPhotosStorage {
+    async fn list(&self, wanted: &Selection, from: Option<&Cursor>) -> Result<Page, Error> {
+        let from = from.map(|cursor| cursor.0.as_str());
+        let (items, next) = if wanted.include_archived {
+            self.api.search_with_archived(from).await?
+        } else {
+            self.api.list_items(api::LARGEST_ITEM_PAGE, from).await?
+        };
+        let now = self.api.host().now();
+        Ok(Page {
+            items: items.into_iter().filter_map(|item| remote_item(item, now)).collect(),
+            next: next.map(Cursor),
+        })
+    }
+
+    fn confirm_limit(&self) -> usize {
+        api::LARGEST_LOOKUP
+    }
+
+    async fn confirm(&self, ids: &[RemoteId]) -> Result<Vec<Existence>, Error> {
+        // Google refuses an empty list, and one that has an id twice.
+        let mut seen = HashSet::new();
+        let distinct: Vec<&str> = ids.iter().map(|id| id.0.as_str()).filter(|id| seen.insert(*id)).collect();
+        if distinct.is_empty() {
+            return Ok(Vec::new());
+        }
+        let results = self.api.look_up(&distinct).await?;
+        let now = self.api.host().now();
+        let in_order = results.len() == distinct.len();
+        let mut found = HashMap::new();
+        let mut refused = HashMap::new();
+        for (at, result) in results.into_iter().enumerate() {
+            match result.media_item.and_then(|item| remote_item(item, now)) {
+                Some(item) => drop(found.insert(item.id.0.clone(), item)),
+                // A refusal names no id: only its place tells which one it is about.
+                None if in_order => drop(refused.insert(distinct[at], existence(&result.status))),
+                None => {}
+            }
+        }
+        let silent = || Existence::Unknown("Google's answer does not mention this item".to_owned());
+        Ok(ids
+            .iter()
+            .map(|id| match found.get(&id.0) {
+                Some(item) => Existence::Found(Box::new(item.clone())),
+                None => refused.get(id.0.as_str()).cloned().unwrap_or_else(silent),
+            })
+            .collect())
+    }
+
+    async fn open(&self, item: &RemoteItem, part: Part) -> Result<Body, Error> {
+        let Part::Whole = part;
+        let address =
+            item.address.as_ref().ok_or_else(|| api::stale("Google did not say where the bytes are"))?;
+        if address.valid_until <= self.api.host().now() {
+            return Err(api::stale("the address of the bytes has expired"));
+        }
+        let parameter = match item.kind {
+            Kind::Photo => "=d",
+            Kind::Video => "=dv",
+        };
+        self.media.open(&address.url, parameter).await
+    }
+}
+
+/// What a refusal in a look-up says of the item. Only a plain "not found" is taken for one.
+fn existence(status: &Status) -> Existence {
+    let message = status.message.to_ascii_lowercase();
+    match status.code.0 {
+        5 => Existence::NotFound,
+        3 if message.contains("invalid media item id") => Existence::NotFound,
+        code => {
+            let error = crate::error::item_status("look up a media item", code, &status.message);
+            Existence::Unknown(error.cause)
+        }
+    }
+}
+
+/// The item in the contract's words; `None` for one without an id, which nobody could ask for again.
+///
+/// An item whose capture time is missing or unreadable is taken for one of this moment. It has to be taken for
+/// something, and of a date in the past a plan's `start_year` could make an item that is never backed up.
+pub(crate) fn remote_item(item: MediaItem, now: Timestamp) -> Option<RemoteItem> {
+    if item.id.is_empty() {
+        tracing::warn!("Google listed an item without an id; it is passed over");
+        return None;
+    }
+    let taken_at = item.media_metadata.creation_time.parse().unwrap_or_else(|_| {
+        tracing::warn!(item = %item.id, "Google gave an item without a readable capture time; taking the present one");
+        now
+    });
+    let mime_type = item.mime_type.to_ascii_lowercase();
+    let video = item.media_metadata.video;
+    let is_video = mime_type.starts_with("video/") || (video.is_some() && !mime_type.starts_with("image/"));
+    let readiness = match video.map(|video| video.status) {
+        Some(VideoStatus::Processing) if is_video => Readiness::Processing,
+        Some(VideoStatus::Failed) if is_video => Readiness::Failed,
+        _ => Readiness::Ready,
+    };
+    let pixels = |side: Option<api::Int64>| side.and_then(|side| u32::try_from(side.0).ok());
+    let address = (!item.base_url.is_empty())
+        .then(|| now.checked_add(ADDRESS_LIFETIME).ok())
+        .flatten()
+        .map(|valid_until| Address { url: item.base_url, valid_until });
+    Some(RemoteItem {
+        id: RemoteId(item.id),
+        file_name: item.filename,
+        mime_type,
+        kind: if is_video { Kind::Video } else { Kind::Photo },
+        taken_at,
+        width: pixels(item.media_metadata.width),
+        height: pixels(item.media_metadata.height),
+        readiness,
+        address,
+    })
+}
