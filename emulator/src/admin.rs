@@ -1,0 +1,132 @@
+//! `/-/`: what the world is and how it shall misbehave, over HTTP. Nothing of Google's lives under that path.
+
+use axum::{
+    body::Body,
+    http::{Method, Response, StatusCode},
+};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{call::Call, error::json_response, fault::Fault, seed::Seed};
+
+const HELP: &str = "GET stats, settings, faults, items[?hashes=false], albums, time; PATCH settings; POST stats/reset, \
+                    faults, seed, expire, token, time/advance; DELETE faults[/NUMBER]";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    seconds: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expire {
+    #[serde(default)]
+    base_urls: bool,
+    #[serde(default)]
+    access_tokens: bool,
+    #[serde(default)]
+    refresh_tokens: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewToken {
+    #[serde(default)]
+    client_id: Option<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Response<Body>> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| refuse(StatusCode::BAD_REQUEST, &error.to_string()))
+}
+
+fn refuse(status: StatusCode, text: &str) -> Response<Body> {
+    json_response(status, &json!({"error": text}))
+}
+
+fn show(value: &impl serde::Serialize) -> Response<Body> {
+    match serde_json::to_value(value) {
+        Ok(value) => json_response(StatusCode::OK, &value),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+/// Answers an admin request.
+pub(crate) fn answer(call: &Call, method: &Method, path: &str, body: &[u8]) -> Response<Body> {
+    route(call, method, path, body).unwrap_or_else(|refused| refused)
+}
+
+fn route(call: &Call, method: &Method, path: &str, body: &[u8]) -> Result<Response<Body>, Response<Body>> {
+    let world = &call.world;
+    Ok(match (method.as_str(), path) {
+        ("GET", "stats") => show(&world.stats()),
+        ("POST", "stats/reset") => {
+            world.reset_stats();
+            show(&json!({}))
+        }
+        ("GET", "settings") => show(&world.settings()),
+        ("PATCH", "settings") => {
+            let patch: Value = parse(body)?;
+            match world.patch_settings(&patch) {
+                Ok(settings) => show(&settings),
+                Err(error) => {
+                    let cause =
+                        std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                    refuse(StatusCode::BAD_REQUEST, &format!("{error}: {cause}"))
+                }
+            }
+        }
+        ("GET", "faults") => show(&world.faults()),
+        ("POST", "faults") => {
+            let fault: Fault = parse(body)?;
+            show(&json!({"number": world.add_fault(fault)}))
+        }
+        ("DELETE", "faults") => {
+            world.clear_faults();
+            show(&json!({}))
+        }
+        ("DELETE", path) if path.starts_with("faults/") => {
+            let number = path.trim_start_matches("faults/").parse().unwrap_or(0);
+            if world.remove_fault(number) {
+                show(&json!({}))
+            } else {
+                refuse(StatusCode::NOT_FOUND, "there is no such fault")
+            }
+        }
+        ("POST", "seed") => show(&world.seed(&parse::<Seed>(body)?)),
+        ("GET", "items") if call.query("hashes") == Some("false") => show(&world.items_without_hashes()),
+        ("GET", "items") => show(&world.items()),
+        ("GET", "albums") => show(&world.albums()),
+        ("GET", "time") => show(&json!({"now": world.now()})),
+        ("POST", "time/advance") => {
+            world.advance(SignedDuration::from_secs(parse::<Advance>(body)?.seconds));
+            show(&json!({"now": world.now()}))
+        }
+        ("POST", "expire") => {
+            let what: Expire = parse(body)?;
+            if what.base_urls {
+                world.expire_base_urls();
+            }
+            if what.access_tokens {
+                world.expire_access_tokens();
+            }
+            if what.refresh_tokens {
+                world.revoke_refresh_tokens();
+            }
+            show(&json!({}))
+        }
+        ("POST", "token") => {
+            let wanted: NewToken = parse(body)?;
+            let client_id = wanted.client_id.unwrap_or_else(|| world.settings().default_client_id);
+            let scopes: Vec<&str> = wanted.scopes.iter().map(String::as_str).collect();
+            let blob: Value =
+                serde_json::from_str(&world.token_blob(&client_id, &scopes)).unwrap_or_default();
+            show(&blob)
+        }
+        _ => refuse(StatusCode::NOT_FOUND, HELP),
+    })
+}

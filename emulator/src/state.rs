@@ -1,0 +1,221 @@
+//! What exists: items, albums, their order, and what is known about every byte sequence that was uploaded.
+//!
+//! One [`State`] sits behind one mutex that is never held across an await. Methods here are synchronous and do no
+//! rendering: bytes of seeded items are made from their [`Content`] outside of the lock.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    exif::Exif, fault::ActiveFault, oauth::Tokens, picture::Picture, quota::Quota, random::Random,
+    settings::Settings, sniff::Sniffed, stats::Stats, uploads::Uploads, video::Video,
+};
+
+/// A content's identity.
+pub(crate) type Hash = [u8; 32];
+
+/// Where an item's bytes come from.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    Picture(Box<Picture>),
+    Video(Video),
+    Stored(Bytes),
+    /// The uploaded bytes were not kept; a picture or video of this seed stands for them.
+    Dropped(u64),
+}
+
+impl Content {
+    /// The original bytes; `None` if they were not kept.
+    pub(crate) fn original(&self) -> Option<Bytes> {
+        match self {
+            Content::Picture(picture) => Some(picture.jpeg().into()),
+            Content::Video(video) => Some(video.mp4().into()),
+            Content::Stored(bytes) => Some(bytes.clone()),
+            Content::Dropped(_) => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    pub(crate) id: String,
+    pub(crate) client_id: String,
+    pub(crate) filename: String,
+    pub(crate) description: String,
+    pub(crate) mime_type: String,
+    pub(crate) taken_at: Timestamp,
+    pub(crate) created_at: Timestamp,
+    pub(crate) dimensions: Option<(u32, u32)>,
+    pub(crate) exif: Box<Exif>,
+    pub(crate) frames_per_second: Option<f64>,
+    pub(crate) content: Content,
+    /// Hash and size; of seeded pictures only once somebody asks.
+    pub(crate) known: Option<(Hash, u64)>,
+    pub(crate) times_uploaded: u64,
+}
+
+impl Item {
+    pub(crate) fn is_video(&self) -> bool {
+        self.mime_type.starts_with("video/")
+    }
+}
+
+/// One place in an album.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Item(usize),
+    Enrichment(String),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Album {
+    pub(crate) id: String,
+    pub(crate) client_id: String,
+    pub(crate) title: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) cover: Option<usize>,
+    pub(crate) entries: Vec<Entry>,
+    /// The items among the entries, to keep them apart quickly.
+    pub(crate) members: BTreeSet<usize>,
+}
+
+impl Album {
+    pub(crate) fn items(&self) -> impl Iterator<Item = usize> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Item(item) => Some(*item),
+            Entry::Enrichment(_) => None,
+        })
+    }
+}
+
+/// Everything, behind the mutex.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) random: Random,
+    pub(crate) items: Vec<Item>,
+    pub(crate) item_ids: HashMap<String, usize>,
+    /// Items by the time they were taken.
+    pub(crate) timeline: BTreeSet<(Timestamp, usize)>,
+    by_content: HashMap<(String, Hash), usize>,
+    by_unique_id: HashMap<(String, String), usize>,
+    pub(crate) albums: Vec<Album>,
+    pub(crate) album_ids: HashMap<String, usize>,
+    pub(crate) uploads: Uploads,
+    pub(crate) tokens: Tokens,
+    pub(crate) faults: Vec<ActiveFault>,
+    pub(crate) fault_number: u64,
+    pub(crate) stats: Stats,
+    pub(crate) quota: Quota,
+    /// Base URLs of an earlier generation are dead.
+    pub(crate) base_url_generation: u32,
+    /// Base URLs of these clients' items that were minted until then are dead.
+    pub(crate) revoked_clients: BTreeMap<String, Timestamp>,
+    pub(crate) seeded: u64,
+}
+
+impl State {
+    pub(crate) fn new(settings: Settings) -> State {
+        State {
+            random: Random::new(settings.seed),
+            settings,
+            items: Vec::new(),
+            item_ids: HashMap::new(),
+            timeline: BTreeSet::new(),
+            by_content: HashMap::new(),
+            by_unique_id: HashMap::new(),
+            albums: Vec::new(),
+            album_ids: HashMap::new(),
+            uploads: Uploads::default(),
+            tokens: Tokens::default(),
+            faults: Vec::new(),
+            fault_number: 0,
+            stats: Stats::default(),
+            quota: Quota::default(),
+            base_url_generation: 0,
+            revoked_clients: BTreeMap::new(),
+            seeded: 0,
+        }
+    }
+
+    /// Adds an item and returns its number.
+    pub(crate) fn add_item(&mut self, mut item: Item) -> usize {
+        let number = self.items.len();
+        item.id = self.random.media_item_id();
+        // Page tokens tell milliseconds.
+        item.taken_at = Timestamp::from_millisecond(item.taken_at.as_millisecond()).unwrap_or(item.taken_at);
+        self.item_ids.insert(item.id.clone(), number);
+        self.timeline.insert((item.taken_at, number));
+        if let Some((hash, _)) = item.known {
+            self.by_content.insert((item.client_id.clone(), hash), number);
+        } else if let Some(unique_id) = &item.exif.unique_id {
+            self.by_unique_id.insert((item.client_id.clone(), unique_id.clone()), number);
+        }
+        self.items.push(item);
+        number
+    }
+
+    /// The item of the same client that has the same bytes.
+    pub(crate) fn same_bytes(&self, client_id: &str, hash: Hash, sniffed: Option<&Sniffed>) -> Option<usize> {
+        if let Some(&number) = self.by_content.get(&(client_id.to_owned(), hash)) {
+            return Some(number);
+        }
+        // A seeded picture's hash is not known until it is needed; its ImageUniqueID leads to it.
+        let unique_id = sniffed?.exif.unique_id.clone()?;
+        let &number = self.by_unique_id.get(&(client_id.to_owned(), unique_id))?;
+        let bytes = self.items[number].content.original()?;
+        (hash_of(&bytes) == hash).then_some(number)
+    }
+
+    /// Remembers what a seeded item's bytes turned out to be.
+    pub(crate) fn learn(&mut self, number: usize, hash: Hash, size: u64) {
+        let item = &mut self.items[number];
+        item.known = Some((hash, size));
+        self.by_content.entry((item.client_id.clone(), hash)).or_insert(number);
+    }
+
+    /// Adds an album and returns its number.
+    pub(crate) fn add_album(&mut self, client_id: &str, title: &str, created_at: Timestamp) -> usize {
+        let number = self.albums.len();
+        let id = self.random.album_id();
+        self.album_ids.insert(id.clone(), number);
+        self.albums.push(Album {
+            id,
+            client_id: client_id.to_owned(),
+            title: title.to_owned(),
+            created_at,
+            cover: None,
+            entries: Vec::new(),
+            members: BTreeSet::new(),
+        });
+        number
+    }
+
+    /// Puts an item into an album at `position` (the end, if `None`); an item that is there already stays where it is.
+    pub(crate) fn put_into_album(&mut self, album: usize, item: usize, position: Option<usize>) -> bool {
+        let album = &mut self.albums[album];
+        if !album.members.insert(item) {
+            return false;
+        }
+        let position = position.unwrap_or(album.entries.len()).min(album.entries.len());
+        album.entries.insert(position, Entry::Item(item));
+        true
+    }
+}
+
+/// SHA-256.
+pub(crate) fn hash_of(bytes: &[u8]) -> Hash {
+    Sha256::digest(bytes).into()
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        write!(out, "{byte:02x}").expect("writing to a string cannot fail");
+        out
+    })
+}

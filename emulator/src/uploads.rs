@@ -1,0 +1,307 @@
+//! `POST /v1/uploads`, raw and resumable: bytes in, an upload token out, nothing looked at (facts §3).
+//!
+//! Errors here are a bare status. Bytes are hashed while they arrive and kept only as the settings say.
+
+use std::collections::HashMap;
+
+use axum::{
+    body::Body,
+    http::{HeaderName, HeaderValue, Response, StatusCode},
+};
+use bytes::Bytes;
+use futures::StreamExt;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    call::Call,
+    error::{ApiError, Code, answer},
+    operation::Operation,
+    settings::Settings,
+    sniff::{Sniffed, sniff},
+    state::{Hash, State},
+};
+
+/// As much of a file as is kept to find its type and metadata when the whole is not kept.
+const HEAD: usize = 256 * 1024;
+
+/// Upload tokens and resumable sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Uploads {
+    pub(crate) tokens: HashMap<String, Upload>,
+    sessions: HashMap<String, Session>,
+    pub(crate) kept_bytes: u64,
+}
+
+/// What an upload token stands for.
+#[derive(Debug, Clone)]
+pub(crate) struct Upload {
+    pub(crate) client_id: String,
+    pub(crate) hash: Hash,
+    pub(crate) size: u64,
+    pub(crate) name: String,
+    pub(crate) sniffed: Option<Sniffed>,
+    pub(crate) bytes: Option<Bytes>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) spent: bool,
+}
+
+#[derive(Debug)]
+struct Session {
+    client_id: String,
+    name: String,
+    received: Received,
+    status: Status,
+    raw_size: Option<u64>,
+    created_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Active,
+    Final,
+    Cancelled,
+}
+
+impl Status {
+    fn name(self) -> &'static str {
+        match self {
+            Status::Active => "active",
+            Status::Final => "final",
+            Status::Cancelled => "cancelled",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Received {
+    hasher: Sha256,
+    size: u64,
+    bytes: Vec<u8>,
+    keep: bool,
+}
+
+impl Received {
+    fn new(keep: bool) -> Received {
+        Received { hasher: Sha256::new(), size: 0, bytes: Vec::new(), keep }
+    }
+
+    fn push(&mut self, chunk: &[u8]) {
+        self.hasher.update(chunk);
+        self.size += chunk.len() as u64;
+        let room = if self.keep { chunk.len() } else { HEAD.saturating_sub(self.bytes.len()) };
+        self.bytes.extend(&chunk[..room.min(chunk.len())]);
+    }
+
+    /// Makes an upload token of what arrived.
+    fn finish(self, state: &mut State, client_id: &str, name: String, now: Timestamp) -> String {
+        let sniffed = sniff(&self.bytes);
+        let room = state.settings.upload_memory_bytes.saturating_sub(state.uploads.kept_bytes);
+        let keep = self.keep && self.size <= room;
+        if keep {
+            state.uploads.kept_bytes += self.size;
+        }
+        let token = state.random.text("CAIS", 280);
+        let upload = Upload {
+            client_id: client_id.to_owned(),
+            hash: self.hasher.finalize().into(),
+            size: self.size,
+            name,
+            sniffed,
+            bytes: keep.then(|| self.bytes.into()),
+            created_at: now,
+            spent: false,
+        };
+        state.uploads.tokens.insert(token.clone(), upload);
+        token
+    }
+}
+
+/// Answers a request of the upload endpoint.
+pub(crate) async fn upload(call: &Call, body: Body) -> Response<Body> {
+    let command: Vec<String> = call
+        .header("x-goog-upload-command")
+        .map(|text| text.split(',').map(|word| word.trim().to_ascii_lowercase()).collect())
+        .unwrap_or_default();
+    let has = |word: &str| command.iter().any(|command| command == word);
+    let outcome = match &call.operation {
+        Operation::UploadSession(id) if has("query") => query(call, id),
+        Operation::UploadSession(id) if has("cancel") => cancel(call, id),
+        Operation::UploadSession(id) if has("upload") || has("finalize") => {
+            chunk(call, id, body, has("upload"), has("finalize")).await
+        }
+        Operation::UploadSession(_) => Err(ApiError::invalid("Invalid upload command.")),
+        _ if has("start") => start(call),
+        _ => raw(call, body).await,
+    };
+    outcome.unwrap_or_else(|error| error.bare())
+}
+
+fn file_name(call: &Call) -> String {
+    // A header is Latin-1 on the wire, but clients put UTF-8 there.
+    let bytes = call.headers.get("x-goog-upload-file-name").map(HeaderValue::as_bytes).unwrap_or_default();
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn keeps(settings: &Settings, kept: u64) -> bool {
+    settings.keep_uploads && kept < settings.upload_memory_bytes
+}
+
+async fn raw(call: &Call, body: Body) -> Result<Response<Body>, ApiError> {
+    let now = call.world.now();
+    let mut received = {
+        let state = call.world.lock();
+        Received::new(keeps(&state.settings, state.uploads.kept_bytes))
+    };
+    let mut stream = body.into_data_stream();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| ApiError::invalid("The upload was cut short."))?;
+        call.world.lock().stats.bytes_received += chunk.len() as u64;
+        received.push(&chunk);
+    }
+    let mut state = call.world.lock();
+    let caller = call.authorize(&mut state, now)?;
+    if received.size == 0 {
+        return Err(ApiError::invalid("Payload must not be empty"));
+    }
+    let token = received.finish(&mut state, &caller.client_id, file_name(call), now);
+    Ok(answer(StatusCode::OK, "text/plain; charset=utf-8", token))
+}
+
+fn start(call: &Call) -> Result<Response<Body>, ApiError> {
+    let now = call.world.now();
+    let mut state = call.world.lock();
+    let caller = call.authorize(&mut state, now)?;
+    let raw_size = call.header("x-goog-upload-raw-size").and_then(|text| text.parse().ok());
+    let id = state.random.text("", 64);
+    let session = Session {
+        client_id: caller.client_id,
+        name: file_name(call),
+        received: Received::new(keeps(&state.settings, state.uploads.kept_bytes)),
+        status: Status::Active,
+        raw_size,
+        created_at: now,
+    };
+    let granularity = state.settings.upload_granularity;
+    state.uploads.sessions.insert(id.clone(), session);
+    drop(state);
+    let url = format!("{}/v1/uploads/{id}?upload_id={id}&upload_protocol=resumable", call.origin.api);
+    let mut response = with_status(Response::new(Body::empty()), Status::Active);
+    set(&mut response, "x-goog-upload-url", &url);
+    set(&mut response, "x-goog-upload-control-url", &url);
+    set(&mut response, "x-goog-upload-chunk-granularity", &granularity.to_string());
+    Ok(response)
+}
+
+fn set(response: &mut Response<Body>, name: &'static str, value: &str) {
+    let value = HeaderValue::from_str(value).expect("our own ids, numbers and addresses are printable");
+    response.headers_mut().insert(HeaderName::from_static(name), value);
+}
+
+fn with_status(mut response: Response<Body>, status: Status) -> Response<Body> {
+    set(&mut response, "x-goog-upload-status", status.name());
+    response
+}
+
+/// The session, if it lives and the caller may use it.
+fn open<'a>(
+    call: &Call,
+    state: &'a mut State,
+    id: &str,
+    now: Timestamp,
+) -> Result<&'a mut Session, ApiError> {
+    if state.settings.session_needs_auth {
+        call.authorize(state, now)?;
+    }
+    let life = i64::try_from(state.settings.upload_session_seconds).unwrap_or(i64::MAX);
+    let session = state.uploads.sessions.get_mut(id);
+    session
+        .filter(|session| now.duration_since(session.created_at).as_secs() < life)
+        .ok_or_else(ApiError::not_found)
+}
+
+fn query(call: &Call, id: &str) -> Result<Response<Body>, ApiError> {
+    let now = call.world.now();
+    let mut state = call.world.lock();
+    let session = open(call, &mut state, id, now)?;
+    let mut response = with_status(Response::new(Body::empty()), session.status);
+    set(&mut response, "x-goog-upload-size-received", &session.received.size.to_string());
+    Ok(response)
+}
+
+fn cancel(call: &Call, id: &str) -> Result<Response<Body>, ApiError> {
+    let now = call.world.now();
+    let mut state = call.world.lock();
+    let session = open(call, &mut state, id, now)?;
+    if session.status == Status::Active {
+        session.status = Status::Cancelled;
+        session.received = Received::new(false);
+    }
+    Ok(with_status(Response::new(Body::empty()), session.status))
+}
+
+async fn chunk(
+    call: &Call,
+    id: &str,
+    body: Body,
+    upload: bool,
+    finalize: bool,
+) -> Result<Response<Body>, ApiError> {
+    let now = call.world.now();
+    let mut length = 0_u64;
+    let granularity = {
+        let mut state = call.world.lock();
+        let granularity = state.settings.upload_granularity;
+        let session = open(call, &mut state, id, now)?;
+        if session.status != Status::Active {
+            return Err(ApiError::invalid("The upload url is either finalized or rejected by the server"));
+        }
+        let offset = call.header("x-goog-upload-offset").and_then(|text| text.parse::<u64>().ok());
+        if upload && offset.is_some_and(|offset| offset != session.received.size) {
+            return Err(ApiError::invalid(format!(
+                "Upload offset does not match the bytes received: {}.",
+                session.received.size
+            )));
+        }
+        granularity
+    };
+    let mut stream = body.into_data_stream();
+    while let Some(piece) = stream.next().await {
+        // What arrived before a broken connection stays: a query tells how much.
+        let piece = piece.map_err(|_| ApiError::invalid("The upload was cut short."))?;
+        let mut state = call.world.lock();
+        state.stats.bytes_received += piece.len() as u64;
+        if let Some(session) = state.uploads.sessions.get_mut(id) {
+            session.received.push(&piece);
+        }
+        length += piece.len() as u64;
+    }
+    let mut state = call.world.lock();
+    let Some(session) = state.uploads.sessions.get_mut(id) else { return Err(ApiError::not_found()) };
+    if !finalize {
+        if granularity > 0 && !length.is_multiple_of(granularity) {
+            session.status = Status::Cancelled;
+            return Err(ApiError::invalid(format!(
+                "Every chunk but the last must be a multiple of {granularity} bytes."
+            )));
+        }
+        return Ok(with_status(Response::new(Body::empty()), Status::Active));
+    }
+    let announced = session.raw_size;
+    if announced.is_some_and(|announced| announced != session.received.size) {
+        return Err(ApiError::new(
+            Code::InvalidArgument,
+            "The size of the upload is not the one that was announced.",
+        ));
+    }
+    if session.received.size == 0 {
+        return Err(ApiError::invalid("Payload must not be empty"));
+    }
+    session.status = Status::Final;
+    let size = session.received.size;
+    let received = std::mem::replace(&mut session.received, Received::new(false));
+    session.received.size = size;
+    let (client_id, name) = (session.client_id.clone(), session.name.clone());
+    let token = received.finish(&mut state, &client_id, name, now);
+    Ok(with_status(answer(StatusCode::OK, "text/plain; charset=utf-8", token), Status::Final))
+}
