@@ -116,7 +116,6 @@ impl Call {
         };
         let client_id = access.client_id;
         let project = project_of(&client_id);
-        let mut legacy = false;
         for fault in &self.faults {
             match fault {
                 Action::ApiDisabled => return Err(ApiError::api_disabled(project)),
@@ -127,14 +126,12 @@ impl Call {
                 _ => {}
             }
         }
-        let allowed = match self.operation.scopes() {
-            None => return Err(ApiError::scopes(state.settings.scope_error_details)),
-            Some(needed) => {
-                legacy = state.settings.legacy_scopes
-                    && access.scopes.iter().any(|scope| REMOVED_SCOPES.contains(&scope.as_str()));
-                legacy || access.scopes.iter().any(|scope| needed.contains(&scope.as_str()))
-            }
+        let Some(needed) = self.operation.scopes() else {
+            return Err(ApiError::scopes(state.settings.scope_error_details));
         };
+        let legacy = state.settings.legacy_scopes
+            && access.scopes.iter().any(|scope| REMOVED_SCOPES.contains(&scope.as_str()));
+        let allowed = legacy || access.scopes.iter().any(|scope| needed.contains(&scope.as_str()));
         if !allowed {
             return Err(if upload {
                 unauthenticated(state)

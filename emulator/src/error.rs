@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
     InvalidArgument,
-    FailedPrecondition,
     Unauthenticated,
     PermissionDenied,
     NotFound,
@@ -29,7 +28,6 @@ impl Code {
             Code::NotFound => 5,
             Code::PermissionDenied => 7,
             Code::ResourceExhausted => 8,
-            Code::FailedPrecondition => 9,
             Code::Aborted => 10,
             Code::Internal => 13,
             Code::Unavailable => 14,
@@ -39,7 +37,7 @@ impl Code {
 
     fn http(self) -> StatusCode {
         match self {
-            Code::InvalidArgument | Code::FailedPrecondition => StatusCode::BAD_REQUEST,
+            Code::InvalidArgument => StatusCode::BAD_REQUEST,
             Code::Unauthenticated => StatusCode::UNAUTHORIZED,
             Code::PermissionDenied => StatusCode::FORBIDDEN,
             Code::NotFound => StatusCode::NOT_FOUND,
@@ -54,7 +52,6 @@ impl Code {
     fn name(self) -> &'static str {
         match self {
             Code::InvalidArgument => "INVALID_ARGUMENT",
-            Code::FailedPrecondition => "FAILED_PRECONDITION",
             Code::Unauthenticated => "UNAUTHENTICATED",
             Code::PermissionDenied => "PERMISSION_DENIED",
             Code::NotFound => "NOT_FOUND",
@@ -70,7 +67,6 @@ impl Code {
     fn reason(self) -> &'static str {
         match self {
             Code::InvalidArgument => "badRequest",
-            Code::FailedPrecondition => "failedPrecondition",
             Code::Unauthenticated => "authError",
             Code::PermissionDenied => "forbidden",
             Code::NotFound => "notFound",

@@ -37,6 +37,8 @@ mod oauth;
 mod operation;
 mod params;
 pub mod picture;
+#[cfg(feature = "tls-proxy")]
+mod proxy;
 mod quota;
 mod random;
 mod resource;
@@ -51,6 +53,8 @@ pub mod video;
 mod world;
 
 pub use fault::{Action, Fault, Limit};
+#[cfg(feature = "tls-proxy")]
+pub use proxy::{HOSTS, ProxyError, TlsProxy};
 pub use seed::{Seed, Seeded};
 pub use server::Emulator;
 pub use settings::Settings;
