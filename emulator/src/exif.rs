@@ -34,6 +34,7 @@ enum Value {
     Long(u32),
     Rationals(Vec<(u32, u32)>),
     Bytes(Vec<u8>),
+    Undefined(Vec<u8>),
 }
 
 impl Value {
@@ -52,6 +53,7 @@ impl Value {
                 (5, u32::try_from(values.len()).unwrap_or(0), bytes)
             }
             Value::Bytes(bytes) => (1, length(bytes), bytes.clone()),
+            Value::Undefined(bytes) => (7, length(bytes), bytes.clone()),
         }
     }
 }
@@ -111,9 +113,12 @@ impl Exif {
         photo.extend(self.exposure_time.map(|s| (0x829A, Value::Rationals(vec![rational(s, 100_000)]))));
         photo.extend(self.f_number.map(|f| (0x829D, Value::Rationals(vec![rational(f, 100)]))));
         photo.extend(self.iso.map(|iso| (0x8827, Value::Short(iso))));
-        photo.push((0x9000, Value::Ascii("023".to_owned())));
+        photo.push((0x9000, Value::Undefined(b"0230".to_vec())));
         photo.extend(stamp.map(|text| (0x9003, Value::Ascii(text))));
+        photo.push((0x9101, Value::Undefined(vec![1, 2, 3, 0])));
         photo.extend(self.focal_length.map(|mm| (0x920A, Value::Rationals(vec![rational(mm, 100)]))));
+        photo.push((0xA000, Value::Undefined(b"0100".to_vec())));
+        photo.push((0xA001, Value::Short(1)));
         photo.extend(self.unique_id.clone().map(|text| (0xA420, Value::Ascii(text))));
 
         let pointers = 1 + u32::from(self.location.is_some());
