@@ -1,1 +1,41 @@
-//! Being laid.
+//! The engine: storages, plans, runs, and the two ways through, on one SQLite database.
+//!
+//! It knows what a provider is and never which one. What must survive a crash is here: the ledger, upload tokens, album
+//! ids, secrets. [`Engine::open`] opens a data directory; [`Engine::start`] runs a plan.
+//!
+//! The rooms within: [`clock`] (injected time and randomness), `store` (all SQL), `vault` (secrets at rest), `naming` and
+//! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `run` (the context
+//! that every stage is given).
+
+mod backup;
+pub mod clock;
+mod engine;
+mod error;
+mod host;
+mod ids;
+mod lane;
+mod mirror;
+mod naming;
+mod parking;
+mod plan;
+mod plans;
+mod registry;
+mod retry;
+mod run;
+mod running;
+mod sniff;
+mod storages;
+mod store;
+mod upload;
+mod vault;
+
+pub use engine::{Engine, Settings};
+pub use error::Error;
+pub use ids::{PlanId, RunId, StorageId};
+pub use plan::{BackupConfig, PlanConfig, UploadConfig};
+pub use plans::PlanView;
+pub use registry::Registry;
+pub use run::{Counts, Outcome, Progress, RunState, Stop, Summary, Trouble};
+pub use running::{Canceller, Run};
+pub use storages::StorageView;
+pub use store::{ItemRecord, RunRecord};

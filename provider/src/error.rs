@@ -40,7 +40,7 @@ pub enum Reason {
 }
 
 /// Something that a storage failed to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub struct Error {
     /// What the engine does about it.
     pub class: Class,

@@ -1,0 +1,124 @@
+//! The engine: one data directory, with its storages, plans and runs.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::sync::OnceCell;
+
+use crate::{
+    clock::{Clock, Entropy, SystemClock, SystemEntropy},
+    error::Error,
+    registry::Registry,
+    store::Store,
+    vault::Vault,
+};
+
+/// What an engine is made of.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the database, the key and the lock are. Made if it is not there.
+    pub data_dir: PathBuf,
+    /// The file of the key that opens the secrets; `None` for `charon.key` in the data directory.
+    pub key_file: Option<PathBuf>,
+    /// The providers that are compiled in.
+    pub registry: Registry,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Settings {
+    /// The settings of a real engine: the system's clock and random numbers.
+    pub fn new(data_dir: PathBuf, registry: Registry) -> Self {
+        Self {
+            data_dir,
+            key_file: None,
+            registry,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+        }
+    }
+}
+
+/// One data directory, open. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) store: Store,
+    pub(crate) vault: Vault,
+    pub(crate) registry: Registry,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    data_dir: PathBuf,
+    /// Held by the one process that runs plans.
+    ownership: Arc<OnceCell<File>>,
+}
+
+impl Engine {
+    /// Opens a data directory, or makes one. Several processes may have it open; only one runs plans.
+    ///
+    /// # Errors
+    /// When the directory, the key or the database cannot be used.
+    pub async fn open(settings: Settings) -> Result<Self, Error> {
+        let Settings { data_dir, key_file, registry, clock, entropy } = settings;
+        make_private_dir(&data_dir)?;
+        let key_file = key_file.unwrap_or_else(|| data_dir.join("charon.key"));
+        let vault = Vault::open(&key_file, Arc::clone(&entropy))?;
+        let store = Store::open(&data_dir.join("charon.db")).await?;
+        Ok(Self { store, vault, registry, clock, entropy, data_dir, ownership: Arc::default() })
+    }
+
+    /// The providers that are compiled in.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Closes the database; to be called when nothing more is wanted.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+
+    /// Makes this process the one that runs plans, for as long as it lives, and tells the truth of the runs that an earlier
+    /// one left in the middle.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another process is it; when the database is damaged.
+    pub(crate) async fn take_ownership(&self) -> Result<(), Error> {
+        let own = async {
+            let path = self.data_dir.join("charon.lock");
+            let failed = |source| Error::DataFile { doing: "lock", path: path.clone(), source };
+            let file = File::create(&path).map_err(failed)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(Error::Busy(self.data_dir.clone())),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
+            self.store.check_integrity().await.map_err(|damage| Error::Unusable {
+                path: self.data_dir.join("charon.db"),
+                reason: format!("it is damaged ({damage}); put a backup of it back"),
+            })?;
+            let interrupted = self.store.end_interrupted_runs(self.clock.now()).await?;
+            if interrupted > 0 {
+                tracing::info!(interrupted, "an earlier process ended in the middle of runs");
+            }
+            Ok(file)
+        };
+        self.ownership.get_or_try_init(|| own).await.map(drop)
+    }
+}
+
+/// The data directory holds a key: it is for its owner alone.
+fn make_private_dir(path: &Path) -> Result<(), Error> {
+    let failed = |source| Error::DataFile { doing: "make the data directory", path: path.to_owned(), source };
+    if path.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(failed)
+}

@@ -1,0 +1,78 @@
+//! What the engine's public functions can fail with.
+
+use std::{io, path::PathBuf};
+
+use charon_provider::Class;
+use charon_schema::Mistakes;
+
+/// Something that the engine was asked to do and did not.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database did not do as it was told.
+    #[error("failed to {doing} in the database: {source}")]
+    Store {
+        /// What was being done.
+        doing: &'static str,
+        /// What went wrong.
+        source: sqlx::Error,
+    },
+    /// The database cannot be used.
+    #[error("the database {path} cannot be used: {reason}", path = path.display())]
+    Unusable {
+        /// The database file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A file of the data directory could not be read or written.
+    #[error("failed to {doing} {path}: {source}", path = path.display())]
+    DataFile {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The key does not open the secrets.
+    #[error("{0}")]
+    Vault(String),
+    /// A configuration is wrong.
+    #[error("the configuration of {what} is wrong: {mistakes}")]
+    Config {
+        /// Whose configuration.
+        what: String,
+        /// Every mistake, with its place.
+        mistakes: Mistakes,
+    },
+    /// There is no such thing.
+    #[error("there is no {what} named {name}; {known}")]
+    Unknown {
+        /// A storage, a plan, a provider.
+        what: &'static str,
+        /// What was asked for.
+        name: String,
+        /// Which ones there are.
+        known: String,
+    },
+    /// Not as things are: what was seen, and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// Another process runs plans on this data directory.
+    #[error("another charon is running a plan with the data directory {path}; wait for it to end, or stop it", path = .0.display())]
+    Busy(PathBuf),
+    /// A storage failed.
+    #[error(transparent)]
+    Storage(#[from] charon_provider::Error),
+}
+
+impl Error {
+    /// Whether the one who asked has given something wrong, rather than something having gone wrong.
+    pub fn is_bad_input(&self) -> bool {
+        match self {
+            Self::Config { .. } => true,
+            Self::Storage(error) => error.class == Class::Config,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The engine, as a provider sees it: the [`Host`] of one storage.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use charon_provider::{Class, Conflict, Cost, Host, Revision, Secrets};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::{
+    clock::Clock,
+    error::Error,
+    ids::StorageId,
+    lane::Lane,
+    store::{StorageRow, Store},
+    vault::Vault,
+};
+
+/// The host of one storage that is stored.
+#[derive(Debug)]
+pub(crate) struct StorageHost {
+    pub(crate) storage: StorageId,
+    pub(crate) store: Store,
+    pub(crate) vault: Vault,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) lane: Arc<Lane>,
+}
+
+#[async_trait]
+impl Host for StorageHost {
+    async fn permit(&self, cost: Cost) -> Result<(), charon_provider::Error> {
+        self.lane.permit(cost).await;
+        Ok(())
+    }
+
+    async fn save_secrets(
+        &self,
+        seen: Revision,
+        new: Secrets,
+    ) -> Result<Result<Revision, Conflict>, charon_provider::Error> {
+        let failed = |error: Error| {
+            charon_provider::Error::new(Class::Destination, "store the refreshed token", error.to_string())
+        };
+        let sealed = seal(&self.vault, self.storage, &new);
+        if self.store.save_secrets(self.storage, seen.0, &sealed).await.map_err(failed)? {
+            return Ok(Ok(Revision(seen.0 + 1)));
+        }
+        let row = self.store.storage_by_id(self.storage).await.map_err(failed)?.ok_or_else(|| {
+            charon_provider::Error::new(
+                Class::Config,
+                "store the refreshed token",
+                "the storage has been removed",
+            )
+        })?;
+        let newer = unseal(&self.vault, &row).map_err(failed)?;
+        Ok(Err(Conflict { secrets: newer, revision: Revision(row.secrets_revision) }))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// Encrypts a storage's secrets for its row.
+pub(crate) fn seal(vault: &Vault, storage: StorageId, secrets: &Secrets) -> Vec<u8> {
+    let plain = zeroize::Zeroizing::new(Value::Object(secrets.expose()).to_string());
+    vault.seal(&place(storage), plain.as_bytes())
+}
+
+/// Decrypts a storage's secrets.
+pub(crate) fn unseal(vault: &Vault, row: &StorageRow) -> Result<Secrets, Error> {
+    let plain = vault.unseal(&place(row.id), &row.secrets)?;
+    let fields: Map<String, Value> = serde_json::from_slice(&plain).map_err(|_| {
+        Error::Vault(format!("the stored secrets of {} are not what Charon writes", row.name))
+    })?;
+    Ok(Secrets::new(fields))
+}
+
+fn place(storage: StorageId) -> String {
+    format!("storage/{storage}")
+}

@@ -1,0 +1,349 @@
+//! A mirror: the tree of files that a backup plan keeps.
+//!
+//! It carries a marker file with the plan's id, without which nothing is written (I11: an unmounted disk). Bytes go to a
+//! temporary file beside the marker, are checked, hashed and flushed there, and are then renamed into their place (I1).
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File, FileTimes},
+    io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+    time::SystemTime,
+};
+
+use charon_provider::{Body, Class, Error, Fidelity};
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::Digest;
+use tokio::io::AsyncWriteExt;
+
+use crate::{
+    ids::{PlanId, Sha256},
+    sniff,
+};
+
+/// Charon's own folder within a mirror.
+pub(crate) const OWN_FOLDER: &str = ".charon";
+const MARKER: &str = "mirror.json";
+const INCOMING: &str = "incoming";
+
+/// What file managers and NAS systems leave in a folder that is otherwise empty.
+const IGNORED_WHEN_EMPTY: [&str; 5] =
+    ["lost+found", "@eaDir", "#recycle", "System Volume Information", "$RECYCLE.BIN"];
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Marker {
+    /// Says to a person what the file is for.
+    about: String,
+    plan: PlanId,
+}
+
+/// The open mirror of a plan.
+#[derive(Debug)]
+pub(crate) struct Mirror {
+    root: PathBuf,
+    next_temporary: AtomicU64,
+}
+
+/// Bytes that have come home, complete and hashed, and are not in their place yet. Dropping them removes them.
+#[derive(Debug)]
+pub(crate) struct Received {
+    file: Option<File>,
+    path: PathBuf,
+    pub(crate) sha256: Sha256,
+    pub(crate) size: u64,
+    pub(crate) fidelity: Fidelity,
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            // What cannot be removed now is removed when the mirror is opened again.
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+impl Mirror {
+    /// Makes a mirror of an empty folder, or of one that does not exist yet, by putting the plan's marker there.
+    ///
+    /// # Errors
+    /// What is in the way, and what to do about it.
+    pub(crate) fn initialise(root: &Path, plan: PlanId) -> Result<(), String> {
+        let shown = root.display();
+        let failed = |error: io::Error| format!("the destination {shown} cannot be used: {error}");
+        fs::create_dir_all(root).map_err(failed)?;
+        match read_marker(root)? {
+            Some(marker) if marker.plan == plan => return Ok(()),
+            Some(_) => {
+                return Err(format!(
+                    "the destination {shown} is the mirror of another plan; choose another folder (two plans over one \
+                     mirror would get in each other's way)"
+                ));
+            }
+            None => {}
+        }
+        for entry in fs::read_dir(root).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let name = name.to_string_lossy();
+            if !name.starts_with('.') && !IGNORED_WHEN_EMPTY.contains(&&*name) {
+                return Err(format!(
+                    "the destination {shown} is not empty (it holds {name}); choose an empty folder, or one that does \
+                     not exist yet"
+                ));
+            }
+        }
+        let about = "This folder is the mirror of a Charon backup plan. Without this file Charon writes nothing here.";
+        let marker = Marker { about: about.into(), plan };
+        let text = serde_json::to_vec_pretty(&marker).map_err(|error| error.to_string())?;
+        let own = root.join(OWN_FOLDER);
+        fs::create_dir_all(own.join(INCOMING)).map_err(failed)?;
+        let beside = own.join("mirror.json.new");
+        fs::write(&beside, text)
+            .and_then(|()| File::open(&beside)?.sync_all())
+            .and_then(|()| fs::rename(&beside, own.join(MARKER)))
+            .and_then(|()| sync_folder(&own))
+            .map_err(failed)
+    }
+
+    /// Opens the mirror of a plan, and clears what an earlier run left half done.
+    ///
+    /// # Errors
+    /// What was seen instead of the plan's marker (I11), and what to do about it.
+    pub(crate) fn open(root: &Path, plan: PlanId) -> Result<Self, String> {
+        let shown = root.display();
+        match read_marker(root)? {
+            Some(marker) if marker.plan == plan => {}
+            Some(_) => return Err(format!("the destination {shown} carries the marker of another plan")),
+            None => {
+                return Err(format!(
+                    "the destination {shown} does not carry this plan's marker ({OWN_FOLDER}/{MARKER}): is the disk \
+                     mounted? Nothing was written"
+                ));
+            }
+        }
+        let incoming = root.join(OWN_FOLDER).join(INCOMING);
+        let cleared = match fs::remove_dir_all(&incoming) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        cleared
+            .and_then(|()| fs::create_dir_all(&incoming))
+            .map_err(|error| format!("the destination {shown} cannot be written to: {error}"))?;
+        Ok(Self { root: root.to_owned(), next_temporary: AtomicU64::new(0) })
+    }
+
+    /// Whether there is anything at this path, which is below the destination.
+    pub(crate) fn holds(&self, path: &str) -> bool {
+        fs::symlink_metadata(self.root.join(path)).is_ok()
+    }
+
+    /// Takes the bytes of an item: complete, hashed, and media by their first bytes.
+    pub(crate) async fn receive(&self, body: Body, name: &str) -> Result<Received, Error> {
+        let doing = || format!("fetch {name}");
+        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+        let path = self.root.join(OWN_FOLDER).join(INCOMING).join(number.to_string());
+        let file = File::create_new(&path).map_err(|error| no_room(&doing(), &path, &error))?;
+        let mut received = Received {
+            file: Some(file.try_clone().map_err(|error| no_room(&doing(), &path, &error))?),
+            path,
+            sha256: Sha256([0; 32]),
+            size: 0,
+            fidelity: body.fidelity,
+        };
+        let mut file = tokio::fs::File::from_std(file);
+        let mut hasher = sha2::Sha256::new();
+        let mut head = Vec::with_capacity(sniff::HEAD_BYTES);
+        let mut bytes = body.bytes;
+        while let Some(chunk) = bytes.try_next().await? {
+            if head.len() < sniff::HEAD_BYTES {
+                head.extend_from_slice(&chunk[..chunk.len().min(sniff::HEAD_BYTES - head.len())]);
+            }
+            hasher.update(&chunk);
+            received.size += chunk.len() as u64;
+            file.write_all(&chunk).await.map_err(|error| no_room(&doing(), &received.path, &error))?;
+        }
+        file.flush().await.map_err(|error| no_room(&doing(), &received.path, &error))?;
+        if let Some(length) = body.length.filter(|length| *length != received.size) {
+            let cause = format!("the answer broke off after {} of {length} bytes", received.size);
+            return Err(Error::new(Class::Transient, doing(), cause));
+        }
+        if let Some(what) = sniff::not_media(&head, false) {
+            return Err(Error::new(
+                Class::Transient,
+                doing(),
+                format!("what came {what}, and not a photo or video"),
+            ));
+        }
+        received.sha256 = Sha256(hasher.finalize().into());
+        Ok(received)
+    }
+
+    /// Puts received bytes into their place: modification time set, flushed, renamed. The rename becomes durable with
+    /// [`sync_folders`](Self::sync_folders). Blocks.
+    pub(crate) fn place(&self, mut received: Received, path: &str, taken_at: Timestamp) -> Result<(), Error> {
+        let target = self.root.join(path);
+        let file = received.file.take().expect("received bytes are placed once");
+        let placed = file
+            .set_times(FileTimes::new().set_modified(SystemTime::from(taken_at)))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| self.make_folder_of(&target))
+            .and_then(|()| fs::rename(&received.path, &target));
+        placed.map_err(|error| {
+            // What cannot be removed now is removed when the mirror is opened again.
+            drop(fs::remove_file(&received.path));
+            no_room(&format!("store {path}"), &target, &error)
+        })
+    }
+
+    /// Makes the renames into the folders of these paths durable. Blocks.
+    pub(crate) fn sync_folders<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        let folders: BTreeSet<PathBuf> =
+            paths.filter_map(|path| self.root.join(path).parent().map(Path::to_owned)).collect();
+        folders.iter().try_for_each(|folder| {
+            sync_folder(folder).map_err(|error| no_room("flush the mirror", folder, &error))
+        })
+    }
+
+    /// Makes the folder of a file, and makes new folders durable in those that hold them.
+    fn make_folder_of(&self, target: &Path) -> io::Result<()> {
+        let missing: Vec<&Path> = target
+            .ancestors()
+            .skip(1)
+            .take_while(|folder| folder.starts_with(&self.root) && !folder.is_dir())
+            .collect();
+        for folder in missing.into_iter().rev() {
+            match fs::create_dir(folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => folder.parent().map_or(Ok(()), sync_folder)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The mirror that holds this path, if one does: the nearest folder upwards that carries a marker.
+pub(crate) fn mirror_above(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|folder| folder.join(OWN_FOLDER).join(MARKER).is_file())
+}
+
+fn read_marker(root: &Path) -> Result<Option<Marker>, String> {
+    let path = root.join(OWN_FOLDER).join(MARKER);
+    match fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
+            format!("the marker {} cannot be read ({error}); nothing was written", path.display())
+        }),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(format!("the marker {} cannot be read: {error}", path.display())),
+    }
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    // Elsewhere a folder cannot be opened to be flushed; the file system keeps renames in order.
+    Ok(())
+}
+
+fn no_room(doing: &str, path: &Path, error: &io::Error) -> Error {
+    let cure = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room there, then run the plan again; what is already home stays"
+        }
+        io::ErrorKind::PermissionDenied => "let the user that runs charon write there",
+        io::ErrorKind::ReadOnlyFilesystem => "mount the file system for writing",
+        _ => "check the disk, then run the plan again",
+    };
+    Error::new(Class::Destination, doing, format!("{error}, writing to {}", path.display())).cured_by(cure)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use charon_provider::{Body, Class, Fidelity};
+    use futures::{StreamExt, stream};
+
+    use super::Mirror;
+    use crate::{
+        clock::{SystemClock, SystemEntropy},
+        ids::PlanId,
+    };
+
+    fn plan() -> PlanId {
+        PlanId::new(&SystemClock, &SystemEntropy)
+    }
+
+    fn mirror(folder: &std::path::Path) -> Mirror {
+        let plan = plan();
+        Mirror::initialise(folder, plan).expect("an empty folder");
+        Mirror::open(folder, plan).expect("its marker")
+    }
+
+    fn body(chunks: &[&'static [u8]], length: u64) -> Body {
+        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk))).collect();
+        Body { length: Some(length), fidelity: Fidelity::ApiCopy, bytes: stream::iter(chunks).boxed() }
+    }
+
+    const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0";
+
+    #[test]
+    fn a_destination_without_its_marker_is_refused() {
+        // I11
+        let folder = tempfile::tempdir().expect("a folder");
+        let refusal = Mirror::open(folder.path(), plan()).expect_err("no marker");
+        assert!(refusal.contains("mounted"), "{refusal}");
+    }
+
+    #[test]
+    fn a_destination_of_another_plan_is_refused() {
+        // I11
+        let folder = tempfile::tempdir().expect("a folder");
+        Mirror::initialise(folder.path(), plan()).expect("an empty folder");
+        assert!(Mirror::initialise(folder.path(), plan()).is_err());
+        assert!(Mirror::open(folder.path(), plan()).is_err());
+    }
+
+    #[test]
+    fn a_folder_with_something_in_it_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("thesis.odt"), "years of work").expect("a file");
+        let refusal = Mirror::initialise(folder.path(), plan()).expect_err("not empty");
+        assert!(refusal.contains("thesis.odt"), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn bytes_are_placed_with_the_capture_time() {
+        // I1
+        let folder = tempfile::tempdir().expect("a folder");
+        let mirror = mirror(folder.path());
+        let received = mirror.receive(body(&[JPEG, b"more"], 15), "a.jpg").await.expect("bytes");
+        let taken_at = "1969-07-20T20:17:40Z".parse().expect("a time");
+        mirror.place(received, "photos/1969/07/a.jpg", taken_at).expect("a place");
+        mirror.sync_folders(["photos/1969/07/a.jpg"].into_iter()).expect("flushed");
+        let file = folder.path().join("photos/1969/07/a.jpg");
+        assert_eq!(std::fs::read(&file).expect("the file"), [JPEG, b"more"].concat());
+        let modified = std::fs::metadata(&file).and_then(|metadata| metadata.modified()).expect("its time");
+        assert_eq!(modified, std::time::SystemTime::from(taken_at));
+    }
+
+    #[tokio::test]
+    async fn bytes_that_broke_off_or_are_no_photo_leave_nothing_behind() {
+        // I1
+        let folder = tempfile::tempdir().expect("a folder");
+        let mirror = mirror(folder.path());
+        for body in [body(&[JPEG], 99), body(&[b"<html>403</html>"], 16), body(&[], 0)] {
+            let error = mirror.receive(body, "a.jpg").await.expect_err("not right");
+            assert_eq!(error.class, Class::Transient, "{error}");
+        }
+        let left = std::fs::read_dir(folder.path().join(".charon/incoming")).expect("a folder").count();
+        assert_eq!(left, 0);
+    }
+}

@@ -1,0 +1,225 @@
+//! Plans: what is to be done. A configuration is judged by its schema, then by what can be seen (I11).
+
+use std::path::{Path, PathBuf};
+
+use charon_schema::{ConfigSchema, Mistake, Mistakes};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::error::Error;
+
+/// A plan that brings photos home.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackupConfig {
+    /// The name of the storage whose photos come home.
+    pub storage: String,
+    /// The folder of the mirror: empty, or not there yet, when the plan is made.
+    pub destination: PathBuf,
+}
+
+/// A plan that sends folders out.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UploadConfig {
+    /// The name of the storage that the photos go to.
+    pub storage: String,
+    /// The folders whose photos and videos are sent, with all folders below them.
+    #[schemars(length(min = 1))]
+    pub sources: Vec<PathBuf>,
+    /// The title of the album that they are put into; made if it is not there. Without it they go to the library alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 500))]
+    pub album: Option<String>,
+}
+
+/// What a plan does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PlanConfig {
+    /// Storage to mirror.
+    Backup(BackupConfig),
+    /// Folders to storage.
+    Upload(UploadConfig),
+}
+
+impl PlanConfig {
+    /// Reads a configuration, for instance `{"kind": "backup", "storage": "family", "destination": "/photos"}`. Relative
+    /// paths are taken from the present folder, once and for all.
+    ///
+    /// # Errors
+    /// Every mistake that can be seen without looking at a storage or a folder.
+    pub fn read(mut config: Map<String, Value>) -> Result<Self, Mistakes> {
+        let kind =
+            config.remove("kind").ok_or_else(|| Mistake::in_field("kind", "is missing: backup or upload"))?;
+        let rest = Value::Object(config);
+        let read = match kind.as_str() {
+            Some("backup") => {
+                ConfigSchema::of::<BackupConfig>().validate(&rest)?;
+                serde_json::from_value(rest).map(Self::Backup)
+            }
+            Some("upload") => {
+                ConfigSchema::of::<UploadConfig>().validate(&rest)?;
+                serde_json::from_value(rest).map(Self::Upload)
+            }
+            _ => return Err(Mistake::in_field("kind", format!("is backup or upload, and not {kind}")).into()),
+        };
+        // The schema has judged it, so this is a contradiction between the two.
+        let plan = read.map_err(|error| Mistake { pointer: String::new(), reason: error.to_string() })?;
+        plan.with_absolute_paths()
+    }
+
+    /// The JSON Schemas of the two kinds.
+    pub fn schemas() -> Value {
+        json!({
+            "backup": ConfigSchema::of::<BackupConfig>().as_json(),
+            "upload": ConfigSchema::of::<UploadConfig>().as_json(),
+        })
+    }
+
+    /// `backup` or `upload`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Backup(_) => "backup",
+            Self::Upload(_) => "upload",
+        }
+    }
+
+    /// The name of the storage.
+    pub fn storage(&self) -> &str {
+        match self {
+            Self::Backup(backup) => &backup.storage,
+            Self::Upload(upload) => &upload.storage,
+        }
+    }
+
+    fn with_absolute_paths(mut self) -> Result<Self, Mistakes> {
+        let absolute = |path: &mut PathBuf, field: &str| {
+            *path =
+                std::path::absolute(&*path).map_err(|error| Mistake::in_field(field, error.to_string()))?;
+            Ok::<(), Mistakes>(())
+        };
+        match &mut self {
+            Self::Backup(backup) => absolute(&mut backup.destination, "destination")?,
+            Self::Upload(upload) => {
+                upload.sources.iter_mut().try_for_each(|source| absolute(source, "sources"))?;
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Refuses sources that are not folders, that lie within a mirror, or that hold one (I11).
+pub(crate) fn judge_sources(sources: &[PathBuf], mirrors: &[PathBuf]) -> Result<(), Error> {
+    for source in sources {
+        let shown = source.display();
+        let real = real_folder(source)
+            .map_err(|why| Error::Refused(format!("the source {shown} {why}; nothing was sent")))?;
+        if let Some(mirror) = crate::mirror::mirror_above(&real) {
+            return Err(Error::Refused(format!(
+                "the source {shown} lies within the mirror {}: photos that came home must not be sent out again; choose \
+                 another folder",
+                mirror.display()
+            )));
+        }
+        let within = |mirror: &&PathBuf| mirror.canonicalize().is_ok_and(|mirror| mirror.starts_with(&real));
+        if let Some(mirror) = mirrors.iter().find(within) {
+            return Err(Error::Refused(format!(
+                "the source {shown} holds the mirror {}: photos that came home must not be sent out again; choose folders \
+                 beside it",
+                mirror.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a destination that overlaps with another mirror or with a folder that is sent out (I11).
+pub(crate) fn judge_destination(
+    destination: &Path,
+    mirrors: &[PathBuf],
+    sources: &[PathBuf],
+) -> Result<(), Error> {
+    let shown = destination.display();
+    let real = real_path(destination);
+    for mirror in mirrors {
+        let other = real_path(mirror);
+        if other.starts_with(&real) || real.starts_with(&other) {
+            return Err(Error::Refused(format!(
+                "the destination {shown} overlaps with the mirror {} of another plan; choose a folder of its own",
+                mirror.display()
+            )));
+        }
+    }
+    for source in sources {
+        if real.starts_with(real_path(source)) {
+            return Err(Error::Refused(format!(
+                "the destination {shown} lies within {}, which an upload plan sends out: photos that come home would be \
+                 sent out again; choose another folder",
+                source.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn real_folder(path: &Path) -> Result<PathBuf, String> {
+    let real = path.canonicalize().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => "does not exist (is the disk mounted?)".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    })?;
+    if real.is_dir() { Ok(real) } else { Err("is not a folder".into()) }
+}
+
+/// The path with its symbolic links resolved, as far as it exists.
+fn real_path(path: &Path) -> PathBuf {
+    let existing = path.ancestors().find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    match existing {
+        Some((ancestor, real)) => match path.strip_prefix(ancestor) {
+            Ok(rest) if rest.as_os_str().is_empty() => real,
+            Ok(rest) => real.join(rest),
+            Err(_) => path.to_owned(),
+        },
+        None => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{PlanConfig, judge_destination, judge_sources};
+
+    fn mistakes(config: &Value) -> String {
+        let config = config.as_object().cloned().expect("an object");
+        PlanConfig::read(config).expect_err("a wrong plan").to_string()
+    }
+
+    #[test]
+    fn a_wrong_plan_is_told_where_it_is_wrong() {
+        assert_eq!(mistakes(&json!({"storage": "x"})), "kind: is missing: backup or upload");
+        assert_eq!(mistakes(&json!({"kind": "sync"})), "kind: is backup or upload, and not \"sync\"");
+        assert_eq!(mistakes(&json!({"kind": "backup", "storage": "x"})), "destination: is missing");
+        let unknown = mistakes(&json!({"kind": "upload", "storage": "x", "sources": ["a"], "albums": "b"}));
+        assert_eq!(unknown, "albums: is not a known field; did you mean album?");
+        assert!(mistakes(&json!({"kind": "upload", "storage": "x", "sources": []})).starts_with("sources: "));
+    }
+
+    #[test]
+    fn sources_and_mirrors_do_not_overlap() {
+        // I11
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().to_owned();
+        let (photos, mirror) = (root.join("photos"), root.join("photos/mirror"));
+        std::fs::create_dir_all(&mirror).expect("folders");
+        let refused = |result: Result<(), crate::Error>| result.expect_err("an overlap").to_string();
+        assert!(refused(judge_sources(&[photos.clone()], &[mirror.clone()])).contains("holds the mirror"));
+        assert!(refused(judge_destination(&mirror, &[], &[photos.clone()])).contains("sends out"));
+        assert!(
+            refused(judge_destination(&mirror.join("new/er"), &[mirror.clone()], &[])).contains("overlaps")
+        );
+        assert!(refused(judge_sources(&[root.join("nowhere")], &[])).contains("does not exist"));
+        judge_destination(&root.join("elsewhere"), &[mirror], &[photos]).expect("no overlap");
+    }
+}

@@ -1,0 +1,174 @@
+//! Trying again: the class of an error decides whether and when. `backoff` generates the intervals; the sleeping, the
+//! counting and the class are ours.
+
+use std::time::Duration;
+
+use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
+use charon_provider::{Class, Error, Reason};
+
+use crate::{clock::Entropy, run::RunContext};
+
+/// The intervals between the attempts at one thing.
+#[derive(Debug)]
+struct Intervals {
+    transient: Series,
+    throttled: Series,
+}
+
+#[derive(Debug)]
+struct Series {
+    generator: ExponentialBackoff,
+    left: u32,
+}
+
+impl Series {
+    fn new(first: Duration, longest: Duration, retries: u32) -> Self {
+        let generator = ExponentialBackoffBuilder::new()
+            .with_initial_interval(first)
+            .with_multiplier(2.0)
+            .with_max_interval(longest)
+            .with_max_elapsed_time(None)
+            // Ours comes from the injected randomness.
+            .with_randomization_factor(0.0)
+            .build();
+        Self { generator, left: retries }
+    }
+
+    fn next(&mut self) -> Option<Duration> {
+        self.left = self.left.checked_sub(1)?;
+        self.generator.next_backoff()
+    }
+}
+
+impl Intervals {
+    fn new() -> Self {
+        Self {
+            // Google asks for exponential backoff from one second for 5xx, and for at least 30 s after a 429
+            // (Photos API best practices).
+            transient: Series::new(Duration::from_secs(1), Duration::from_mins(1), 5),
+            throttled: Series::new(Duration::from_secs(30), Duration::from_mins(5), 8),
+        }
+    }
+
+    /// How long to wait before the next attempt; `None` when there shall be none.
+    fn after(&mut self, error: &Error, entropy: &dyn Entropy) -> Option<Duration> {
+        // These want another address, or the bytes again, and not the same request.
+        if matches!(error.reason, Reason::StaleAddress | Reason::UploadToken) {
+            return None;
+        }
+        let planned = match error.class {
+            Class::Transient => self.transient.next()?,
+            Class::Throttled => self.throttled.next()?,
+            Class::Auth | Class::Quota | Class::Item | Class::Destination | Class::Config => return None,
+        };
+        // Never sooner than the server asked (I7); a little later, so that not all come back at once.
+        let base = error.retry_after.unwrap_or(planned);
+        Some(base + base.mul_f64(entropy.fraction() / 4.0))
+    }
+}
+
+/// Does something until it works, or fails in a way that trying again does not mend, or has been tried often enough. `None`
+/// when the run stops first: what is half done is then dropped.
+pub(crate) async fn with_retries<T, F, W>(ctx: &RunContext, attempt: F) -> Option<Result<T, Error>>
+where
+    F: FnMut() -> W,
+    W: Future<Output = Result<T, Error>>,
+{
+    with_retries_and_grace(ctx, Duration::ZERO, attempt).await
+}
+
+/// The same for what had better not be dropped half done: an attempt may go on for `grace` after the run has stopped, and one
+/// may still be made.
+pub(crate) async fn with_retries_and_grace<T, F, W>(
+    ctx: &RunContext,
+    grace: Duration,
+    mut attempt: F,
+) -> Option<Result<T, Error>>
+where
+    F: FnMut() -> W,
+    W: Future<Output = Result<T, Error>>,
+{
+    let mut intervals = Intervals::new();
+    loop {
+        let grace_is_over = async {
+            ctx.cancel.cancelled().await;
+            if !grace.is_zero() {
+                ctx.clock.sleep(grace).await;
+            }
+        };
+        let outcome = tokio::select! {
+            biased;
+            () = grace_is_over => return None,
+            outcome = attempt() => outcome,
+        };
+        let error = match outcome {
+            Ok(value) => return Some(Ok(value)),
+            Err(error) => error,
+        };
+        let Some(wait) = intervals.after(&error, &*ctx.entropy) else { return Some(Err(error)) };
+        tracing::debug!(%error, ?wait, "waiting to try again");
+        if error.class == Class::Throttled {
+            // The account asked to be left alone, and that holds for every request to it.
+            ctx.lane.hold(wait);
+        }
+        ctx.tell(|progress| progress.waiting = Some(waiting_for(&error, wait)));
+        let slept = ctx.unless_stopped(ctx.clock.sleep(wait)).await;
+        ctx.tell(|progress| progress.waiting = None);
+        slept?;
+    }
+}
+
+fn waiting_for(error: &Error, wait: Duration) -> String {
+    let why = if error.class == Class::Throttled {
+        "the storage asked to slow down"
+    } else {
+        "trying again after a fault"
+    };
+    format!("{why}, {} s", wait.as_secs().max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use charon_provider::{Class, Error};
+
+    use super::Intervals;
+    use crate::clock::Entropy;
+
+    #[derive(Debug)]
+    struct NoJitter;
+
+    impl Entropy for NoJitter {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(0);
+        }
+    }
+
+    fn waits(class: Class) -> Vec<u64> {
+        let mut intervals = Intervals::new();
+        let error = Error::new(class, "test", "a fault");
+        std::iter::from_fn(|| intervals.after(&error, &NoJitter)).map(|wait| wait.as_secs()).collect()
+    }
+
+    #[test]
+    fn passing_faults_are_tried_again_ever_more_slowly_and_not_for_ever() {
+        assert_eq!(waits(Class::Transient), [1, 2, 4, 8, 16]);
+        assert_eq!(waits(Class::Throttled), [30, 60, 120, 240, 300, 300, 300, 300]);
+    }
+
+    #[test]
+    fn what_trying_again_does_not_mend_is_not_tried_again() {
+        // I7
+        for class in [Class::Auth, Class::Quota, Class::Item, Class::Destination, Class::Config] {
+            assert_eq!(waits(class), [0; 0]);
+        }
+    }
+
+    #[test]
+    fn never_sooner_than_the_server_asked() {
+        // I7
+        let error = Error::new(Class::Throttled, "test", "slow down").after(Some(Duration::from_secs(100)));
+        assert_eq!(Intervals::new().after(&error, &NoJitter), Some(Duration::from_secs(100)));
+    }
+}

@@ -1,0 +1,217 @@
+//! Running a plan: from its row to a run, to a summary.
+
+use std::sync::Arc;
+
+use charon_provider::Storage;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    backup::{self, Backup},
+    engine::Engine,
+    error::Error,
+    ids::RunId,
+    mirror::Mirror,
+    plan::{PlanConfig, judge_sources},
+    plans::config_of,
+    run::{Outcome, Progress, RunContext, RunState, Stop, Summary, Trouble},
+    store::{PlanRow, RunRecord},
+    upload::{self, Upload},
+};
+
+/// The most items whose troubles a summary tells; the database has them all.
+const TROUBLES_TOLD: u32 = 100;
+
+/// A run that is under way. Dropping it ends it at once, as a crash would.
+#[derive(Debug)]
+pub struct Run {
+    ctx: Arc<RunContext>,
+    progress: watch::Receiver<Progress>,
+    work: AbortOnDropHandle<Result<Summary, Error>>,
+}
+
+/// Stops a run from elsewhere.
+#[derive(Clone, Debug)]
+pub struct Canceller(Arc<RunContext>);
+
+impl Canceller {
+    /// Asks the run to stop: current files are dropped cleanly, what was sent is committed.
+    pub fn cancel(&self) {
+        self.0.stop(Stop::cancelled());
+    }
+}
+
+impl Run {
+    /// Its id.
+    pub fn id(&self) -> RunId {
+        self.ctx.run
+    }
+
+    /// What is done so far, and every change of it.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
+    /// HTTP requests so far.
+    pub fn canceller(&self) -> Canceller {
+        Canceller(Arc::clone(&self.ctx))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When its end could not be recorded.
+    pub async fn finished(self) -> Result<Summary, Error> {
+        self.work
+            .await
+            .unwrap_or_else(|panic| Err(Error::Refused(format!("this is a mistake in Charon: {panic}"))))
+    }
+}
+
+/// What a run does, checked and ready.
+enum Work {
+    Backup(Backup),
+    Upload(Upload),
+}
+
+impl Engine {
+    /// Starts a run of a plan, now. This process becomes the one that runs plans.
+    ///
+    /// # Errors
+    /// When there is no such plan, or another process runs plans. Anything else that keeps the run from its work becomes the
+    /// end of the run.
+    pub async fn start(&self, plan: &str) -> Result<Run, Error> {
+        let row = self.plan_row(plan).await?;
+        self.take_ownership().await?;
+        let storage_row = self.store.storage_by_id(row.storage_id).await?.ok_or_else(|| {
+            Error::Refused(format!("the plan {plan} has lost its storage; remove it and make it again"))
+        })?;
+        let lane = self.new_lane();
+        let storage = self.open_row(&storage_row, Arc::clone(&lane))?;
+        let (progress_in, progress) = watch::channel(Progress::default());
+        let ctx = Arc::new(RunContext::new(
+            RunId::new(&*self.clock, &*self.entropy),
+            row.id,
+            row.storage_id,
+            self.store.clone(),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.entropy),
+            lane,
+            storage.facts().clone(),
+            progress_in,
+        ));
+        let started_at = self.clock.now();
+        self.store.supersede_parked_runs(row.id).await?;
+        self.store.start_run(ctx.run, row.id, started_at).await?;
+        let work = work(self.clone(), row, Arc::clone(&ctx), storage, started_at);
+        Ok(Run { ctx, progress, work: AbortOnDropHandle::new(tokio::spawn(work)) })
+    }
+
+    /// The newest runs, of one plan or of all, the newest first.
+    pub async fn runs(&self, plan: Option<&str>, most: u32) -> Result<Vec<RunRecord>, Error> {
+        let plan = match plan {
+            Some(name) => Some(self.plan_row(name).await?.id),
+            None => None,
+        };
+        self.store.runs(plan, most).await
+    }
+
+    /// Looks before it leaps (I11): what the plan needs is there, and is what it was.
+    async fn prepare(
+        &self,
+        row: &PlanRow,
+        ctx: &Arc<RunContext>,
+        storage: Arc<dyn Storage>,
+    ) -> Result<Work, Error> {
+        let others = self.folders(Some(row.id)).await?;
+        match config_of(row)? {
+            PlanConfig::Backup(config) => {
+                if !row.mirror_ready {
+                    // The plan was made, and the process ended before its mirror was.
+                    Mirror::initialise(&config.destination, row.id).map_err(Error::Refused)?;
+                    self.store.mirror_is_ready(row.id).await?;
+                }
+                let mirror = Mirror::open(&config.destination, row.id).map_err(Error::Refused)?;
+                let wanted = ctx.facts.selection.clone();
+                Ok(Work::Backup(Backup { ctx: Arc::clone(ctx), storage, mirror: Arc::new(mirror), wanted }))
+            }
+            PlanConfig::Upload(config) => {
+                judge_sources(&config.sources, &others.mirrors)?;
+                Ok(Work::Upload(Upload {
+                    ctx: Arc::clone(ctx),
+                    storage,
+                    vault: self.vault.clone(),
+                    sources: config.sources,
+                    album: config.album,
+                }))
+            }
+        }
+    }
+}
+
+async fn work(
+    engine: Engine,
+    row: PlanRow,
+    ctx: Arc<RunContext>,
+    storage: Arc<dyn Storage>,
+    started_at: Timestamp,
+) -> Result<Summary, Error> {
+    match engine.prepare(&row, &ctx, storage).await {
+        Ok(Work::Backup(backup)) => backup::run(backup).await,
+        Ok(Work::Upload(upload)) => upload::run(upload).await,
+        Err(error) => ctx.stop_for(&error),
+    }
+    let progress = ctx.progress();
+    let stop = ctx.stopped().cloned();
+    let state = match &stop {
+        Some(stop) => stop.state,
+        None if progress.items.failed > 0 => RunState::Partial,
+        None => RunState::Succeeded,
+    };
+    let record = RunRecord {
+        run: ctx.run,
+        plan: row.name.clone(),
+        state,
+        queued_at: started_at,
+        started_at: Some(started_at),
+        ended_at: Some(engine.clock.now()),
+        parked_until: stop.as_ref().and_then(|stop| stop.until),
+        items: progress.items,
+        bytes: progress.bytes,
+        requests_by_meter: ctx.lane.requests(),
+        stop,
+    };
+    engine.store.end_run(&record).await?;
+    summary(&engine, record, started_at).await
+}
+
+async fn summary(engine: &Engine, record: RunRecord, started_at: Timestamp) -> Result<Summary, Error> {
+    let failed = engine.store.run_items(record.run, Outcome::Failed, TROUBLES_TOLD).await?;
+    let stop = record.stop.as_ref().filter(|stop| stop.state != RunState::Cancelled).map(|stop| Trouble {
+        item: None,
+        class: stop.class,
+        message: stop.message.clone(),
+        will_retry: stop.until.is_some(),
+    });
+    let items = failed.into_iter().map(|item| Trouble {
+        item: Some(item.name),
+        class: item.class,
+        message: item.reason.unwrap_or_default(),
+        will_retry: true,
+    });
+    Ok(Summary {
+        run: record.run,
+        plan: record.plan,
+        state: record.state,
+        items: record.items,
+        bytes: record.bytes,
+        requests: record.requests_by_meter.values().sum(),
+        requests_by_meter: record.requests_by_meter,
+        started_at,
+        ended_at: record.ended_at.unwrap_or(started_at),
+        parked_until: record.parked_until,
+        errors: stop.into_iter().chain(items).collect(),
+        skipped: engine.store.skipped_by_reason(record.run).await?,
+    })
+}

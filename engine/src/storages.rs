@@ -1,0 +1,165 @@
+//! Storages: configured accounts.
+
+use std::sync::Arc;
+
+use charon_provider::{Config, Description, Host, Revision, Secrets, Storage};
+use charon_schema::Mistakes;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    engine::Engine,
+    error::Error,
+    host::{StorageHost, seal, unseal},
+    ids::StorageId,
+    lane::Lane,
+    registry::known,
+    store::StorageRow,
+};
+
+/// A storage as it can be shown: its secrets hidden (I6).
+#[derive(Clone, Debug, Serialize)]
+pub struct StorageView {
+    /// Its id.
+    pub id: StorageId,
+    /// Its name.
+    pub name: String,
+    /// The id of its provider.
+    pub provider: String,
+    /// Its configuration, secrets replaced by dots.
+    pub config: Map<String, Value>,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+impl Engine {
+    /// Adds a storage. Sends no request.
+    ///
+    /// # Errors
+    /// Every mistake in the configuration; a name that is taken or empty.
+    pub async fn add_storage(
+        &self,
+        name: &str,
+        provider: &str,
+        config: Map<String, Value>,
+    ) -> Result<StorageView, Error> {
+        refuse_bad_name("storage", name)?;
+        let provider = self.registry.provider(provider)?;
+        let Description { id: provider_id, schema, .. } = provider.describe();
+        let wrong = |mistakes: Mistakes| Error::Config { what: format!("the storage {name}"), mistakes };
+        schema.validate(&Value::Object(config.clone())).map_err(wrong)?;
+        let (fields, secrets) = schema.split(config);
+        let secrets = Secrets::new(secrets);
+        let mut row = StorageRow {
+            id: StorageId::new(&*self.clock, &*self.entropy),
+            name: name.to_owned(),
+            provider: (*provider_id).to_owned(),
+            config: fields.clone(),
+            secrets: Vec::new(),
+            secrets_revision: 1,
+            created_at: self.clock.now(),
+        };
+        // What only the provider can judge.
+        let config = Config { fields, secrets: secrets.clone(), revision: Revision(1) };
+        provider.open(config, self.host(row.id, self.new_lane())).map_err(wrong)?;
+        row.secrets = seal(&self.vault, row.id, &secrets);
+        if !self.store.add_storage(&row).await? {
+            return Err(Error::Refused(format!(
+                "there is a storage named {name} already; choose another name"
+            )));
+        }
+        self.view(&row)
+    }
+
+    /// All storages, by name.
+    pub async fn storages(&self) -> Result<Vec<StorageView>, Error> {
+        self.store.storages().await?.iter().map(|row| self.view(row)).collect()
+    }
+
+    /// One storage.
+    pub async fn storage(&self, name: &str) -> Result<StorageView, Error> {
+        self.view(&self.storage_row(name).await?)
+    }
+
+    /// Removes a storage and what the ledger knows of it. What it holds stays where it is.
+    ///
+    /// # Errors
+    /// When a plan uses it.
+    pub async fn remove_storage(&self, name: &str) -> Result<(), Error> {
+        let row = self.storage_row(name).await?;
+        let plans = self.store.plans().await?;
+        let users: Vec<&str> =
+            plans.iter().filter(|plan| plan.storage_id == row.id).map(|plan| plan.name.as_str()).collect();
+        if !users.is_empty() {
+            let message =
+                format!("the storage {name} is used by {}; remove the plans first", users.join(", "));
+            return Err(Error::Refused(message));
+        }
+        self.store.remove_storage(row.id).await
+    }
+
+    /// Opens a storage, to test it or to list its albums.
+    pub async fn open_storage(&self, name: &str) -> Result<Arc<dyn Storage>, Error> {
+        let row = self.storage_row(name).await?;
+        self.open_row(&row, self.new_lane())
+    }
+
+    pub(crate) async fn storage_row(&self, name: &str) -> Result<StorageRow, Error> {
+        if let Some(row) = self.store.storage(name).await? {
+            return Ok(row);
+        }
+        let rows = self.store.storages().await?;
+        let known = known("storage", rows.iter().map(|row| row.name.as_str()));
+        Err(Error::Unknown { what: "storage", name: name.to_owned(), known })
+    }
+
+    pub(crate) fn open_row(&self, row: &StorageRow, lane: Arc<Lane>) -> Result<Arc<dyn Storage>, Error> {
+        let provider = self.registry.provider(&row.provider)?;
+        let config = Config {
+            fields: row.config.clone(),
+            secrets: unseal(&self.vault, row)?,
+            revision: Revision(row.secrets_revision),
+        };
+        let wrong = |mistakes| Error::Config { what: format!("the storage {}", row.name), mistakes };
+        provider.open(config, self.host(row.id, lane)).map_err(wrong)
+    }
+
+    pub(crate) fn new_lane(&self) -> Arc<Lane> {
+        Arc::new(Lane::new(Arc::clone(&self.clock)))
+    }
+
+    fn host(&self, storage: StorageId, lane: Arc<Lane>) -> Arc<dyn Host> {
+        let (store, vault, clock) = (self.store.clone(), self.vault.clone(), Arc::clone(&self.clock));
+        Arc::new(StorageHost { storage, store, vault, clock, lane })
+    }
+
+    fn view(&self, row: &StorageRow) -> Result<StorageView, Error> {
+        let schema = &self.registry.provider(&row.provider)?.describe().schema;
+        let mut config = row.config.clone();
+        config.extend(unseal(&self.vault, row)?.expose());
+        Ok(StorageView {
+            id: row.id,
+            name: row.name.clone(),
+            provider: row.provider.clone(),
+            config: schema.redact(&config),
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Names are typed on command lines and shown in tables.
+pub(crate) fn refuse_bad_name(what: &str, name: &str) -> Result<(), Error> {
+    let is_good = !name.is_empty()
+        && name.chars().count() <= 100
+        && name.trim() == name
+        && !name.starts_with('-')
+        && !name.chars().any(char::is_control);
+    if is_good {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "{name:?} is no name for a {what}: it has 1 to 100 characters, no control characters, and does not begin with - or \
+         with a space"
+    )))
+}

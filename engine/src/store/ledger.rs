@@ -1,0 +1,216 @@
+//! The ledger, as backups use it: what a storage listed, which path each item got, which bytes are stored there.
+
+use std::collections::{HashMap, HashSet};
+
+use charon_provider::{Fidelity, RemoteId};
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::Row;
+
+use super::{Doing, ItemRecord, Store, decode_error, runs::record_items, stored};
+use crate::{
+    error::Error,
+    ids::{PlanId, RunId, Sha256, StorageId},
+};
+
+/// A file in a mirror, as the ledger has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Copy {
+    /// Below the destination, with forward slashes.
+    pub(crate) path: String,
+    /// Whether its bytes were stored; before that the path is only assigned.
+    pub(crate) stored: bool,
+}
+
+/// What the ledger knew of an item before the present listing showed it.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    pub(crate) asset_id: i64,
+    /// The run whose listing showed it last.
+    pub(crate) shown_by: Option<RunId>,
+    pub(crate) copy: Option<Copy>,
+}
+
+/// An item of the present listing, with the path it is given if it has none yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Assigned<'a> {
+    pub(crate) remote_id: &'a RemoteId,
+    pub(crate) file_name: &'a str,
+    pub(crate) mime_type: &'a str,
+    pub(crate) taken_at: Timestamp,
+    /// Null for an item that is new to the ledger.
+    pub(crate) asset_id: Option<i64>,
+    /// The path and its key, for an item that has none yet.
+    pub(crate) path: Option<(String, String)>,
+}
+
+/// Bytes that are in their place.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) asset_id: i64,
+    pub(crate) sha256: Sha256,
+    pub(crate) size: u64,
+    pub(crate) fidelity: Fidelity,
+    pub(crate) record: ItemRecord,
+}
+
+impl Store {
+    /// What the ledger knows of these items.
+    pub(crate) async fn listed(
+        &self,
+        plan: PlanId,
+        storage: StorageId,
+        ids: &[&RemoteId],
+    ) -> Result<HashMap<RemoteId, Listed>, Error> {
+        let rows = sqlx::query(
+            "SELECT remotes.remote_id, remotes.asset_id, remotes.listed_by, copies.path, copies.sha256
+             FROM json_each(?) AS wanted
+             JOIN remotes ON remotes.storage_id = ? AND remotes.remote_id = wanted.value
+             LEFT JOIN copies ON copies.plan_id = ? AND copies.asset_id = remotes.asset_id",
+        )
+        .bind(json!(ids).to_string())
+        .bind(storage.to_string())
+        .bind(plan.to_string())
+        .fetch_all(&self.writer)
+        .await
+        .doing("look up listed items")?;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            let listed_by: Option<&str> = row.try_get("listed_by")?;
+            let path: Option<String> = row.try_get("path")?;
+            let stored = row.try_get::<Option<&str>, _>("sha256")?.is_some();
+            let listed = Listed {
+                asset_id: row.try_get("asset_id")?,
+                shown_by: listed_by.map(|id| id.parse().map_err(decode_error)).transpose()?,
+                copy: path.map(|path| Copy { path, stored }),
+            };
+            Ok((RemoteId(row.try_get("remote_id")?), listed))
+        };
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().doing("look up listed items")
+    }
+
+    /// Which of these path keys are taken in the plan's mirror.
+    pub(crate) async fn taken_paths(&self, plan: PlanId, keys: &[String]) -> Result<HashSet<String>, Error> {
+        let rows = sqlx::query(
+            "SELECT path_key FROM copies WHERE plan_id = ? AND path_key IN (SELECT value FROM json_each(?))",
+        )
+        .bind(plan.to_string())
+        .bind(json!(keys).to_string())
+        .fetch_all(&self.writer)
+        .await
+        .doing("look up taken paths")?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().doing("look up taken paths")
+    }
+
+    /// Records one page of a listing, and commits the paths that it assigns before any of their bytes are fetched (I4).
+    /// Gives the assets, in the order of the items.
+    pub(crate) async fn record_page(
+        &self,
+        plan: PlanId,
+        storage: StorageId,
+        run: RunId,
+        now: Timestamp,
+        items: &[Assigned<'_>],
+    ) -> Result<Vec<i64>, Error> {
+        const DOING: &str = "record a page of a listing";
+        let mut tx = self.writer.begin().await.doing(DOING)?;
+        let row =
+            sqlx::query("SELECT COALESCE(MAX(id), 0) FROM assets").fetch_one(&mut *tx).await.doing(DOING)?;
+        let mut newest: i64 = row.try_get(0).doing(DOING)?;
+        let mut new_assets = Vec::new();
+        let assets: Vec<i64> = items
+            .iter()
+            .map(|item| {
+                item.asset_id.unwrap_or_else(|| {
+                    newest += 1;
+                    new_assets.push(newest);
+                    newest
+                })
+            })
+            .collect();
+        sqlx::query("INSERT INTO assets (id) SELECT value FROM json_each(?)")
+            .bind(json!(new_assets).to_string())
+            .execute(&mut *tx)
+            .await
+            .doing(DOING)?;
+        let remotes: Vec<_> = items
+            .iter()
+            .zip(&assets)
+            .map(|(item, asset)| {
+                json!([item.remote_id, asset, item.file_name, item.mime_type, item.taken_at])
+            })
+            .collect();
+        sqlx::query(
+            "INSERT INTO remotes (storage_id, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by)
+             SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?3 FROM json_each(?4)
+             WHERE true
+             ON CONFLICT (storage_id, remote_id) DO UPDATE SET listed_by = excluded.listed_by,
+                 file_name = excluded.file_name, mime_type = excluded.mime_type, taken_at = excluded.taken_at",
+        )
+        .bind(storage.to_string())
+        .bind(now.to_string())
+        .bind(run.to_string())
+        .bind(json!(remotes).to_string())
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+        let copies: Vec<_> = items
+            .iter()
+            .zip(&assets)
+            .filter_map(|(item, asset)| {
+                item.path.as_ref().map(|(path, key)| json!([asset, item.remote_id, path, key]))
+            })
+            .collect();
+        sqlx::query(
+            "INSERT INTO copies (plan_id, asset_id, remote_id, path, path_key)
+             SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?2)",
+        )
+        .bind(plan.to_string())
+        .bind(json!(copies).to_string())
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+        tx.commit().await.doing(DOING)?;
+        Ok(assets)
+    }
+
+    /// Records bytes that are complete, flushed, hashed and in their place (I1), with what became of their items.
+    pub(crate) async fn record_stored(
+        &self,
+        plan: PlanId,
+        run: RunId,
+        stored_items: &[Stored],
+    ) -> Result<(), Error> {
+        const DOING: &str = "record stored items";
+        let rows: Vec<_> = stored_items
+            .iter()
+            .map(|item| {
+                let sha256 = item.sha256.to_string();
+                json!([item.asset_id, sha256, stored(item.size), item.fidelity, item.record.at])
+            })
+            .collect();
+        let rows = json!(rows).to_string();
+        let mut tx = self.writer.begin().await.doing(DOING)?;
+        sqlx::query(
+            "INSERT INTO contents (asset_id, sha256, size, fidelity)
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)
+             WHERE true ON CONFLICT (asset_id, sha256) DO NOTHING",
+        )
+        .bind(&rows)
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+        sqlx::query(
+            "UPDATE copies SET sha256 = new.sha256, size = new.size, stored_at = new.stored_at
+             FROM (SELECT value ->> 0 AS asset_id, value ->> 1 AS sha256, value ->> 2 AS size, value ->> 4 AS stored_at
+                   FROM json_each(?)) AS new
+             WHERE copies.plan_id = ? AND copies.asset_id = new.asset_id",
+        )
+        .bind(&rows)
+        .bind(plan.to_string())
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+        record_items(&mut tx, run, stored_items.iter().map(|item| &item.record)).await.doing(DOING)?;
+        tx.commit().await.doing(DOING)
+    }
+}

@@ -1,0 +1,202 @@
+//! The database: all SQL of Charon is in this folder, behind functions named for what they do.
+//!
+//! One SQLite file in the data directory, WAL, `synchronous=FULL`. Writes go through one connection, reads through a few
+//! others. Ids and times are given by the caller.
+
+mod ledger;
+mod plans;
+mod runs;
+mod storages;
+mod uploads;
+
+use std::{fs, path::Path, time::Duration};
+
+use jiff::Timestamp;
+use sqlx::{
+    Executor, Row, SqlitePool,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+pub(crate) use ledger::{Assigned, Listed, Stored};
+pub(crate) use plans::PlanRow;
+pub use runs::{ItemRecord, RunRecord};
+pub(crate) use storages::StorageRow;
+pub(crate) use uploads::{Committed, HashedFile, Known, KnownFile};
+
+use crate::error::Error;
+
+/// SQLite before this one can corrupt a database when its write-ahead log is reset (fixed in 3.51.3).
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// The open database.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    writer: SqlitePool,
+    reader: SqlitePool,
+}
+
+impl Store {
+    /// Opens the database, or makes it, and brings it to the present version. An older one is copied aside first.
+    pub(crate) async fn open(path: &Path) -> Result<Self, Error> {
+        // Two processes that start together must not both migrate.
+        let lock_path = path.with_extension("migrating");
+        let lock = fs::File::create(&lock_path)
+            .and_then(|file| file.lock().map(|()| file))
+            .map_err(|source| Error::DataFile { doing: "lock", path: lock_path, source })?;
+
+        let unusable = |reason: String| Error::Unusable { path: path.to_owned(), reason };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(30));
+        let writer =
+            SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(
+                |error| unusable(format!("{error}; is it a Charon database, and can you write there?")),
+            )?;
+        refuse_old_sqlite(&writer).await.map_err(&unusable)?;
+        migrate(&writer, path).await.map_err(&unusable)?;
+        let reader = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options.read_only(true))
+            .await
+            .map_err(|error| unusable(error.to_string()))?;
+        drop(lock);
+        Ok(Self { writer, reader })
+    }
+
+    /// Reads the whole database for damage.
+    pub(crate) async fn check_integrity(&self) -> Result<(), String> {
+        let answer = sqlx::query("PRAGMA quick_check")
+            .fetch_one(&self.reader)
+            .await
+            .and_then(|row| row.try_get::<String, _>(0))
+            .map_err(|error| error.to_string())?;
+        if answer == "ok" { Ok(()) } else { Err(answer) }
+    }
+
+    /// Lets all connections go, so that the write-ahead log is folded into the database.
+    pub(crate) async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+async fn refuse_old_sqlite(pool: &SqlitePool) -> Result<(), String> {
+    let version: String = sqlx::query("SELECT sqlite_version()")
+        .fetch_one(pool)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| error.to_string())?;
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    let found = (next(), next(), next());
+    if found >= OLDEST_SQLITE {
+        return Ok(());
+    }
+    Err(format!(
+        "this program was built with SQLite {version}, which can damage a database; 3.51.3 is needed"
+    ))
+}
+
+async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), String> {
+    let first = sqlx::migrate::Migration::new(
+        1,
+        "first rooms".into(),
+        sqlx::migrate::MigrationType::Simple,
+        sqlx::SqlStr::from_static(include_str!("../../migrations/0001_first_rooms.sql")),
+        false,
+    );
+    let migrator = Migrator::with_migrations(vec![first]);
+    let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let present = present_version(pool).await;
+    if present > 0 && present < newest {
+        let aside = path.with_extension(format!("before-version-{newest}.db"));
+        if !aside.exists() {
+            sqlx::query("VACUUM INTO ?")
+                .bind(aside.to_string_lossy().into_owned())
+                .execute(pool)
+                .await
+                .map_err(|error| format!("it could not be copied aside before its migration: {error}"))?;
+        }
+    }
+    migrator.run(pool).await.map_err(|error| match error {
+        sqlx::migrate::MigrateError::VersionMissing(version) => {
+            format!("it was written by a newer Charon (version {version} of the database); use that one")
+        }
+        other => other.to_string(),
+    })
+}
+
+/// The newest migration that the database has, or 0.
+async fn present_version(pool: &SqlitePool) -> i64 {
+    let row = pool.fetch_one("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations").await;
+    // A new database has no such table.
+    row.and_then(|row| row.try_get(0)).unwrap_or(0)
+}
+
+/// Names what was being done, for an error that a person reads.
+pub(crate) trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, Error>;
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, Error> {
+        self.map_err(|source| Error::Store { doing, source })
+    }
+}
+
+fn decode_error(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}
+
+/// A column that was written from a type with a textual form.
+fn parsed<T>(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<T, sqlx::Error>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    row.try_get::<&str, _>(column)?.parse().map_err(decode_error)
+}
+
+fn maybe_time(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+    row.try_get::<Option<&str>, _>(column)?.map(|text| text.parse().map_err(decode_error)).transpose()
+}
+
+/// A column that was written as a count.
+fn count(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<u64, sqlx::Error> {
+    row.try_get::<i64, _>(column)?.try_into().map_err(decode_error)
+}
+
+/// A count as SQLite keeps it.
+fn stored(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Store;
+
+    #[tokio::test]
+    async fn a_new_database_opens_twice_and_is_sound() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("charon.db");
+        for _ in 0..2 {
+            let store = Store::open(&path).await.expect("a database");
+            store.check_integrity().await.expect("sound");
+            store.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_refused_by_name() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("charon.db");
+        std::fs::write(&path, "this is a letter to my aunt, and no database at all").expect("a file");
+        let error = Store::open(&path).await.expect_err("no database").to_string();
+        assert!(error.contains("charon.db"), "{error}");
+    }
+}

@@ -1,0 +1,355 @@
+//! The ledger, as uploads use it: which local bytes are known, which of them a storage has, what is staged, and albums.
+
+use std::collections::HashMap;
+
+use charon_provider::{AlbumId, Fidelity, RemoteId};
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::{Doing, ItemRecord, Store, decode_error, parsed, runs::record_items, stored};
+use crate::{
+    error::Error,
+    ids::{PlanId, RunId, Sha256, StorageId},
+};
+
+/// What was known of a local file when it was hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KnownFile {
+    pub(crate) size: u64,
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) modified_ns: i64,
+    pub(crate) sha256: Sha256,
+}
+
+/// A local file that has just been hashed.
+#[derive(Clone, Debug)]
+pub(crate) struct HashedFile {
+    pub(crate) path: String,
+    pub(crate) file: KnownFile,
+}
+
+/// What the ledger knows of some bytes at a storage.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// The item that they are there.
+    pub(crate) remote_id: Option<RemoteId>,
+    /// Whether that item is in the album in question.
+    pub(crate) in_album: bool,
+    /// What was given for them when they were sent, encrypted, if they have been sent and not committed.
+    pub(crate) staged: Option<(Vec<u8>, Timestamp)>,
+}
+
+/// An item that a commit has made.
+#[derive(Clone, Debug)]
+pub(crate) struct Committed {
+    pub(crate) sha256: Sha256,
+    pub(crate) size: u64,
+    pub(crate) remote_id: RemoteId,
+    pub(crate) file_name: String,
+    pub(crate) mime_type: String,
+    pub(crate) taken_at: Timestamp,
+    pub(crate) record: ItemRecord,
+}
+
+impl Store {
+    /// What is known of the files at these paths.
+    pub(crate) async fn known_files(&self, paths: &[&str]) -> Result<HashMap<String, KnownFile>, Error> {
+        let rows = sqlx::query("SELECT * FROM local_files WHERE path IN (SELECT value FROM json_each(?))")
+            .bind(json!(paths).to_string())
+            .fetch_all(&self.reader)
+            .await
+            .doing("look up local files")?;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            let file = KnownFile {
+                size: super::count(row, "size")?,
+                modified_ns: row.try_get("modified_ns")?,
+                sha256: parsed(row, "sha256")?,
+            };
+            Ok((row.try_get("path")?, file))
+        };
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().doing("look up local files")
+    }
+
+    pub(crate) async fn record_hashes(&self, files: &[HashedFile]) -> Result<(), Error> {
+        let rows: Vec<_> = files
+            .iter()
+            .map(|HashedFile { path, file }| {
+                json!([path, stored(file.size), file.modified_ns, file.sha256.to_string()])
+            })
+            .collect();
+        sqlx::query(
+            "INSERT INTO local_files (path, size, modified_ns, sha256)
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
+             ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns,
+                 sha256 = excluded.sha256",
+        )
+        .bind(json!(rows).to_string())
+        .execute(&self.writer)
+        .await
+        .doing("record hashes")
+        .map(drop)
+    }
+
+    /// What the ledger knows of these bytes at a storage, and of their being in an album.
+    pub(crate) async fn known(
+        &self,
+        storage: StorageId,
+        album: Option<&AlbumId>,
+        contents: &[Sha256],
+    ) -> Result<HashMap<Sha256, Known>, Error> {
+        let wanted: Vec<String> = contents.iter().map(ToString::to_string).collect();
+        let rows = sqlx::query(
+            "SELECT wanted.value AS sha256, remotes.remote_id, staged.token, staged.valid_until,
+                    album_items.remote_id IS NOT NULL AS in_album
+             FROM json_each(?) AS wanted
+             LEFT JOIN contents ON contents.sha256 = wanted.value
+             LEFT JOIN remotes ON remotes.asset_id = contents.asset_id AND remotes.storage_id = ?2
+             LEFT JOIN album_items ON album_items.storage_id = ?2 AND album_items.album_id = ?3
+                   AND album_items.remote_id = remotes.remote_id
+             LEFT JOIN staged ON staged.storage_id = ?2 AND staged.sha256 = wanted.value",
+        )
+        .bind(json!(wanted).to_string())
+        .bind(storage.to_string())
+        .bind(album.map(|album| album.0.clone()))
+        .fetch_all(&self.writer)
+        .await
+        .doing("look up contents")?;
+        let mut known = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let read = || {
+                let sha256: Sha256 = parsed(row, "sha256")?;
+                let token: Option<Vec<u8>> = row.try_get("token")?;
+                let staged = match token {
+                    Some(token) => Some((token, parsed(row, "valid_until")?)),
+                    None => None,
+                };
+                let remote_id = row.try_get::<Option<String>, _>("remote_id")?.map(RemoteId);
+                Ok((sha256, Known { remote_id, in_album: row.try_get("in_album")?, staged }))
+            };
+            let (sha256, one) = read().doing("look up contents")?;
+            // The same bytes may belong to several assets; the one that says most is the answer.
+            let best: &mut Known = known.entry(sha256).or_default();
+            if (one.in_album, one.remote_id.is_some()) >= (best.in_album, best.remote_id.is_some()) {
+                *best = one;
+            }
+        }
+        Ok(known)
+    }
+
+    /// Keeps what was given for bytes that were sent, so that a crash does not send them again.
+    pub(crate) async fn stage(
+        &self,
+        storage: StorageId,
+        sha256: Sha256,
+        sealed_token: &[u8],
+        valid_until: Timestamp,
+    ) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO staged (storage_id, sha256, token, valid_until) VALUES (?, ?, ?, ?)
+             ON CONFLICT (storage_id, sha256) DO UPDATE SET token = excluded.token, valid_until = excluded.valid_until",
+        )
+        .bind(storage.to_string())
+        .bind(sha256.to_string())
+        .bind(sealed_token)
+        .bind(valid_until.to_string())
+        .execute(&self.writer)
+        .await
+        .doing("keep an upload token")
+        .map(drop)
+    }
+
+    pub(crate) async fn unstage(&self, storage: StorageId, sha256: Sha256) -> Result<(), Error> {
+        sqlx::query("DELETE FROM staged WHERE storage_id = ? AND sha256 = ?")
+            .bind(storage.to_string())
+            .bind(sha256.to_string())
+            .execute(&self.writer)
+            .await
+            .doing("forget an upload token")
+            .map(drop)
+    }
+
+    /// Records the items that a commit has made, their album, and what became of their files, all or none (I1).
+    pub(crate) async fn record_committed(
+        &self,
+        storage: StorageId,
+        album: Option<&AlbumId>,
+        run: RunId,
+        items: &[Committed],
+    ) -> Result<(), Error> {
+        const DOING: &str = "record committed items";
+        let mut tx = self.writer.begin().await.doing(DOING)?;
+        for item in items {
+            record_committed_item(&mut tx, storage, album, item).await.doing(DOING)?;
+        }
+        record_items(&mut tx, run, items.iter().map(|item| &item.record)).await.doing(DOING)?;
+        tx.commit().await.doing(DOING)
+    }
+
+    /// The album that Charon uses for a title.
+    pub(crate) async fn album(&self, storage: StorageId, title: &str) -> Result<Option<AlbumId>, Error> {
+        let row = sqlx::query("SELECT album_id FROM albums WHERE storage_id = ? AND title = ?")
+            .bind(storage.to_string())
+            .bind(title)
+            .fetch_optional(&self.writer)
+            .await;
+        row.and_then(|row| row.map(|row| row.try_get(0).map(AlbumId)).transpose()).doing("look up an album")
+    }
+
+    pub(crate) async fn remember_album(
+        &self,
+        storage: StorageId,
+        title: &str,
+        album: &AlbumId,
+    ) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO albums (storage_id, title, album_id) VALUES (?, ?, ?)
+             ON CONFLICT (storage_id, title) DO UPDATE SET album_id = excluded.album_id",
+        )
+        .bind(storage.to_string())
+        .bind(title)
+        .bind(&album.0)
+        .execute(&self.writer)
+        .await
+        .doing("remember an album")
+        .map(drop)
+    }
+
+    /// Forgets an album that is no more, with what was in it.
+    pub(crate) async fn forget_album(&self, storage: StorageId, album: &AlbumId) -> Result<(), Error> {
+        const DOING: &str = "forget an album";
+        let mut tx = self.writer.begin().await.doing(DOING)?;
+        for statement in [
+            "DELETE FROM albums WHERE storage_id = ? AND album_id = ?",
+            "DELETE FROM album_items WHERE storage_id = ? AND album_id = ?",
+        ] {
+            sqlx::query(statement)
+                .bind(storage.to_string())
+                .bind(&album.0)
+                .execute(&mut *tx)
+                .await
+                .doing(DOING)?;
+        }
+        tx.commit().await.doing(DOING)
+    }
+
+    /// Records items that the storage had already and that have joined an album, with what became of their files.
+    pub(crate) async fn record_joined(
+        &self,
+        storage: StorageId,
+        album: &AlbumId,
+        run: RunId,
+        joined: &[(RemoteId, ItemRecord)],
+    ) -> Result<(), Error> {
+        const DOING: &str = "record items that joined an album";
+        let mut tx = self.writer.begin().await.doing(DOING)?;
+        for (remote_id, _) in joined {
+            insert_album_item(&mut tx, storage, album, remote_id).await.doing(DOING)?;
+        }
+        record_items(&mut tx, run, joined.iter().map(|(_, record)| record)).await.doing(DOING)?;
+        tx.commit().await.doing(DOING)
+    }
+
+    /// How many files a source folder showed at the end of its last complete scan.
+    pub(crate) async fn source_files(&self, plan: PlanId, path: &str) -> Result<Option<u64>, Error> {
+        let row = sqlx::query("SELECT files FROM sources WHERE plan_id = ? AND path = ?")
+            .bind(plan.to_string())
+            .bind(path)
+            .fetch_optional(&self.reader)
+            .await;
+        row.and_then(|row| row.map(|row| super::count(&row, "files")).transpose())
+            .doing("look up a source folder")
+    }
+
+    pub(crate) async fn set_source_files(&self, plan: PlanId, path: &str, files: u64) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO sources (plan_id, path, files) VALUES (?, ?, ?)
+             ON CONFLICT (plan_id, path) DO UPDATE SET files = excluded.files",
+        )
+        .bind(plan.to_string())
+        .bind(path)
+        .bind(stored(files))
+        .execute(&self.writer)
+        .await
+        .doing("record a source folder")
+        .map(drop)
+    }
+}
+
+async fn record_committed_item(
+    tx: &mut Transaction<'_, Sqlite>,
+    storage: StorageId,
+    album: Option<&AlbumId>,
+    item: &Committed,
+) -> Result<(), sqlx::Error> {
+    let sha256 = item.sha256.to_string();
+    // The storage may know the bytes as an item that the ledger has already; otherwise the bytes may be an asset that
+    // another storage holds; otherwise the asset is new.
+    let row = sqlx::query(
+        "SELECT COALESCE((SELECT asset_id FROM remotes WHERE storage_id = ? AND remote_id = ?),
+                         (SELECT asset_id FROM contents WHERE sha256 = ? LIMIT 1)),
+                (SELECT COALESCE(MAX(id), 0) + 1 FROM assets)",
+    )
+    .bind(storage.to_string())
+    .bind(&item.remote_id.0)
+    .bind(&sha256)
+    .fetch_one(&mut **tx)
+    .await?;
+    let asset = if let Some(asset) = row.try_get::<Option<i64>, _>(0)? {
+        asset
+    } else {
+        let asset: i64 = row.try_get(1)?;
+        sqlx::query("INSERT INTO assets (id) VALUES (?)").bind(asset).execute(&mut **tx).await?;
+        asset
+    };
+    sqlx::query(
+        "INSERT INTO remotes (storage_id, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (storage_id, remote_id) DO NOTHING",
+    )
+    .bind(storage.to_string())
+    .bind(&item.remote_id.0)
+    .bind(asset)
+    .bind(&item.file_name)
+    .bind(&item.mime_type)
+    .bind(item.taken_at.to_string())
+    .bind(item.record.at.to_string())
+    .execute(&mut **tx)
+    .await?;
+    let fidelity = serde_json::to_value(Fidelity::Original).map_err(decode_error)?;
+    sqlx::query(
+        "INSERT INTO contents (asset_id, sha256, size, fidelity) VALUES (?, ?, ?, ?)
+         ON CONFLICT (asset_id, sha256) DO UPDATE SET fidelity = excluded.fidelity",
+    )
+    .bind(asset)
+    .bind(&sha256)
+    .bind(stored(item.size))
+    .bind(fidelity.as_str().unwrap_or_default())
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("DELETE FROM staged WHERE storage_id = ? AND sha256 = ?")
+        .bind(storage.to_string())
+        .bind(&sha256)
+        .execute(&mut **tx)
+        .await?;
+    if let Some(album) = album {
+        insert_album_item(tx, storage, album, &item.remote_id).await?;
+    }
+    Ok(())
+}
+
+async fn insert_album_item(
+    tx: &mut Transaction<'_, Sqlite>,
+    storage: StorageId,
+    album: &AlbumId,
+    remote_id: &RemoteId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO album_items (storage_id, album_id, remote_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+    )
+    .bind(storage.to_string())
+    .bind(&album.0)
+    .bind(&remote_id.0)
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}

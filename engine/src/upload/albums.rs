@@ -1,0 +1,61 @@
+//! The album of an upload plan: remembered, else found by its title, else made.
+
+use charon_provider::{AlbumId, Albums, Class, Cursor, Error as StorageError, Reason};
+
+use super::Upload;
+use crate::{error::Error, retry::with_retries};
+
+/// The id of the plan's album, if the ledger has it. Sends no request.
+pub(super) async fn known(upload: &Upload) -> Result<Option<AlbumId>, Error> {
+    match &upload.album {
+        Some(title) => upload.ctx.store.album(upload.ctx.storage, title).await,
+        None => Ok(None),
+    }
+}
+
+/// The id of the plan's album, which is looked for and made if need be. `None` when the run stops.
+pub(super) async fn ensure(upload: &Upload, title: &str) -> Option<Result<AlbumId, Error>> {
+    let ctx = &upload.ctx;
+    match known(upload).await {
+        Ok(Some(album)) => return Some(Ok(album)),
+        Ok(None) => {}
+        Err(error) => return Some(Err(error)),
+    }
+    let Some(albums) = upload.storage.albums() else {
+        let cause = "this storage has no albums; take the album out of the plan";
+        return Some(Err(StorageError::new(Class::Config, format!("find the album {title}"), cause).into()));
+    };
+    // Looking and making are tried again together: if the answer to the making was lost, the album is there.
+    let album = match with_retries(ctx, || find_or_make(albums, title)).await? {
+        Ok(album) => album,
+        Err(error) => return Some(Err(error.into())),
+    };
+    Some(ctx.store.remember_album(ctx.storage, title, &album).await.map(|()| album))
+}
+
+/// Forgets an album that the storage does not know (any more); whether there was one to forget.
+pub(super) async fn forget_if_gone(
+    upload: &Upload,
+    album: &AlbumId,
+    error: &StorageError,
+) -> Result<bool, Error> {
+    if error.reason != Reason::NotFound {
+        return Ok(false);
+    }
+    upload.ctx.store.forget_album(upload.ctx.storage, album).await?;
+    Ok(true)
+}
+
+async fn find_or_make(albums: &dyn Albums, title: &str) -> Result<AlbumId, StorageError> {
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = albums.list(cursor.as_ref()).await?;
+        if let Some(album) = page.albums.into_iter().find(|album| album.writable && album.title == title) {
+            return Ok(album.id);
+        }
+        if page.next.is_none() || page.next == cursor {
+            return albums.create(title).await.map(|album| album.id);
+        }
+        cursor = page.next;
+    }
+}

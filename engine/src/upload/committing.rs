@@ -1,0 +1,159 @@
+//! Commit and record: batches of staged files become items, one commit at a time (I8), while the next files go up.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use charon_provider::{AlbumId, Class, Error as StorageError, RemoteItem, Sink, Staged};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Hashed, Upload, albums, coming::Coming};
+use crate::{
+    error::Error,
+    retry::with_retries_and_grace,
+    run::{RunState, Stop},
+    store::Committed,
+};
+
+/// How long a commit may still take after somebody has stopped the run.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A staged file that waits to become an item.
+#[derive(Debug)]
+pub(super) struct ToCommit {
+    pub(super) staged: Staged,
+    pub(super) file: Hashed,
+    /// Told once the item is in the ledger, or why it is not.
+    pub(super) reply: oneshot::Sender<Result<(), StorageError>>,
+}
+
+/// Commits what comes, until nothing comes any more.
+pub(super) async fn commit(
+    upload: &Arc<Upload>,
+    mut staged: mpsc::Receiver<ToCommit>,
+    coming: &Coming,
+) -> Result<(), Error> {
+    let policy = upload.ctx.facts.batch;
+    while let Some(first) = staged.recv().await {
+        let mut batch = vec![first];
+        while batch.len() < policy.size {
+            let next = tokio::select! {
+                biased;
+                next = staged.recv() => next,
+                // Nothing more is coming: no need to wait for the timer.
+                () = coming.nothing() => None,
+                () = upload.ctx.clock.sleep(policy.idle) => None,
+            };
+            match next {
+                Some(next) => batch.push(next),
+                None => break,
+            }
+        }
+        // What was staged is kept in the ledger: after a quota or a fault, the next run commits it. But one who presses
+        // Ctrl-C still gets what was sent.
+        if upload.ctx.stopped().is_some_and(|stop| stop.state != RunState::Cancelled) {
+            continue;
+        }
+        commit_batch(upload, batch).await?;
+    }
+    Ok(())
+}
+
+/// Commits one batch; in ever smaller parts, if the storage refuses it as a whole for what one item is.
+async fn commit_batch(upload: &Arc<Upload>, batch: Vec<ToCommit>) -> Result<(), Error> {
+    let Some(sink) = upload.storage.sink() else { return Ok(()) };
+    let mut parts = VecDeque::from([batch]);
+    let mut forgotten = false;
+    while let Some(mut part) = parts.pop_front() {
+        let album = match &upload.album {
+            None => None,
+            Some(title) => match albums::ensure(upload, title).await {
+                Some(album) => Some(album?),
+                None => return Ok(()),
+            },
+        };
+        let error = match commit_part(upload, sink, album.as_ref(), &part).await {
+            None => return Ok(()),
+            Some(Ok(results)) => {
+                settle(upload, album.as_ref(), part, results).await?;
+                continue;
+            }
+            Some(Err(error)) => error,
+        };
+        if let Some(album) = &album
+            && !forgotten
+            && albums::forget_if_gone(upload, album, &error).await?
+        {
+            forgotten = true;
+            parts.push_front(part);
+        } else if error.class == Class::Item && part.len() > 1 {
+            let rest = part.split_off(part.len() / 2);
+            parts.push_front(rest);
+            parts.push_front(part);
+        } else {
+            for one in part {
+                // Nobody listens when the run has stopped.
+                drop(one.reply.send(Err(error.clone())));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn commit_part(
+    upload: &Upload,
+    sink: &dyn Sink,
+    album: Option<&AlbumId>,
+    part: &[ToCommit],
+) -> Option<Result<Vec<Result<RemoteItem, StorageError>>, StorageError>> {
+    let staged: Vec<Staged> = part.iter().map(|one| one.staged.clone()).collect();
+    with_retries_and_grace(&upload.ctx, GRACE, || sink.commit(album, &staged)).await
+}
+
+/// Records the items that were made (I1), then tells everyone.
+async fn settle(
+    upload: &Arc<Upload>,
+    album: Option<&AlbumId>,
+    part: Vec<ToCommit>,
+    results: Vec<Result<RemoteItem, StorageError>>,
+) -> Result<(), Error> {
+    let ctx = &upload.ctx;
+    if results.len() != part.len() {
+        let message = format!(
+            "the storage answered for {} of {} items; the next run sorts it out",
+            results.len(),
+            part.len()
+        );
+        ctx.stop(Stop::failed(Some(Class::Transient), message));
+        return Ok(());
+    }
+    let (mut committed, mut replies) = (Vec::new(), Vec::new());
+    for (one, result) in part.into_iter().zip(results) {
+        let ToCommit { file, reply, .. } = one;
+        match result {
+            Ok(item) => {
+                let record = ctx.done(file.found.key(), file.found.name(), file.found.size);
+                committed.push(Committed {
+                    sha256: file.sha256,
+                    size: file.found.size,
+                    remote_id: item.id,
+                    file_name: item.file_name,
+                    mime_type: item.mime_type,
+                    taken_at: item.taken_at,
+                    record,
+                });
+                replies.push((reply, Ok(())));
+            }
+            Err(error) => replies.push((reply, Err(error))),
+        }
+    }
+    ctx.store.record_committed(ctx.storage, album, ctx.run, &committed).await?;
+    let bytes: u64 = committed.iter().map(|item| item.size).sum();
+    ctx.tell(|progress| {
+        progress.items.done += committed.len() as u64;
+        progress.bytes += bytes;
+    });
+    for (reply, result) in replies {
+        // Nobody listens when the run has stopped; the ledger knows.
+        drop(reply.send(result));
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Join: bytes that the storage has already are put into the album, without being sent again.
+
+use charon_provider::{Class, RemoteId};
+
+use super::{Hashed, Upload, albums};
+use crate::{error::Error, retry::with_retries, store::ItemRecord};
+
+/// Items that wait to join the album.
+#[derive(Debug, Default)]
+pub(super) struct Joiners {
+    waiting: Vec<(RemoteId, Hashed)>,
+}
+
+impl Joiners {
+    /// One item more; the batch goes out when it is full.
+    pub(super) async fn add(
+        &mut self,
+        upload: &Upload,
+        title: &str,
+        id: RemoteId,
+        file: Hashed,
+    ) -> Result<(), Error> {
+        self.waiting.push((id, file));
+        let most = upload.storage.albums().map_or(1, |albums| albums.add_limit().max(1));
+        if self.waiting.len() < most {
+            return Ok(());
+        }
+        self.flush(upload, title).await
+    }
+
+    /// Puts all that wait into the album.
+    pub(super) async fn flush(&mut self, upload: &Upload, title: &str) -> Result<(), Error> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut self.waiting);
+        let ids: Vec<RemoteId> = unique(batch.iter().map(|(id, _)| id.clone()));
+        let ctx = &upload.ctx;
+        let mut forgotten = false;
+        loop {
+            let Some(album) = albums::ensure(upload, title).await else { return Ok(()) };
+            let album = album?;
+            let Some(storage_albums) = upload.storage.albums() else { return Ok(()) };
+            let Some(added) = with_retries(ctx, || storage_albums.add(&album, &ids)).await else {
+                return Ok(());
+            };
+            let error = match added {
+                Ok(()) => {
+                    let joined: Vec<(RemoteId, ItemRecord)> = batch
+                        .into_iter()
+                        .map(|(id, file)| (id, ctx.done(file.found.key(), file.found.name(), 0)))
+                        .collect();
+                    ctx.store.record_joined(ctx.storage, &album, ctx.run, &joined).await?;
+                    ctx.tell(|progress| progress.items.done += joined.len() as u64);
+                    ctx.item_worked();
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            if !forgotten && albums::forget_if_gone(upload, &album, &error).await? {
+                forgotten = true;
+                continue;
+            }
+            let Some(error) = ctx.item_failed(error) else { return Ok(()) };
+            let records: Vec<ItemRecord> = batch
+                .iter()
+                .map(|(_, file)| {
+                    ctx.failed(file.found.key(), file.found.name(), Class::Item, error.to_string())
+                })
+                .collect();
+            return ctx.record(&records).await;
+        }
+    }
+}
+
+/// One request may not name an item twice.
+fn unique(ids: impl Iterator<Item = RemoteId>) -> Vec<RemoteId> {
+    let mut seen = std::collections::HashSet::new();
+    ids.filter(|id| seen.insert(id.clone())).collect()
+}

@@ -1,0 +1,89 @@
+//! The way out: scan → hash → diff → send → commit → record.
+//!
+//! Folders are scanned and hashed ([`scanning`], [`hashing`]) while what is new is being sent ([`sending`]), and files go up
+//! while a batch of those before them is being committed ([`committing`]). Bytes that the storage has already only join the
+//! album ([`joining`]). Each stage is bounded, so that memory does not grow with the folders.
+
+mod albums;
+mod coming;
+mod committing;
+mod hashing;
+mod joining;
+mod scanning;
+mod sending;
+
+use std::{path::PathBuf, sync::Arc};
+
+use charon_provider::{Format, Storage};
+use tokio::sync::mpsc;
+
+use crate::{error::Error, ids::Sha256, run::RunContext, vault::Vault};
+use coming::Coming;
+
+/// Files that have been found and not been hashed yet.
+const FOUND_AHEAD: usize = 256;
+/// Files that are looked up in the ledger at once.
+const LOOKED_UP: usize = 100;
+
+/// Staged files that the committer has not looked at yet.
+const STAGED_AHEAD: usize = 64;
+
+/// What an upload works with.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    pub(crate) ctx: Arc<RunContext>,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) vault: Vault,
+    pub(crate) sources: Vec<PathBuf>,
+    /// The title of the album.
+    pub(crate) album: Option<String>,
+}
+
+/// A file that a scan has found and that the storage takes.
+#[derive(Clone, Debug)]
+struct Found {
+    path: PathBuf,
+    size: u64,
+    /// Nanoseconds since the Unix epoch.
+    modified_ns: i64,
+    format: &'static Format,
+}
+
+/// A file whose bytes are known.
+#[derive(Clone, Debug)]
+struct Hashed {
+    found: Found,
+    sha256: Sha256,
+}
+
+/// Runs an upload to its end, or until the run stops.
+pub(crate) async fn run(upload: Upload) {
+    let upload = Arc::new(upload);
+    let ctx = &upload.ctx;
+    let coming = Coming::new();
+    let (found_in, found) = mpsc::channel(FOUND_AHEAD);
+    let (hashed_in, hashed) = mpsc::channel(LOOKED_UP);
+    let (staged_in, staged) = mpsc::channel(STAGED_AHEAD);
+    // Nothing is flushed as "the last batch" while files may still come.
+    let more_may_come = coming.one();
+    // A stage that fails stops the others.
+    let or_stop = |ended: Result<(), Error>| ended.unwrap_or_else(|error| ctx.stop_for(&error));
+    tokio::join!(
+        async { or_stop(scanning::scan(&upload, found_in).await) },
+        async { or_stop(hashing::hash(&upload, found, hashed_in).await) },
+        async { or_stop(sending::send(&upload, hashed, &coming, more_may_come, staged_in).await) },
+        async { or_stop(committing::commit(&upload, staged, &coming).await) },
+    );
+}
+
+impl Found {
+    /// The path as the ledger keeps it.
+    fn key(&self) -> String {
+        scanning::path_key(&self.path)
+    }
+
+    /// The file's name, which the item shall have too.
+    fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
