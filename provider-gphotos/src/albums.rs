@@ -1,7 +1,7 @@
 //! The albums of the account, as far as Google shows them: those that the same client made.
 
 use async_trait::async_trait;
-use charon_provider::{Album, AlbumId, AlbumPage, Albums, Class, Cursor, Error, RemoteId};
+use charon_provider::{Album, AlbumId, AlbumPage, Albums, Class, Cursor, Error, RemoteId, Storage as _};
 
 use crate::{
     api::{self, AlbumResource},
@@ -18,7 +18,9 @@ impl Albums for GPhotosStorage {
     }
 
     async fn create(&self, title: &str) -> Result<Album, Error> {
-        let mistake = |words: String| Err(Error::new(Class::Config, "make an album", words));
+        let doing = "make an album";
+        self.may_write(doing)?;
+        let mistake = |words: String| Err(Error::new(Class::Config, doing, words));
         if title.trim().is_empty() {
             return mistake("its title is blank".into());
         }
@@ -39,11 +41,22 @@ impl Albums for GPhotosStorage {
     }
 
     async fn add(&self, album: &AlbumId, items: &[RemoteId]) -> Result<(), Error> {
+        self.may_write("add items to an album")?;
         if items.is_empty() {
             return Ok(());
         }
         let items: Vec<&str> = items.iter().map(|id| id.0.as_str()).collect();
         self.api.add_to_album(&album.0, &items).await
+    }
+}
+
+impl GPhotosStorage {
+    fn may_write(&self, doing: &str) -> Result<(), Error> {
+        if self.facts().capabilities.upload {
+            return Ok(());
+        }
+        let error = Error::new(Class::Config, doing, "the storage is read-only");
+        Err(error.cured_by("set read_only to false, or choose another storage"))
     }
 }
 

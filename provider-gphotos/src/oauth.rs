@@ -170,7 +170,7 @@ impl Session {
             return Err(Error::new(
                 Class::Auth,
                 DOING,
-                "the access token has expired and there is no refresh token",
+                "the access token has expired or is refused, and there is no refresh token",
             )
             .cured_by(AUTHORISE_AGAIN));
         };

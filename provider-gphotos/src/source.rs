@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use charon_provider::{
-    Address, Body, Cursor, Error, Existence, Kind, Page, Part, Readiness, RemoteId, RemoteItem, Selection,
-    Source,
+    Address, Body, Class, Cursor, Error, Existence, Kind, Page, Part, Readiness, RemoteId, RemoteItem,
+    Selection, Source,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -44,7 +44,14 @@ impl Source for GPhotosStorage {
         if distinct.is_empty() {
             return Ok(Vec::new());
         }
-        let results = self.api.look_up(&distinct).await?;
+        let results = match self.api.look_up(&distinct).await {
+            Ok(results) => results,
+            // One id may have spoiled the whole question, and the answer does not say which.
+            Err(error) if matches!(error.class, Class::Item | Class::Config) => {
+                return Ok(vec![Existence::Unknown(error.cause); ids.len()]);
+            }
+            Err(error) => return Err(error),
+        };
         let now = self.api.host().now();
         let in_order = results.len() == distinct.len();
         let mut found = HashMap::new();

@@ -1,0 +1,77 @@
+//! Connections that break: a server that takes the request and says something short, or nothing at all.
+
+use charon_provider::{Class, Error, Part, Reason, Selection};
+use futures::TryStreamExt as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+
+use crate::{
+    account::{FRESH, open},
+    upload::{content, staged},
+};
+
+/// A server that reads the beginning of each request, answers with these bytes, and hangs up. Gives its address.
+async fn server_that_says(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    // It ends with the runtime of its test.
+    drop(tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 16 * 1024];
+            if stream.read(&mut request).await.is_ok() && stream.write_all(answer.as_bytes()).await.is_ok() {
+                stream.shutdown().await.ok();
+            }
+        }
+    }));
+    format!("http://{address}")
+}
+
+async fn commit(uri: &str) -> Error {
+    let (storage, _) = open(uri, FRESH, serde_json::json!({}));
+    storage.sink().expect("a sink").commit(None, &[staged("a.jpg", "t1")]).await.expect_err("no answer")
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_may_have_taken_effect() {
+    for answer in ["", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"newMedia"] {
+        let error = commit(&server_that_says(answer).await).await;
+        assert_eq!((error.class, error.reason), (Class::Transient, Reason::Unanswered), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_found_no_server_has_not_taken_effect() {
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let error = commit(&closed).await;
+    assert_eq!((error.class, error.reason), (Class::Transient, Reason::Other), "{error}");
+    assert!(!error.to_string().contains("127.0.0.1"), "{error}");
+}
+
+#[tokio::test]
+async fn an_upload_or_a_listing_that_breaks_can_simply_be_repeated() {
+    let (storage, _) = open(&server_that_says("").await, FRESH, serde_json::json!({}));
+    let sent = storage.sink().unwrap().send(&content("a.jpg", &[b"abc"])).await.unwrap_err();
+    let listed = storage.source().unwrap().list(&Selection::default(), None).await.unwrap_err();
+    for error in [sent, listed] {
+        assert_eq!((error.class, error.reason), (Class::Transient, Reason::Other), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_end_too_early_end_in_an_error() {
+    let uri =
+        server_that_says("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 100\r\n\r\nabc")
+            .await;
+    let (storage, _) = open(&uri, FRESH, serde_json::json!({}));
+    let item = crate::backup::photo(&format!("{uri}/lr/x"));
+    let body = storage.source().unwrap().open(&item, Part::Whole).await.unwrap();
+    assert_eq!(body.length, Some(100));
+    let error = body.bytes.try_for_each(|_| async { Ok(()) }).await.unwrap_err();
+    assert_eq!(error.class, Class::Transient);
+    assert!(!error.to_string().contains("/lr/"), "{error}");
+}
