@@ -39,9 +39,14 @@ struct NewToken {
     scopes: Vec<String>,
 }
 
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Response<Body>> {
+/// The body of an admin request is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("the body cannot be read: {0}")]
+struct BadBody(#[from] serde_json::Error);
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadBody> {
     let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| refuse(StatusCode::BAD_REQUEST, &error.to_string()))
+    Ok(serde_json::from_slice(body)?)
 }
 
 fn refuse(status: StatusCode, text: &str) -> Response<Body> {
@@ -57,12 +62,13 @@ fn show(value: &impl serde::Serialize) -> Response<Body> {
 
 /// Answers an admin request.
 pub(crate) fn answer(call: &Call, method: &Method, path: &str, body: &[u8]) -> Response<Body> {
-    route(call, method, path, body).unwrap_or_else(|refused| refused)
+    route(call, method, path, body).unwrap_or_else(|bad| refuse(StatusCode::BAD_REQUEST, &bad.to_string()))
 }
 
-fn route(call: &Call, method: &Method, path: &str, body: &[u8]) -> Result<Response<Body>, Response<Body>> {
+fn route(call: &Call, method: &Method, path: &str, body: &[u8]) -> Result<Response<Body>, BadBody> {
     let world = &call.world;
     Ok(match (method.as_str(), path) {
+        ("GET", "help") => show(&json!({"help": HELP})),
         ("GET", "stats") => show(&world.stats()),
         ("POST", "stats/reset") => {
             world.reset_stats();
@@ -70,8 +76,8 @@ fn route(call: &Call, method: &Method, path: &str, body: &[u8]) -> Result<Respon
         }
         ("GET", "settings") => show(&world.settings()),
         ("PATCH", "settings") => {
-            let patch: Value = parse(body)?;
-            match world.patch_settings(&patch) {
+            let changes: Value = parse(body)?;
+            match world.patch_settings(&changes) {
                 Ok(settings) => show(&settings),
                 Err(error) => {
                     let cause =

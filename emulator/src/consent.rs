@@ -26,16 +26,31 @@ struct Request {
     offline: bool,
 }
 
-fn refuse(error: &str, description: &str) -> Response<Body> {
-    let page = format!(
-        "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><title>Error 400: {error}</title>\
-         <h1>Access blocked: authorization error</h1><p>{}</p><p>Error 400: {error}</p></html>",
-        escape(description)
-    );
-    answer(StatusCode::BAD_REQUEST, "text/html; charset=utf-8", page)
+/// The request of the client is wrong: the person sees a page, and nobody is redirected.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}: {description}")]
+struct Refused {
+    error: &'static str,
+    description: String,
 }
 
-fn parse(call: &Call, fields: &BTreeMap<String, String>) -> Result<Request, Response<Body>> {
+fn refuse(error: &'static str, description: &str) -> Refused {
+    Refused { error, description: description.to_owned() }
+}
+
+impl Refused {
+    fn page(&self) -> Response<Body> {
+        let page = format!(
+            "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><title>Error 400: {error}</title>\
+             <h1>Access blocked: authorization error</h1><p>{}</p><p>Error 400: {error}</p></html>",
+            escape(&self.description),
+            error = self.error,
+        );
+        answer(StatusCode::BAD_REQUEST, "text/html; charset=utf-8", page)
+    }
+}
+
+fn parse(call: &Call, fields: &BTreeMap<String, String>) -> Result<Request, Refused> {
     let field = |name: &str| fields.get(name).map_or("", String::as_str);
     let settings = &call.world.lock().settings;
     if field("client_id").is_empty() {
@@ -85,19 +100,20 @@ pub(crate) fn page(call: &Call) -> Response<Body> {
     let fields: BTreeMap<String, String> = call.query.iter().cloned().collect();
     let request = match parse(call, &fields) {
         Ok(request) => request,
-        Err(refused) => return refused,
+        Err(refused) => return refused.page(),
     };
     if call.world.lock().settings.auto_approve {
         return redirect(call, request, true);
     }
-    let hidden: String = fields
-        .iter()
-        .map(|(name, value)| {
-            format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
-        })
-        .collect();
-    let scopes: String =
-        request.scopes.iter().map(|scope| format!("<li><code>{}</code></li>", escape(scope))).collect();
+    let mut hidden = String::new();
+    for (name, value) in &fields {
+        let (name, value) = (escape(name), escape(value));
+        hidden.push_str(&["<input type=\"hidden\" name=\"", &name, "\" value=\"", &value, "\">"].concat());
+    }
+    let mut scopes = String::new();
+    for scope in &request.scopes {
+        scopes.push_str(&["<li><code>", &escape(scope), "</code></li>"].concat());
+    }
     let page = format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Emulated Google consent</title>\
          <meta name=\"viewport\" content=\"width=device-width\">\
@@ -121,7 +137,7 @@ pub(crate) fn decide(call: &Call, body: &[u8]) -> Response<Body> {
             let allowed = fields.get("decision").is_some_and(|decision| decision == "allow");
             redirect(call, request, allowed)
         }
-        Err(refused) => refused,
+        Err(refused) => refused.page(),
     }
 }
 

@@ -130,6 +130,9 @@ pub enum Action {
     ShortListing {
         /// Between 0 and 1.
         share: f64,
+        /// Chooses the items; the same seed leaves out the same ones.
+        #[serde(default)]
+        seed: u64,
     },
     /// Pages hold at most this many items; none is missing.
     SmallPages {

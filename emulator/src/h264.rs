@@ -112,7 +112,7 @@ pub(crate) fn code(seed: u64, columns: u32, rows: u32, frames: u32) -> Coded {
     let shade = |x: u32, y: u32, frame: u32| -> Colour {
         if x == bar_at(frame) {
             bar
-        } else if (x + y + (seed as u32 & 1)) % 2 == 0 {
+        } else if (u64::from(x + y) + seed % 2).is_multiple_of(2) {
             ground
         } else {
             other
@@ -146,7 +146,7 @@ pub(crate) fn code(seed: u64, columns: u32, rows: u32, frames: u32) -> Coded {
                 }
                 slice.ue(if frame == 0 { 25 } else { 30 }); // I_PCM
                 slice.align();
-                slice.bytes.extend((0..256_u32).map(|at| now[0] + ((at % 16) + (at / 16)) as u8));
+                slice.bytes.extend((0..=255_u8).map(|at| now[0] + at % 16 + at / 16));
                 slice.bytes.extend([now[1]; 64]);
                 slice.bytes.extend([now[2]; 64]);
             }

@@ -117,25 +117,21 @@ pub fn download_copy(jpeg: &[u8]) -> Vec<u8> {
         strip_location(&mut tiff);
         tiff
     });
-    match image::load_from_memory_with_format(jpeg, image::ImageFormat::Jpeg) {
-        Ok(picture) => {
-            let encoded = encode(&picture.to_rgb8(), 82);
-            match tiff {
-                Some(tiff) => with_exif(&encoded, &tiff),
-                None => encoded,
-            }
-        }
-        Err(_) => {
-            let mut out = jpeg.to_vec();
-            let found = segments(jpeg).into_iter().find(|segment| {
-                segment.marker == 0xE1 && jpeg[segment.start..segment.end].starts_with(EXIF_HEADER)
-            });
-            if let Some(segment) = found {
-                strip_location(&mut out[segment.start + EXIF_HEADER.len()..segment.end]);
-            }
-            insert(&out, 0xFE, b"download copy")
-        }
+    if let Some(pixels) = decode(jpeg) {
+        let encoded = encode(&pixels, 82);
+        return match tiff {
+            Some(tiff) => with_exif(&encoded, &tiff),
+            None => encoded,
+        };
     }
+    let mut out = jpeg.to_vec();
+    let found = segments(jpeg)
+        .into_iter()
+        .find(|segment| segment.marker == 0xE1 && jpeg[segment.start..segment.end].starts_with(EXIF_HEADER));
+    if let Some(segment) = found {
+        strip_location(&mut out[segment.start + EXIF_HEADER.len()..segment.end]);
+    }
+    insert(&out, 0xFE, b"download copy")
 }
 
 /// Decoded pixels, for thumbnails.

@@ -109,7 +109,9 @@ impl<'a> Page<'a> {
     /// Whether a short listing leaves this item out.
     fn leaves_out(&self, number: usize) -> bool {
         self.call.faults.iter().any(|fault| match fault {
-            Action::ShortListing { share } => Random::new(number as u64).fraction() < *share,
+            Action::ShortListing { share, seed } => {
+                Random::new(seed.rotate_left(32) ^ number as u64).fraction() < *share
+            }
             _ => false,
         })
     }

@@ -1,8 +1,12 @@
 //! `gphotos-emulator`: the emulator as a program, for trying clients by hand.
 
-use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
+#[cfg(feature = "tls-proxy")]
+use std::path::PathBuf;
+use std::{io::Write as _, net::SocketAddr, process::ExitCode};
 
 use clap::Parser;
+#[cfg(feature = "tls-proxy")]
+use gphotos_emulator::TlsProxy;
 use gphotos_emulator::{Emulator, SCOPES, Seed, Settings};
 use serde_json::{Value, json};
 
@@ -12,6 +16,7 @@ use serde_json::{Value, json};
 /// and what shall go wrong is under /-/ (GET /-/help lists it).
 #[derive(Debug, Parser)]
 #[command(version)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line are bools")]
 struct Arguments {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:8900")]
@@ -66,7 +71,7 @@ struct Arguments {
     #[arg(long, value_name = "ADDRESS")]
     tls_proxy: Option<SocketAddr>,
 
-    /// Write the certificate authority of --tls-proxy here (PEM), for SSL_CERT_FILE or --ca-cert.
+    /// Write the certificate authority of --tls-proxy here (PEM), for the client to trust.
     #[cfg(feature = "tls-proxy")]
     #[arg(long, value_name = "FILE", requires = "tls_proxy")]
     ca_out: Option<PathBuf>,
@@ -105,7 +110,7 @@ fn settings(arguments: &Arguments) -> Result<Settings, String> {
     Ok(settings)
 }
 
-fn describe(emulator: &Emulator) -> Value {
+fn describe(emulator: &Emulator, tls_proxy: Option<&str>) -> Value {
     let url = emulator.url();
     let settings = emulator.world().settings();
     let client_id = settings.default_client_id;
@@ -124,6 +129,7 @@ fn describe(emulator: &Emulator) -> Value {
             "token_url": format!("{url}/token"),
             "api_url": url,
         },
+        "tls_proxy": tls_proxy,
     })
 }
 
@@ -138,9 +144,19 @@ fn text(about: &Value) -> String {
         word(&about["url"]),
     );
     if let Some(proxy) = about["tls_proxy"].as_str() {
-        out.push_str(&format!("HTTPS_PROXY  {proxy}\n"));
+        out.push_str(&["HTTPS_PROXY  ", proxy, "\n"].concat());
     }
     out
+}
+
+#[cfg(feature = "tls-proxy")]
+async fn front(emulator: &Emulator, arguments: &Arguments) -> Result<Option<TlsProxy>, String> {
+    let Some(listen) = arguments.tls_proxy else { return Ok(None) };
+    let proxy = emulator.tls_proxy(listen).await.map_err(|error| error.to_string())?;
+    if let Some(path) = &arguments.ca_out {
+        std::fs::write(path, proxy.ca_pem()).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(Some(proxy))
 }
 
 async fn run(arguments: Arguments) -> Result<(), String> {
@@ -155,20 +171,13 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         ..Seed::default()
     };
     emulator.world().seed(&seed);
-    let mut about = describe(&emulator);
     #[cfg(feature = "tls-proxy")]
-    let _proxy = match arguments.tls_proxy {
-        None => None,
-        Some(listen) => {
-            let proxy = emulator.tls_proxy(listen).await.map_err(|error| error.to_string())?;
-            if let Some(path) = &arguments.ca_out {
-                std::fs::write(path, proxy.ca_pem())
-                    .map_err(|error| format!("{}: {error}", path.display()))?;
-            }
-            about["tls_proxy"] = json!(proxy.url());
-            Some(proxy)
-        }
-    };
+    let front = front(&emulator, &arguments).await?;
+    #[cfg(feature = "tls-proxy")]
+    let proxy = front.as_ref().map(TlsProxy::url);
+    #[cfg(not(feature = "tls-proxy"))]
+    let proxy: Option<String> = None;
+    let about = describe(&emulator, proxy.as_deref());
     let out = if arguments.json { format!("{about}\n") } else { text(&about) };
     let mut stdout = std::io::stdout();
     stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| error.to_string())?;

@@ -155,7 +155,11 @@ fn render(item: &Item, wanted: Wanted, keep_bytes: bool) -> Bytes {
         Wanted::Download if item.is_video() => jpeg::encode(&poster(item).pixels(), 85).into(),
         Wanted::Download => match (original, &item.content) {
             (Some(bytes), _) if item.mime_type == "image/jpeg" => jpeg::download_copy(&bytes).into(),
-            (Some(bytes), _) => bytes,
+            // No decoder here: the file stays readable, but it is another one, as every copy of Google's is.
+            (Some(bytes), _) if matches!(item.mime_type.as_str(), "image/heif" | "image/avif") => {
+                transcoded(&bytes).into()
+            }
+            (Some(bytes), _) => [&bytes[..], b"\0copy"].concat().into(),
             (None, Content::Dropped(seed)) => jpeg::download_copy(&stand_in(item, *seed).jpeg()).into(),
             _ => Bytes::new(),
         },

@@ -49,7 +49,7 @@ pub const CAMERAS: [(&str, &str); 5] = [
 impl Picture {
     /// A picture of 320 × 240 with a camera chosen by the seed, no date, no place and no number.
     pub fn new(seed: u64) -> Picture {
-        let camera = CAMERAS[Random::new(seed).below(CAMERAS.len() as u64) as usize];
+        let camera = Random::new(seed).pick(&CAMERAS);
         Picture {
             seed,
             width: 320,
@@ -71,15 +71,15 @@ impl Picture {
     /// What its EXIF says.
     pub fn exif(&self) -> Exif {
         let mut random = Random::new(self.seed ^ 0xE81F);
-        let shutter = [30.0, 60.0, 125.0, 250.0, 500.0][random.below(5) as usize];
+        let shutter = random.pick(&[30.0, 60.0, 125.0, 250.0, 500.0]);
         Exif {
             make: self.camera.as_ref().map(|camera| camera.0.clone()),
             model: self.camera.as_ref().map(|camera| camera.1.clone()),
             taken_at: self.taken_at,
             exposure_time: Some(1.0 / shutter),
-            f_number: Some([1.8, 2.8, 4.0, 5.6][random.below(4) as usize]),
-            iso: Some([100, 200, 320, 800][random.below(4) as usize]),
-            focal_length: Some([5.35, 24.0, 35.0, 50.0][random.below(4) as usize]),
+            f_number: Some(random.pick(&[1.8, 2.8, 4.0, 5.6])),
+            iso: Some(random.pick(&[100, 200, 320, 800])),
+            focal_length: Some(random.pick(&[5.35, 24.0, 35.0, 50.0])),
             location: self.location.map(|location| (location.latitude, location.longitude)),
             unique_id: Some(self.unique_id()),
         }
@@ -151,12 +151,12 @@ pub(crate) fn thumbnail(pixels: &RgbImage, width: u32, height: u32, crop: bool) 
     let scale = if crop { scales.0.max(scales.1) } else { scales.0.min(scales.1) }.min(1.0);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels of a picture")]
     let side = |own: f64| (own * scale).round().max(1.0) as u32;
-    let scaled = imageops::thumbnail(pixels, side(own_width), side(own_height));
+    let resized = imageops::thumbnail(pixels, side(own_width), side(own_height));
     if !crop {
-        return scaled;
+        return resized;
     }
-    let (w, h) = (width.min(scaled.width()), height.min(scaled.height()));
-    imageops::crop_imm(&scaled, (scaled.width() - w) / 2, (scaled.height() - h) / 2, w, h).to_image()
+    let (w, h) = (width.min(resized.width()), height.min(resized.height()));
+    imageops::crop_imm(&resized, (resized.width() - w) / 2, (resized.height() - h) / 2, w, h).to_image()
 }
 
 /// Draws the triangle that Google lays over a video's thumbnail.

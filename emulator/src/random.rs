@@ -31,6 +31,11 @@ impl Random {
         if bound == 0 { 0 } else { self.next_u64() % bound }
     }
 
+    /// One of several; there must be at least one.
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[usize::try_from(self.below(from.len() as u64)).expect("an index of a slice")]
+    }
+
     /// A number in `[0, 1)`.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit exactly")]
     pub(crate) fn fraction(&mut self) -> f64 {

@@ -110,7 +110,7 @@ impl State {
             // It has been there since it was taken.
             let created_at = taken_at.min(now);
             let client_id = client_id.clone();
-            item_numbers.push(self.add_item(Item { filename, created_at, client_id, ..item }));
+            item_numbers.push(self.add_item(Item { client_id, filename, created_at, ..item }));
         }
         let albums: Vec<usize> = (0..seed.albums as usize)
             .map(|index| {
@@ -172,7 +172,7 @@ fn picture_item(
     let (exif, dimensions) = (Box::new(picture.exif()), Some((picture.width, picture.height)));
     let content = Content::Picture(Box::new(picture));
     let name = format!("IMG_{serial:04}.jpg");
-    Item { exif, dimensions, ..blank(name, "image/jpeg", taken_at, content) }
+    Item { dimensions, exif, ..blank(name, "image/jpeg", taken_at, content) }
 }
 
 fn video_item(made_from: u64, serial: u64, taken_at: Timestamp, location: Option<Location>) -> Item {
@@ -182,5 +182,5 @@ fn video_item(made_from: u64, serial: u64, taken_at: Timestamp, location: Option
     let known = Some((hash_of(&file), file.len() as u64));
     let frames_per_second = Some(f64::from(FRAMES_PER_SECOND));
     let name = format!("VID_{serial:04}.mp4");
-    Item { dimensions, known, frames_per_second, ..blank(name, "video/mp4", taken_at, Content::Video(video)) }
+    Item { dimensions, frames_per_second, known, ..blank(name, "video/mp4", taken_at, Content::Video(video)) }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// How the emulator behaves. `Settings::default()` is Google as documented, on any free port of 127.0.0.1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question about Google that has two answers")]
 pub struct Settings {
     /// Where to listen. Port 0 takes a free one.
     pub listen: SocketAddr,

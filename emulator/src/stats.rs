@@ -18,7 +18,7 @@ pub struct Stats {
     pub oauth_requests: u64,
     /// Bytes of bodies received.
     pub bytes_received: u64,
-    /// Bytes of media that answers held (a cut answer counts what was sent).
+    /// Bytes of media that answers announced, also where the connection was cut.
     pub bytes_sent: u64,
     /// Answers per HTTP status; a connection that was cut counts as 0.
     pub responses: BTreeMap<u16, u64>,

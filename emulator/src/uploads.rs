@@ -77,27 +77,36 @@ impl Status {
 struct Received {
     hasher: Sha256,
     size: u64,
+    /// The whole file while it may be kept, otherwise its beginning.
     bytes: Vec<u8>,
-    keep: bool,
+    /// How many bytes may be kept.
+    room: u64,
 }
 
 impl Received {
-    fn new(keep: bool) -> Received {
-        Received { hasher: Sha256::new(), size: 0, bytes: Vec::new(), keep }
+    fn new(room: u64) -> Received {
+        Received { hasher: Sha256::new(), size: 0, bytes: Vec::new(), room }
     }
 
     fn push(&mut self, chunk: &[u8]) {
         self.hasher.update(chunk);
         self.size += chunk.len() as u64;
-        let room = if self.keep { chunk.len() } else { HEAD.saturating_sub(self.bytes.len()) };
-        self.bytes.extend(&chunk[..room.min(chunk.len())]);
+        if self.size <= self.room {
+            self.bytes.extend(chunk);
+        } else {
+            self.room = 0;
+            self.bytes.truncate(HEAD);
+            self.bytes.shrink_to(HEAD);
+            let more = (HEAD - self.bytes.len()).min(chunk.len());
+            self.bytes.extend(&chunk[..more]);
+        }
     }
 
     /// Makes an upload token of what arrived.
     fn finish(self, state: &mut State, client_id: &str, name: String, now: Timestamp) -> String {
         let sniffed = sniff(&self.bytes);
         let room = state.settings.upload_memory_bytes.saturating_sub(state.uploads.kept_bytes);
-        let keep = self.keep && self.size <= room;
+        let keep = self.size <= self.room.min(room);
         if keep {
             state.uploads.kept_bytes += self.size;
         }
@@ -143,15 +152,16 @@ fn file_name(call: &Call) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn keeps(settings: &Settings, kept: u64) -> bool {
-    settings.keep_uploads && kept < settings.upload_memory_bytes
+/// How many more bytes may be kept in memory.
+fn room(settings: &Settings, kept: u64) -> u64 {
+    if settings.keep_uploads { settings.upload_memory_bytes.saturating_sub(kept) } else { 0 }
 }
 
 async fn raw(call: &Call, body: Body) -> Result<Response<Body>, ApiError> {
     let now = call.world.now();
     let mut received = {
         let state = call.world.lock();
-        Received::new(keeps(&state.settings, state.uploads.kept_bytes))
+        Received::new(room(&state.settings, state.uploads.kept_bytes))
     };
     let mut stream = body.into_data_stream();
     while let Some(chunk) = stream.next().await {
@@ -177,7 +187,7 @@ fn start(call: &Call) -> Result<Response<Body>, ApiError> {
     let session = Session {
         client_id: caller.client_id,
         name: file_name(call),
-        received: Received::new(keeps(&state.settings, state.uploads.kept_bytes)),
+        received: Received::new(room(&state.settings, state.uploads.kept_bytes)),
         status: Status::Active,
         raw_size,
         created_at: now,
@@ -210,12 +220,11 @@ fn open<'a>(
     id: &str,
     now: Timestamp,
 ) -> Result<&'a mut Session, ApiError> {
-    if state.settings.session_needs_auth {
-        call.authorize(state, now)?;
-    }
+    let caller = if state.settings.session_needs_auth { Some(call.authorize(state, now)?) } else { None };
     let life = i64::try_from(state.settings.upload_session_seconds).unwrap_or(i64::MAX);
     let session = state.uploads.sessions.get_mut(id);
     session
+        .filter(|session| caller.is_none_or(|caller| caller.client_id == session.client_id))
         .filter(|session| now.duration_since(session.created_at).as_secs() < life)
         .ok_or_else(ApiError::not_found)
 }
@@ -235,7 +244,7 @@ fn cancel(call: &Call, id: &str) -> Result<Response<Body>, ApiError> {
     let session = open(call, &mut state, id, now)?;
     if session.status == Status::Active {
         session.status = Status::Cancelled;
-        session.received = Received::new(false);
+        session.received = Received::new(0);
     }
     Ok(with_status(Response::new(Body::empty()), session.status))
 }
@@ -299,7 +308,7 @@ async fn chunk(
     }
     session.status = Status::Final;
     let size = session.received.size;
-    let received = std::mem::replace(&mut session.received, Received::new(false));
+    let received = std::mem::replace(&mut session.received, Received::new(0));
     session.received.size = size;
     let (client_id, name) = (session.client_id.clone(), session.name.clone());
     let token = received.finish(&mut state, &client_id, name, now);

@@ -219,6 +219,7 @@ pub(crate) fn transcoded(file: &[u8]) -> Vec<u8> {
     out
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "byte strings are written as references")]
 fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     let length = 8 + parts.iter().map(|part| part.len()).sum::<usize>();
     let mut out = Vec::with_capacity(length);
@@ -268,6 +269,7 @@ fn boxes(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     walk(bytes).into_iter().map(|(kind, start, end)| (kind, &bytes[start..end]))
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "byte strings are written as references")]
 fn position(bytes: &[u8], wanted: &[u8; 4]) -> Option<(usize, usize)> {
     walk(bytes).into_iter().find(|(kind, ..)| kind == wanted).map(|(_, start, end)| (start, end))
 }

@@ -1,0 +1,9 @@
+//! The facts about Google Photos, as the emulator keeps them: over real HTTP, one test for each sentence.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod bytes;
+mod faults;
+mod library;
+mod oauth;
+mod support;
