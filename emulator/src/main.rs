@@ -167,8 +167,10 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         items: arguments.items,
         video_share: arguments.video_share,
         albums: arguments.albums,
-        plain_bytes: arguments.plain,
-        ..Seed::default()
+        ..match arguments.plain {
+            Some(bytes) => Seed::plain(arguments.items, bytes),
+            None => Seed { width: 320, height: 240, ..Seed::default() },
+        }
     };
     emulator.world().seed(&seed);
     #[cfg(feature = "tls-proxy")]

@@ -101,7 +101,8 @@ pub(crate) struct State {
     /// Items by the time they were taken.
     pub(crate) timeline: BTreeSet<(Timestamp, usize)>,
     by_content: HashMap<(String, Hash), usize>,
-    by_unique_id: HashMap<(String, String), usize>,
+    /// Seeded items whose hash nobody has asked for, by what their file says about itself.
+    by_looks: HashMap<(String, String), Vec<usize>>,
     pub(crate) albums: Vec<Album>,
     pub(crate) album_ids: HashMap<String, usize>,
     pub(crate) uploads: Uploads,
@@ -126,7 +127,7 @@ impl State {
             item_ids: HashMap::new(),
             timeline: BTreeSet::new(),
             by_content: HashMap::new(),
-            by_unique_id: HashMap::new(),
+            by_looks: HashMap::new(),
             albums: Vec::new(),
             album_ids: HashMap::new(),
             uploads: Uploads::default(),
@@ -151,8 +152,9 @@ impl State {
         self.timeline.insert((item.taken_at, number));
         if let Some((hash, _)) = item.known {
             self.by_content.insert((item.client_id.clone(), hash), number);
-        } else if let Some(unique_id) = &item.exif.unique_id {
-            self.by_unique_id.insert((item.client_id.clone(), unique_id.clone()), number);
+        } else {
+            let looks = looks(item.exif.unique_id.as_ref(), Some(item.taken_at), item.dimensions);
+            self.by_looks.entry((item.client_id.clone(), looks)).or_default().push(number);
         }
         self.items.push(item);
         number
@@ -163,11 +165,15 @@ impl State {
         if let Some(&number) = self.by_content.get(&(client_id.to_owned(), hash)) {
             return Some(number);
         }
-        // A seeded picture's hash is not known until it is needed; its ImageUniqueID leads to it.
-        let unique_id = sniffed?.exif.unique_id.clone()?;
-        let &number = self.by_unique_id.get(&(client_id.to_owned(), unique_id))?;
-        let bytes = self.items[number].content.original()?;
-        (hash_of(&bytes) == hash).then_some(number)
+        // A seeded item's hash is not known until it is needed: what the file says about itself leads to it.
+        let sniffed = sniffed?;
+        let looks = looks(sniffed.exif.unique_id.as_ref(), sniffed.taken_at, sniffed.dimensions);
+        let candidates = self.by_looks.get(&(client_id.to_owned(), looks))?.iter().copied();
+        let same = |number: &usize| {
+            let bytes = self.items[*number].content.original();
+            bytes.is_some_and(|bytes| hash_of(&bytes) == hash)
+        };
+        candidates.filter(|number| self.items[*number].known.is_none()).find(same)
     }
 
     /// Remembers what a seeded item's bytes turned out to be.
@@ -203,6 +209,13 @@ impl State {
         let position = position.unwrap_or(album.entries.len()).min(album.entries.len());
         album.entries.insert(position, Entry::Item(item));
         true
+    }
+}
+
+fn looks(unique_id: Option<&String>, taken_at: Option<Timestamp>, dimensions: Option<(u32, u32)>) -> String {
+    match unique_id {
+        Some(unique_id) => unique_id.clone(),
+        None => format!("{:?} {dimensions:?}", taken_at.map(Timestamp::as_second)),
     }
 }
 
