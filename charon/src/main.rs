@@ -1,2 +1,84 @@
-//! Being laid.
-fn main() {}
+//! The binary: wires the rooms, parses the command line, draws progress bars.
+//!
+//! It alone turns an error into a sentence and an exit code.
+
+mod args;
+mod commands;
+mod exit;
+mod output;
+mod progress;
+
+use std::{io::IsTerminal, process::ExitCode};
+
+use charon_engine::{Engine, Registry, Settings};
+use charon_provider_gphotos::GPhotos;
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use args::{Args, Command};
+use exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    // Wrong usage ends here, with exit code 2.
+    let args = Args::parse();
+    log_to_stderr(args.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("charon: the program could not start: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    let exit = match runtime.block_on(run(args)) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            eprintln!("charon: {failure}");
+            failure.exit()
+        }
+    };
+    // A read of a file that hangs (a dead network drive) must not keep the program from ending.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+async fn run(args: Args) -> Result<Exit, Failure> {
+    let Args { data_dir, key_file, json, quiet, command, .. } = args;
+    let output = output::Output { json, quiet };
+    match command {
+        Command::Schema { of } => return commands::schema::print(&registry(), of.as_deref()),
+        Command::Demo(demo) => return commands::demo::run(demo, &output).await,
+        _ => {}
+    }
+    let data_dir = match data_dir {
+        Some(data_dir) => data_dir,
+        None => args::default_data_dir()?,
+    };
+    let engine = Engine::open(Settings { key_file, ..Settings::new(data_dir, registry()) }).await?;
+    let done = match command {
+        Command::Storage(command) => commands::storage::run(&engine, command, &output).await,
+        Command::Plan(command) => commands::plan::run(&engine, command, &output).await,
+        Command::Run { plan } => commands::run::run(&engine, &plan, &output).await,
+        Command::Runs { plan, limit } => commands::runs::list(&engine, plan.as_deref(), limit, &output).await,
+        Command::Schema { .. } | Command::Demo(_) => Ok(Exit::Done),
+    };
+    engine.close().await;
+    done
+}
+
+/// The providers that are compiled in: adding one is one line here.
+fn registry() -> Registry {
+    Registry::default().with(GPhotos::new())
+}
+
+/// Logs go to standard error, as `RUST_LOG` says; without it, what `-v` asks for.
+fn log_to_stderr(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "warn,charon=info,charon_engine=info,charon_provider_gphotos=info",
+        _ => "warn,charon=debug,charon_engine=debug,charon_provider_gphotos=debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let colour =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+}

@@ -3,6 +3,8 @@
 //! The generator is `SplitMix64`: small, and the same on every machine and with every version of every crate, so that
 //! the ids of a seeded world can be written into a test.
 
+use sha2::{Digest, Sha256};
+
 /// A seeded generator. The same seed gives the same sequence for ever.
 #[derive(Debug, Clone)]
 pub(crate) struct Random {
@@ -15,6 +17,18 @@ impl Random {
     /// A generator that starts from `seed`.
     pub(crate) fn new(seed: u64) -> Random {
         Random { state: seed }
+    }
+
+    /// A generator that starts from what these parts say together.
+    pub(crate) fn of(parts: &[&[u8]]) -> Random {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        let mut seed = [0; 8];
+        seed.copy_from_slice(&hasher.finalize()[..8]);
+        Random::new(u64::from_le_bytes(seed))
     }
 
     /// The next 64 bits.

@@ -145,7 +145,14 @@ impl State {
     /// Adds an item and returns its number.
     pub(crate) fn add_item(&mut self, mut item: Item) -> usize {
         let number = self.items.len();
-        item.id = self.random.media_item_id();
+        item.id = match item.known {
+            // The same bytes of the same client are the same item (facts §3), also in the next world of the same seed.
+            Some((hash, _)) => {
+                Random::of(&[&self.settings.seed.to_le_bytes(), item.client_id.as_bytes(), &hash])
+                    .media_item_id()
+            }
+            None => self.random.media_item_id(),
+        };
         // Page tokens tell milliseconds.
         item.taken_at = Timestamp::from_millisecond(item.taken_at.as_millisecond()).unwrap_or(item.taken_at);
         self.item_ids.insert(item.id.clone(), number);

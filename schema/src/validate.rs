@@ -40,7 +40,8 @@ impl ConfigSchema {
             _ => {
                 let field = pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
                 // The plain message quotes the value, which helps, unless the value is a secret.
-                let reason = if self.is_secret(field) { error.masked().to_string() } else { error.to_string() };
+                let reason =
+                    if self.is_secret(field) { error.masked().to_string() } else { error.to_string() };
                 vec![Mistake { pointer, reason }]
             }
         }

@@ -1,0 +1,8 @@
+//! One file per noun of the command line.
+
+pub(crate) mod demo;
+pub(crate) mod plan;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod schema;
+pub(crate) mod storage;

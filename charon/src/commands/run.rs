@@ -1,0 +1,94 @@
+//! `charon run PLAN`.
+
+use charon_engine::{Canceller, Engine, Run, RunState, Summary};
+
+use crate::{
+    exit::{Exit, Failure},
+    output::{Output, bytes},
+    progress,
+};
+
+pub(crate) async fn run(engine: &Engine, plan: &str, output: &Output) -> Result<Exit, Failure> {
+    let run = engine.start(plan).await?;
+    let summary = watch(plan, run, output).await?;
+    output.print(&summary, || tell(&summary))?;
+    Ok(Exit::of(summary.state))
+}
+
+/// Shows a run's progress until it ends. Ctrl-C (or SIGTERM) stops it cleanly; a second one, at once.
+pub(crate) async fn watch(name: &str, run: Run, output: &Output) -> Result<Summary, Failure> {
+    let stop = tokio::spawn(stop_on_signal(run.canceller()));
+    let shown = progress::show(name, run.progress(), output.quiet);
+    let summary = tokio::select! {
+        summary = run.finished() => summary,
+        never = shown => match never {},
+    };
+    stop.abort();
+    Ok(summary?)
+}
+
+async fn stop_on_signal(run: Canceller) {
+    interrupted().await;
+    eprintln!("charon: stopping; press Ctrl-C again to stop at once");
+    run.cancel();
+    interrupted().await;
+    // What is half done is cleared by the next run.
+    std::process::exit(Exit::Interrupted.code().into());
+}
+
+#[cfg(unix)]
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Without handlers the signals end the program by themselves.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A run's end, for people.
+pub(crate) fn tell(summary: &Summary) -> String {
+    let items = &summary.items;
+    let seconds = summary.ended_at.duration_since(summary.started_at).as_secs_f64();
+    let mut text = format!(
+        "{}: {}\n  {} done ({}), {} unchanged, {} skipped, {} failed\n  {} requests, {seconds:.1} s",
+        summary.plan,
+        summary.state,
+        items.done,
+        bytes(summary.bytes),
+        items.unchanged,
+        items.skipped,
+        items.failed,
+        summary.requests,
+    );
+    for (reason, count) in &summary.skipped {
+        text += &format!("\n  skipped: {count} × {reason}");
+    }
+    for error in &summary.errors {
+        match &error.item {
+            Some(item) => text += &format!("\n  failed: {item}: {}", error.message),
+            None => text += &format!("\n  {}", error.message),
+        }
+    }
+    if summary.items.failed > summary.errors.iter().filter(|error| error.item.is_some()).count() as u64 {
+        text += "\n  … and more";
+    }
+    match (summary.state, summary.parked_until) {
+        (RunState::Parked, Some(until)) => text += &format!("\n  run it again after {until}"),
+        (RunState::Cancelled, _) => text += "\n  stopped; the next run goes on from here",
+        _ => {}
+    }
+    text
+}

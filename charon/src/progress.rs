@@ -1,0 +1,72 @@
+//! Progress of a run on standard error: a bar on a terminal, a line now and then elsewhere.
+
+use std::{convert::Infallible, io::IsTerminal, time::Duration};
+
+use charon_engine::Progress;
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use tokio::{sync::watch, time::Instant};
+
+use crate::output::bytes;
+
+/// Between two lines where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
+/// Between two pictures of the bar.
+const BETWEEN_FRAMES: Duration = Duration::from_millis(100);
+
+/// Shows progress until it is dropped.
+pub(crate) async fn show(name: &str, progress: watch::Receiver<Progress>, quiet: bool) -> Infallible {
+    if !quiet {
+        if std::io::stderr().is_terminal() {
+            draw(name, progress).await;
+        } else {
+            write_lines(name, progress).await;
+        }
+    }
+    std::future::pending().await
+}
+
+async fn draw(name: &str, mut progress: watch::Receiver<Progress>) {
+    // Cleared when it is dropped.
+    let bar = ProgressBar::new(0).with_finish(ProgressFinish::AndClear);
+    let style = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}").expect("the template is right");
+    bar.set_style(style.progress_chars("=> "));
+    bar.set_prefix(name.to_owned());
+    loop {
+        let now = progress.borrow_and_update().clone();
+        bar.set_length(now.found.max(1));
+        bar.set_position(now.items.total());
+        bar.set_message(line(&now));
+        tokio::time::sleep(BETWEEN_FRAMES).await;
+        if progress.changed().await.is_err() {
+            break;
+        }
+    }
+}
+
+async fn write_lines(name: &str, mut progress: watch::Receiver<Progress>) {
+    let mut next = Instant::now() + BETWEEN_LINES;
+    while progress.changed().await.is_ok() {
+        if Instant::now() < next {
+            continue;
+        }
+        next = Instant::now() + BETWEEN_LINES;
+        eprintln!("{name}: {}", line(&progress.borrow_and_update()));
+    }
+}
+
+/// What is done, of what has been found so far.
+fn line(progress: &Progress) -> String {
+    let Progress { items, found, found_all, .. } = progress;
+    let of = if *found_all { format!("{found}") } else { format!("{found} found so far") };
+    let mut line = format!("{} of {of}, {}", items.total(), bytes(progress.bytes));
+    if items.unchanged > 0 {
+        line += &format!(", {} unchanged", items.unchanged);
+    }
+    if items.failed > 0 {
+        line += &format!(", {} failed", items.failed);
+    }
+    if let Some(waiting) = &progress.waiting {
+        line += &format!(" ({waiting})");
+    }
+    line
+}
