@@ -1,0 +1,1 @@
+//! What scripts depend on: arguments, JSON, exit codes.

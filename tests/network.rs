@@ -1,0 +1,1 @@
+//! Proxies, certificates, and a network that misbehaves.

@@ -1,0 +1,236 @@
+//! What the tests share: an emulated account, a data directory, folders, and the program.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+};
+
+use gphotos_emulator::{Emulator, Fault, Seed, Settings, picture::Picture};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, Command},
+};
+
+pub(crate) const CLIENT_ID: &str = "123456789-test.apps.googleusercontent.com";
+
+/// An emulated account, a data directory, and a folder to play in.
+pub(crate) struct Place {
+    pub(crate) emulator: Emulator,
+    folder: TempDir,
+}
+
+/// How the program ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// Standard output as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Place {
+    /// An account that keeps bytes as they are, so that they can be compared.
+    pub(crate) async fn new() -> Self {
+        Self::with(Settings { keep_bytes: true, ..Settings::default() }).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let settings = Settings { default_client_id: CLIENT_ID.into(), ..settings };
+        let emulator = Emulator::start(settings).await.expect("the emulator starts");
+        Self { emulator, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// Puts generated photos into the account.
+    pub(crate) fn seed(&self, items: u32) -> Vec<String> {
+        self.emulator.world().seed(&Seed::plain(items, 5_000)).item_ids
+    }
+
+    pub(crate) fn fault(&self, fault: Fault) {
+        self.emulator.world().add_fault(fault);
+    }
+
+    /// How often a method of the API was called.
+    pub(crate) fn count(&self, method: &str) -> u64 {
+        self.emulator.world().stats().count(method)
+    }
+
+    /// A path within the folder to play in.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    /// The configuration of a storage on the emulated account.
+    pub(crate) fn config(&self) -> Value {
+        let url = self.emulator.url();
+        json!({
+            "client_id": CLIENT_ID,
+            "client_secret": "a-client-secret",
+            "token": self.emulator.token_blob(CLIENT_ID, &[]),
+            "token_url": format!("{url}/token"),
+            "api_url": url,
+        })
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_charon"));
+        command
+            .arg("--data-dir")
+            .arg(self.data_dir())
+            .args(arguments)
+            .env_remove("CHARON_KEY_FILE")
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) async fn charon(&self, arguments: &[&str]) -> Ended {
+        self.command(arguments).output().await.expect("the program runs").into()
+    }
+
+    /// Starts the program.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().expect("the program starts")
+    }
+
+    /// Runs the program with a configuration on its standard input.
+    pub(crate) async fn charon_with(&self, arguments: &[&str], config: &Value) -> Ended {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().expect("the program starts");
+        let mut stdin = child.stdin.take().expect("its standard input");
+        stdin.write_all(config.to_string().as_bytes()).await.expect("it reads");
+        drop(stdin);
+        child.wait_with_output().await.expect("the program ends").into()
+    }
+
+    /// Adds the storage `family`.
+    pub(crate) async fn add_storage(&self) {
+        let ended = self.charon_with(&["storage", "add", "family", "--config", "-"], &self.config()).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+
+    pub(crate) async fn add_plan(&self, name: &str, config: &Value) {
+        let ended = self.charon_with(&["plan", "add", name, "--config", "-"], config).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+
+    /// Adds the storage `family` and the backup plan `home`, whose mirror is `mirror`.
+    pub(crate) async fn add_backup(&self) {
+        self.add_storage().await;
+        let config = json!({"kind": "backup", "storage": "family", "destination": self.path("mirror")});
+        self.add_plan("home", &config).await;
+    }
+
+    /// Adds the storage `family` and the upload plan `out`, whose source is `pictures` and whose album is `Album`.
+    pub(crate) async fn add_upload(&self) {
+        self.add_storage().await;
+        fs::create_dir_all(self.path("pictures")).expect("a folder");
+        let config =
+            json!({"kind": "upload", "storage": "family", "sources": [self.path("pictures")], "album": "Album"});
+        self.add_plan("out", &config).await;
+    }
+
+    /// Runs a plan to its end; gives the exit code and the summary.
+    pub(crate) async fn run(&self, plan: &str) -> (i32, Value) {
+        let ended = self.charon(&["run", plan, "--json"]).await;
+        (ended.code.expect("an exit code"), ended.json())
+    }
+
+    /// Draws pictures into a folder below the folder to play in.
+    pub(crate) fn draw(&self, folder: &str, numbers: std::ops::Range<u32>) {
+        let folder = self.path(folder);
+        fs::create_dir_all(&folder).expect("a folder");
+        for number in numbers {
+            fs::write(folder.join(format!("IMG_{number:04}.jpg")), picture(number)).expect("a picture");
+        }
+    }
+
+    /// Every file of the mirror, without Charon's own folder: path below it, and content. Sorted.
+    pub(crate) fn mirrored(&self) -> Vec<(String, Vec<u8>)> {
+        let mirror = self.path("mirror");
+        let mut files = Vec::new();
+        collect(&mirror, &mirror, &mut files);
+        files.retain(|(path, _)| !path.starts_with(".charon"));
+        files.sort();
+        files
+    }
+
+    /// Checks that the mirror holds the bytes of every item of the account, once, and nothing else; and that nothing half
+    /// done is left.
+    pub(crate) fn assert_mirror_is_complete(&self) {
+        let world = self.emulator.world();
+        let mut expected: Vec<Vec<u8>> =
+            world.items().iter().map(|item| world.original(&item.id).expect("its bytes").to_vec()).collect();
+        let mut found: Vec<Vec<u8>> = self.mirrored().into_iter().map(|(_, bytes)| bytes).collect();
+        expected.sort();
+        found.sort();
+        assert_eq!(found.len(), expected.len(), "files in the mirror");
+        assert!(found == expected, "the bytes of the mirror are those of the account");
+        let incoming = fs::read_dir(self.path("mirror/.charon/incoming")).expect("Charon's own folder").count();
+        assert_eq!(incoming, 0, "nothing half done is left");
+    }
+
+    /// Checks that the account holds every picture of a folder exactly once, and each in the album.
+    pub(crate) fn assert_account_holds(&self, folder: &str, album: &str) {
+        let world = self.emulator.world();
+        let albums = world.albums();
+        let with_title: Vec<_> = albums.iter().filter(|one| one.title == album).collect();
+        assert_eq!(with_title.len(), 1, "albums named {album}");
+        let items = world.items();
+        for entry in fs::read_dir(self.path(folder)).expect("the folder") {
+            let bytes = fs::read(entry.expect("an entry").path()).expect("a picture");
+            let sha256 = hex_sha256(&bytes);
+            let matching: Vec<_> =
+                items.iter().filter(|item| item.sha256.as_deref() == Some(sha256.as_str())).collect();
+            assert_eq!(matching.len(), 1, "items with the bytes of a picture");
+            assert!(with_title[0].item_ids.contains(&matching[0].id), "it is in the album");
+        }
+    }
+}
+
+/// A small picture of its own.
+pub(crate) fn picture(number: u32) -> Vec<u8> {
+    Picture { width: 48, height: 32, number: Some(number), ..Picture::new(u64::from(number)) }.jpeg()
+}
+
+pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, Vec<u8>)>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(root, &path, files);
+        } else {
+            let name = path.strip_prefix(root).expect("below it").to_string_lossy().into_owned();
+            files.push((name, fs::read(&path).expect("a file")));
+        }
+    }
+}
