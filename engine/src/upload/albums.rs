@@ -1,9 +1,11 @@
 //! The album of an upload plan: remembered, else found by its title, else made.
 
+use std::time::Duration;
+
 use charon_provider::{AlbumId, Albums, Class, Cursor, Error as StorageError, Reason};
 
 use super::Upload;
-use crate::{error::Error, retry::with_retries};
+use crate::{error::Error, retry::with_retries_and_grace};
 
 /// The id of the plan's album, if the ledger has it. Sends no request.
 pub(super) async fn known(upload: &Upload) -> Result<Option<AlbumId>, Error> {
@@ -13,8 +15,9 @@ pub(super) async fn known(upload: &Upload) -> Result<Option<AlbumId>, Error> {
     }
 }
 
-/// The id of the plan's album, which is looked for and made if need be. `None` when the run stops.
-pub(super) async fn ensure(upload: &Upload, title: &str) -> Option<Result<AlbumId, Error>> {
+/// The id of the plan's album, which is looked for and made if need be. `None` when the run stops; it may still take `grace`
+/// then.
+pub(super) async fn ensure(upload: &Upload, title: &str, grace: Duration) -> Option<Result<AlbumId, Error>> {
     let ctx = &upload.ctx;
     match known(upload).await {
         Ok(Some(album)) => return Some(Ok(album)),
@@ -26,7 +29,7 @@ pub(super) async fn ensure(upload: &Upload, title: &str) -> Option<Result<AlbumI
         return Some(Err(StorageError::new(Class::Config, format!("find the album {title}"), cause).into()));
     };
     // Looking and making are tried again together: if the answer to the making was lost, the album is there.
-    let album = match with_retries(ctx, || find_or_make(albums, title)).await? {
+    let album = match with_retries_and_grace(ctx, grace, || find_or_make(albums, title)).await? {
         Ok(album) => album,
         Err(error) => return Some(Err(error.into())),
     };

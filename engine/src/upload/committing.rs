@@ -13,7 +13,7 @@ use crate::{
     store::Committed,
 };
 
-/// How long a commit may still take after somebody has stopped the run.
+/// How long a commit, and the album that it needs, may each still take after somebody has stopped the run.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A staged file that waits to become an item.
@@ -65,7 +65,7 @@ async fn commit_batch(upload: &Arc<Upload>, batch: Vec<ToCommit>) -> Result<(), 
     while let Some(mut part) = parts.pop_front() {
         let album = match &upload.album {
             None => None,
-            Some(title) => match albums::ensure(upload, title).await {
+            Some(title) => match albums::ensure(upload, title, GRACE).await {
                 Some(album) => Some(album?),
                 None => return Ok(()),
             },

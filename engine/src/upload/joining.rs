@@ -1,5 +1,7 @@
 //! Join: bytes that the storage has already are put into the album, without being sent again.
 
+use std::time::Duration;
+
 use charon_provider::{Class, RemoteId};
 
 use super::{Hashed, Upload, albums};
@@ -38,7 +40,7 @@ impl Joiners {
         let ctx = &upload.ctx;
         let mut forgotten = false;
         loop {
-            let Some(album) = albums::ensure(upload, title).await else { return Ok(()) };
+            let Some(album) = albums::ensure(upload, title, Duration::ZERO).await else { return Ok(()) };
             let album = album?;
             let Some(storage_albums) = upload.storage.albums() else { return Ok(()) };
             let Some(added) = with_retries(ctx, || storage_albums.add(&album, &ids)).await else {
