@@ -1,1 +1,368 @@
-//! Killed anywhere, and run again.
+//! Stopped in the middle: killed, interrupted, or met by a second one. The next run goes on, nothing twice, nothing torn.
+
+use std::{os::unix::process::ExitStatusExt, process::Output};
+
+use gphotos_emulator::{Action, Fault, Settings, Stats};
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+use crate::support::{Ended, Place};
+
+/// Downloads, or sends, that may be under way at a time, and so be done again after a kill.
+const UNDER_WAY: u64 = 16;
+/// What is in its place in a mirror may not be in the ledger yet, so much and what is under way.
+const UNRECORDED: u64 = 2 * 64 + UNDER_WAY;
+
+const SIGKILL: i32 = 9;
+
+/// Answers come late enough that a run has a middle.
+fn slow() -> Settings {
+    Settings { keep_bytes: true, latency_ms: 5, ..Settings::default() }
+}
+
+/// Starts a plan and kills it, as a power cut would, once the emulator has seen this much.
+async fn kill_in_the_middle(place: &Place, plan: &str, what: &str, reached: impl Fn(&Stats) -> bool) {
+    let mut child = place.spawn(&["run", plan, "--json"]);
+    place.until(what, reached).await;
+    child.start_kill().expect("it can be killed");
+    let status = child.wait().await.expect("it ends");
+    assert_eq!(status.signal(), Some(SIGKILL), "it was at work when it was killed");
+}
+
+/// Sends a signal as a terminal would.
+async fn signal(child: &Child, name: &str) {
+    let id = child.id().expect("it lives").to_string();
+    let sent =
+        Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().await.expect("a shell");
+    assert!(sent.success());
+}
+
+/// Checks that the newest runs ended in these states, the newest first, and that interrupted ones say why.
+async fn assert_runs(place: &Place, states: &[&str]) {
+    let runs = place.runs().await;
+    let found: Vec<&str> = runs.iter().map(|run| run["state"].as_str().expect("a state")).collect();
+    assert_eq!(found, states);
+    for run in runs.iter().filter(|run| run["state"] == "failed") {
+        let why = run["stop"]["message"].as_str().expect("a reason");
+        assert!(why.contains("the program ended in the middle of it"), "{why}");
+    }
+}
+
+fn counts(done: u64, unchanged: u64) -> Value {
+    json!({"done": done, "unchanged": unchanged, "skipped": 0, "failed": 0})
+}
+
+/// How many items of a summary were done and how many were there before; none was skipped or failed.
+fn worked(summary: &Value) -> (u64, u64) {
+    let items = &summary["items"];
+    let count = |name: &str| items[name].as_u64().expect("a count");
+    assert_eq!((count("skipped"), count("failed")), (0, 0), "{summary:#}");
+    (count("done"), count("unchanged"))
+}
+
+async fn a_killed_backup_goes_on(after: u64) {
+    // I2
+    const ITEMS: u64 = 120;
+    let place = Place::with(slow()).await;
+    place.seed(120);
+    place.add_backup().await;
+    kill_in_the_middle(&place, "home", "downloads", |stats| stats.count("media.bytes") >= after).await;
+    let before = place.count("media.bytes");
+    assert!(before < ITEMS, "it was killed in the middle, not at the end");
+
+    let (code, summary) = place.run("home").await;
+    assert_eq!(code, 0, "{summary:#}");
+    let (done, unchanged) = worked(&summary);
+    assert_eq!(done + unchanged, ITEMS, "{summary:#}");
+    place.assert_mirror_is_complete();
+    let fetched = place.count("media.bytes");
+    assert_eq!(
+        fetched - before,
+        done,
+        "the second run fetched what the ledger did not have, and nothing else"
+    );
+    assert!(fetched <= ITEMS + UNRECORDED, "{fetched} downloads of {ITEMS} items");
+    assert_runs(&place, &["succeeded", "failed"]).await;
+
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["items"]), (0, &counts(0, ITEMS)));
+    assert_eq!(place.count("media.bytes"), fetched);
+}
+
+#[tokio::test]
+async fn a_backup_killed_at_its_first_downloads_goes_on() {
+    a_killed_backup_goes_on(3).await;
+}
+
+#[tokio::test]
+async fn a_backup_killed_after_forty_downloads_goes_on() {
+    a_killed_backup_goes_on(40).await;
+}
+
+#[tokio::test]
+async fn a_backup_killed_after_seventy_seven_downloads_goes_on() {
+    a_killed_backup_goes_on(77).await;
+}
+
+#[tokio::test]
+async fn a_backup_killed_while_it_lists_goes_on() {
+    // I2
+    let place = Place::with(slow()).await;
+    place.seed(250);
+    place.add_backup().await;
+    kill_in_the_middle(&place, "home", "the second page", |stats| stats.count("mediaItems.list") == 2).await;
+    let (code, summary) = place.run("home").await;
+    assert_eq!(code, 0, "{summary:#}");
+    place.assert_mirror_is_complete();
+}
+
+#[tokio::test]
+async fn a_backup_killed_in_the_middle_of_a_file_leaves_no_torn_file() {
+    // I1
+    let place = Place::with(slow()).await;
+    let big = place.world().seed(&gphotos_emulator::Seed::plain(20, 2_000_000));
+    place.add_backup().await;
+    kill_in_the_middle(&place, "home", "bytes of the first files", |stats| stats.bytes_sent > 0).await;
+    for (path, bytes) in place.mirrored() {
+        assert_eq!(bytes.len(), 2_000_000, "{path} is complete");
+    }
+    let (code, summary) = place.run("home").await;
+    assert_eq!(code, 0, "{summary:#}");
+    assert_eq!(place.mirrored().len(), big.item_ids.len());
+    place.assert_mirror_is_complete();
+}
+
+#[tokio::test]
+async fn a_backup_killed_again_and_again_comes_to_its_end() {
+    // I2
+    let place = Place::with(slow()).await;
+    place.seed(120);
+    place.add_backup().await;
+    for _ in 0..4 {
+        let before = place.count("media.bytes");
+        let some_more = |stats: &Stats| stats.count("media.bytes") >= before + 25;
+        kill_in_the_middle(&place, "home", "more downloads", some_more).await;
+    }
+    let (code, summary) = place.run("home").await;
+    assert_eq!(code, 0, "{summary:#}");
+    let (done, unchanged) = worked(&summary);
+    assert_eq!(done + unchanged, 120);
+    place.assert_mirror_is_complete();
+    assert_runs(&place, &["succeeded", "failed", "failed", "failed", "failed"]).await;
+}
+
+/// Kills an upload of 120 files, runs it again, and checks that all is as if it had never been killed.
+async fn a_killed_upload_goes_on(settings: Settings, what: &str, reached: impl Fn(&Stats) -> bool) {
+    // I2
+    const FILES: u64 = 120;
+    let spent_once = settings.single_use_upload_tokens;
+    let place = Place::with(settings).await;
+    place.draw("pictures", 0..120);
+    place.add_upload().await;
+    kill_in_the_middle(&place, "out", what, reached).await;
+    // A commit that is on its way when the program dies still takes effect.
+    place.world().update_settings(|settings| settings.latency_ms = 0);
+
+    let (code, summary) = place.run("out").await;
+    assert_eq!(code, 0, "{summary:#}");
+    let (done, unchanged) = worked(&summary);
+    assert_eq!(done + unchanged, FILES, "{summary:#}");
+    place.assert_account_holds("pictures", "Album");
+    let items = place.world().items();
+    assert_eq!(items.len(), 120, "each picture is one item");
+    let twice = items.iter().filter(|item| item.times_uploaded > 1).count();
+    assert!(items.iter().all(|item| (1..=2).contains(&item.times_uploaded)));
+    assert!(twice <= 50, "{twice} items were committed twice, and one commit may have been lost");
+    let uploads = place.count("uploads");
+    let again = if spent_once { 50 } else { 0 };
+    assert!(uploads <= FILES + UNDER_WAY + again, "{uploads} uploads of {FILES} files");
+    assert_runs(&place, &["succeeded", "failed"]).await;
+
+    place.world().reset_stats();
+    let (code, summary) = place.run("out").await;
+    assert_eq!((code, &summary["items"]), (0, &counts(0, FILES)));
+    assert_eq!(place.world().stats().api_requests, 0);
+}
+
+#[tokio::test]
+async fn an_upload_killed_at_its_first_files_goes_on() {
+    a_killed_upload_goes_on(slow(), "uploads", |stats| stats.count("uploads") >= 3).await;
+}
+
+#[tokio::test]
+async fn an_upload_killed_after_forty_files_goes_on() {
+    a_killed_upload_goes_on(slow(), "uploads", |stats| stats.count("uploads") >= 40).await;
+}
+
+#[tokio::test]
+async fn an_upload_killed_after_seventy_seven_files_goes_on() {
+    a_killed_upload_goes_on(slow(), "uploads", |stats| stats.count("uploads") >= 77).await;
+}
+
+#[tokio::test]
+async fn an_upload_killed_during_a_commit_goes_on() {
+    let during = |stats: &Stats| stats.count("mediaItems.batchCreate") == 1;
+    a_killed_upload_goes_on(slow(), "a commit", during).await;
+}
+
+#[tokio::test]
+async fn an_upload_killed_during_its_second_commit_goes_on() {
+    let during = |stats: &Stats| stats.count("mediaItems.batchCreate") == 2;
+    a_killed_upload_goes_on(slow(), "a second commit", during).await;
+}
+
+#[tokio::test]
+async fn an_upload_killed_in_the_middle_goes_on_where_tokens_work_once() {
+    let settings = Settings { single_use_upload_tokens: true, ..slow() };
+    a_killed_upload_goes_on(settings, "uploads", |stats| stats.count("uploads") >= 77).await;
+}
+
+#[tokio::test]
+async fn an_upload_killed_while_it_makes_its_album_makes_no_second_one() {
+    let during = |stats: &Stats| stats.count("albums.create") == 1;
+    a_killed_upload_goes_on(slow(), "the album", during).await;
+}
+
+/// Kills an upload when a commit has taken effect and its answer was lost, so that the ledger knows of nothing.
+async fn a_commit_that_nobody_recorded_is_not_done_twice(settings: Settings) -> Place {
+    // I2
+    let place = Place::with(settings).await;
+    place.draw("pictures", 0..70);
+    place.add_upload().await;
+    place.fault(Fault::once(Action::ResponseLost).on(&["mediaItems.batchCreate"]));
+    let lost = |stats: &Stats| stats.responses.get(&0) == Some(&1);
+    kill_in_the_middle(&place, "out", "a lost answer", lost).await;
+    assert_eq!(place.world().item_count(), 50, "the commit took effect");
+
+    let sent = place.count("uploads");
+    let (code, summary) = place.run("out").await;
+    assert_eq!(code, 0, "{summary:#}");
+    assert_eq!(summary["items"], counts(70, 0));
+    place.assert_account_holds("pictures", "Album");
+    let items = place.world().items();
+    assert_eq!(items.len(), 70);
+    assert_eq!(
+        items.iter().filter(|item| item.times_uploaded == 2).count(),
+        50,
+        "that one commit was repeated"
+    );
+    assert_runs(&place, &["succeeded", "failed"]).await;
+    assert!(sent >= 50);
+    place
+}
+
+#[tokio::test]
+async fn a_commit_that_took_effect_and_was_not_recorded_is_repeated_without_sending_again() {
+    let place = a_commit_that_nobody_recorded_is_not_done_twice(slow()).await;
+    let uploads = place.count("uploads");
+    assert!(uploads <= 70 + UNDER_WAY, "{uploads} uploads of 70 files");
+}
+
+#[tokio::test]
+async fn a_commit_that_took_effect_and_was_not_recorded_makes_no_duplicates_where_tokens_work_once() {
+    let settings = Settings { single_use_upload_tokens: true, ..slow() };
+    let place = a_commit_that_nobody_recorded_is_not_done_twice(settings).await;
+    let uploads = place.count("uploads");
+    assert!(uploads <= 120 + UNDER_WAY, "{uploads} uploads of 70 files, of which 50 had to be sent again");
+}
+
+/// Waits until the emulator has seen this much, presses Ctrl-C, and gives what the program said at its end.
+async fn interrupt(place: &Place, plan: &str, what: &str, reached: impl Fn(&Stats) -> bool) -> Ended {
+    let child = place.spawn(&["run", plan, "--json"]);
+    place.until(what, reached).await;
+    signal(&child, "INT").await;
+    let output: Output = child.wait_with_output().await.expect("it ends");
+    output.into()
+}
+
+#[tokio::test]
+async fn a_backup_stopped_with_ctrl_c_leaves_nothing_half_done_and_the_next_one_goes_on() {
+    // I2
+    let place = Place::with(slow()).await;
+    place.seed(120);
+    place.add_backup().await;
+    let ended = interrupt(&place, "home", "downloads", |stats| stats.count("media.bytes") >= 40).await;
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    let summary = ended.json();
+    assert_eq!(summary["state"], "cancelled");
+    let (done, _) = worked(&summary);
+    assert!((1..120).contains(&done), "{summary:#}");
+    assert!(std::fs::read_dir(place.path("mirror/.charon/incoming")).expect("a folder").next().is_none());
+    // I9: what is in the mirror is what was counted.
+    let mirrored = u64::try_from(place.mirrored().len()).expect("a count");
+    assert!((done..=done + UNDER_WAY).contains(&mirrored), "{mirrored} files, {done} counted");
+    assert_runs(&place, &["cancelled"]).await;
+
+    let (code, summary) = place.run("home").await;
+    assert_eq!(code, 0, "{summary:#}");
+    assert_eq!(summary["items"], counts(120 - done, done));
+    place.assert_mirror_is_complete();
+}
+
+#[tokio::test]
+async fn an_upload_stopped_with_ctrl_c_commits_what_was_sent_and_the_next_one_goes_on() {
+    a_stopped_upload_goes_on("a second batch", |stats| stats.count("uploads") >= 80).await;
+}
+
+#[tokio::test]
+async fn an_upload_stopped_with_ctrl_c_while_it_looks_for_its_album_commits_what_was_sent() {
+    a_stopped_upload_goes_on("the look for the album", |stats| stats.count("albums.list") == 1).await;
+}
+
+async fn a_stopped_upload_goes_on(what: &str, reached: impl Fn(&Stats) -> bool) {
+    // I2
+    let place = Place::with(slow()).await;
+    place.draw("pictures", 0..120);
+    place.add_upload().await;
+    let ended = interrupt(&place, "out", what, reached).await;
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    let summary = ended.json();
+    assert_eq!(summary["state"], "cancelled");
+    let (done, _) = worked(&summary);
+    let committed = u64::try_from(place.world().item_count()).expect("a count");
+    assert_eq!(done, committed, "what was committed is counted");
+    let sent = place.count("uploads");
+    assert!(committed + UNDER_WAY >= sent, "{sent} files were begun to be sent, {committed} were committed");
+    assert_runs(&place, &["cancelled"]).await;
+
+    let (code, summary) = place.run("out").await;
+    assert_eq!(code, 0, "{summary:#}");
+    assert_eq!(summary["items"], counts(120 - done, done));
+    place.assert_account_holds("pictures", "Album");
+    assert!(place.world().items().iter().all(|item| item.times_uploaded == 1), "nothing was committed twice");
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_a_run_that_waits() {
+    let place = Place::new().await;
+    place.seed(3);
+    place.add_backup().await;
+    // Thirty seconds of waiting, if nobody stopped it.
+    place.fault(Fault::always(Action::ServerError { status: 503 }).on(&["mediaItems.list"]));
+    let ended = interrupt(&place, "home", "a listing", |stats| stats.count("mediaItems.list") == 1).await;
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert_eq!(ended.json()["state"], "cancelled");
+    assert!(place.count("mediaItems.list") <= 2);
+}
+
+#[tokio::test]
+async fn a_second_run_is_refused_while_one_is_at_work() {
+    let place = Place::with(slow()).await;
+    place.seed(120);
+    place.add_backup().await;
+    let mut first = place.spawn(&["run", "home", "--json"]);
+    place.until("downloads", |stats| stats.count("media.bytes") >= 3).await;
+    let before = place.runs().await;
+    let second = place.charon(&["run", "home", "--json"]).await;
+    assert!(first.try_wait().expect("its state").is_none(), "the first was still at work");
+    assert_eq!(second.code, Some(1), "{second:?}");
+    assert!(second.stderr.starts_with("charon: ") && second.stderr.contains("another"), "{second:?}");
+    assert_eq!(second.stdout, "");
+    assert_eq!(before.len(), 1);
+    assert_eq!(before[0]["state"], "running");
+
+    let ended: Ended = first.wait_with_output().await.expect("it ends").into();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    place.assert_mirror_is_complete();
+    assert_runs(&place, &["succeeded"]).await;
+}

@@ -6,12 +6,13 @@ use std::{
     process::{Output, Stdio},
 };
 
-use gphotos_emulator::{Emulator, Fault, Seed, Settings, picture::Picture};
-use serde_json::{Value, json};
+use gphotos_emulator::{Emulator, Fault, Seed, Settings, Stats, World, picture::Picture};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::AsyncWriteExt,
     process::{Child, Command},
+    time::{Duration, MissedTickBehavior, interval, timeout},
 };
 
 pub(crate) const CLIENT_ID: &str = "123456789-test.apps.googleusercontent.com";
@@ -73,6 +74,22 @@ impl Place {
         self.emulator.world().stats().count(method)
     }
 
+    pub(crate) fn world(&self) -> &World {
+        self.emulator.world()
+    }
+
+    /// Waits until the emulator has seen what a test waits for. Fails when that does not come.
+    pub(crate) async fn until(&self, what: &str, reached: impl Fn(&Stats) -> bool) {
+        let mut look = interval(Duration::from_millis(1));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let seen = timeout(Duration::from_secs(20), async {
+            while !reached(&self.world().stats()) {
+                look.tick().await;
+            }
+        });
+        assert!(seen.await.is_ok(), "this never came: {what}: {:?}", self.world().stats());
+    }
+
     /// A path within the folder to play in.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -130,7 +147,15 @@ impl Place {
 
     /// Adds the storage `family`.
     pub(crate) async fn add_storage(&self) {
-        let ended = self.charon_with(&["storage", "add", "family", "--config", "-"], &self.config()).await;
+        self.add_storage_with(&json!({})).await;
+    }
+
+    /// Adds the storage `family` with more fields than it needs, or with others.
+    pub(crate) async fn add_storage_with(&self, more: &Value) {
+        let mut config = self.config();
+        let fields: &mut Map<String, Value> = config.as_object_mut().expect("an object");
+        fields.extend(more.as_object().expect("an object").clone());
+        let ended = self.charon_with(&["storage", "add", "family", "--config", "-"], &config).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
 
@@ -141,17 +166,26 @@ impl Place {
 
     /// Adds the storage `family` and the backup plan `home`, whose mirror is `mirror`.
     pub(crate) async fn add_backup(&self) {
-        self.add_storage().await;
+        self.add_backup_with(&json!({})).await;
+    }
+
+    /// The same, on a storage with these fields.
+    pub(crate) async fn add_backup_with(&self, storage: &Value) {
+        self.add_storage_with(storage).await;
         let config = json!({"kind": "backup", "storage": "family", "destination": self.path("mirror")});
         self.add_plan("home", &config).await;
     }
 
     /// Adds the storage `family` and the upload plan `out`, whose source is `pictures` and whose album is `Album`.
     pub(crate) async fn add_upload(&self) {
-        self.add_storage().await;
+        self.add_upload_with(&json!({})).await;
+    }
+
+    /// The same, on a storage with these fields.
+    pub(crate) async fn add_upload_with(&self, storage: &Value) {
+        self.add_storage_with(storage).await;
         fs::create_dir_all(self.path("pictures")).expect("a folder");
-        let config =
-            json!({"kind": "upload", "storage": "family", "sources": [self.path("pictures")], "album": "Album"});
+        let config = json!({"kind": "upload", "storage": "family", "sources": [self.path("pictures")], "album": "Album"});
         self.add_plan("out", &config).await;
     }
 
@@ -159,6 +193,13 @@ impl Place {
     pub(crate) async fn run(&self, plan: &str) -> (i32, Value) {
         let ended = self.charon(&["run", plan, "--json"]).await;
         (ended.code.expect("an exit code"), ended.json())
+    }
+
+    /// The runs, the newest first, as `charon runs --json` tells them.
+    pub(crate) async fn runs(&self) -> Vec<Value> {
+        let ended = self.charon(&["runs", "--json"]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.json().as_array().expect("a list").clone()
     }
 
     /// Draws pictures into a folder below the folder to play in.
@@ -191,7 +232,8 @@ impl Place {
         found.sort();
         assert_eq!(found.len(), expected.len(), "files in the mirror");
         assert!(found == expected, "the bytes of the mirror are those of the account");
-        let incoming = fs::read_dir(self.path("mirror/.charon/incoming")).expect("Charon's own folder").count();
+        let incoming =
+            fs::read_dir(self.path("mirror/.charon/incoming")).expect("Charon's own folder").count();
         assert_eq!(incoming, 0, "nothing half done is left");
     }
 
