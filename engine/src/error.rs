@@ -55,6 +55,9 @@ pub enum Error {
         /// Which ones there are.
         known: String,
     },
+    /// A name that cannot be given, or is taken.
+    #[error("{0}")]
+    BadName(String),
     /// Not as things are: what was seen, and what to do.
     #[error("{0}")]
     Refused(String),
@@ -70,7 +73,7 @@ impl Error {
     /// Whether the one who asked has given something wrong, rather than something having gone wrong.
     pub fn is_bad_input(&self) -> bool {
         match self {
-            Self::Config { .. } => true,
+            Self::Config { .. } | Self::BadName(_) | Self::Unknown { what: "provider", .. } => true,
             Self::Storage(error) => error.class == Class::Config,
             _ => false,
         }

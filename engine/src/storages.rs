@@ -48,7 +48,7 @@ impl Engine {
         let provider = self.registry.provider(provider)?;
         let Description { id: provider_id, schema, .. } = provider.describe();
         let wrong = |mistakes: Mistakes| Error::Config { what: format!("the storage {name}"), mistakes };
-        schema.validate(&Value::Object(config.clone())).map_err(wrong)?;
+        let judged = schema.validate(&Value::Object(config.clone()));
         let (fields, secrets) = schema.split(config);
         let secrets = Secrets::new(secrets);
         let mut row = StorageRow {
@@ -60,12 +60,17 @@ impl Engine {
             secrets_revision: 1,
             created_at: self.clock.now(),
         };
-        // What only the provider can judge.
+        // What only the provider can judge is told along with the rest.
         let config = Config { fields, secrets: secrets.clone(), revision: Revision(1) };
-        provider.open(config, self.host(row.id, self.new_lane())).map_err(wrong)?;
+        let opened = provider.open(config, self.host(row.id, self.new_lane())).map(drop);
+        match (judged, opened) {
+            (Ok(()), Ok(())) => {}
+            (Err(mistakes), Ok(())) | (Ok(()), Err(mistakes)) => return Err(wrong(mistakes)),
+            (Err(mistakes), Err(others)) => return Err(wrong(mistakes.and(others))),
+        }
         row.secrets = seal(&self.vault, row.id, &secrets);
         if !self.store.add_storage(&row).await? {
-            return Err(Error::Refused(format!(
+            return Err(Error::BadName(format!(
                 "there is a storage named {name} already; choose another name"
             )));
         }
@@ -158,8 +163,8 @@ pub(crate) fn refuse_bad_name(what: &str, name: &str) -> Result<(), Error> {
     if is_good {
         return Ok(());
     }
-    Err(Error::Refused(format!(
-        "{name:?} is no name for a {what}: it has 1 to 100 characters, no control characters, and does not begin with - or \
-         with a space"
+    Err(Error::BadName(format!(
+        "{name:?} is no name for a {what}: a name has 1 to 100 characters, no control characters, no space at either end, and \
+         does not begin with -"
     )))
 }

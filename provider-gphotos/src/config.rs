@@ -9,7 +9,7 @@ use charon_schema::{ConfigSchema, Mistake, Mistakes};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{endpoint, token::Token};
@@ -129,7 +129,7 @@ struct Fields {
         description = "Commit a batch that is not full when nothing has joined it for this long, such as 10s, 500ms \
                        or 1m30s. 0s means 1s in mode sync and 10s in mode async.",
         regex(pattern = r"^(0|([0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h))+)$"),
-        extend("x-group" = "Upload", "x-order" = 11, "x-advanced" = true)
+        extend("x-group" = "Upload", "x-order" = 11, "x-advanced" = true, "examples" = ["10s", "500ms", "1m30s"])
     )]
     batch_timeout: String,
 
@@ -225,17 +225,44 @@ impl Settings {
     pub(crate) fn read(config: &Config, schema: &ConfigSchema) -> Result<Self, Mistakes> {
         let mut whole = config.fields.clone();
         whole.extend(config.secrets.expose());
-        schema.validate(&Value::Object(whole))?;
-        // What serde would say could quote a secret, and the schema has had its say already.
-        let fields: Fields = config.read().map_err(|_| Mistake {
-            pointer: String::new(),
-            reason: "the configuration does not fit its schema".into(),
-        })?;
-        fields.judge()
+        // What serde would say could quote a secret, and the schema has its say on all of that.
+        let misfit = || {
+            Mistakes::from(Mistake {
+                pointer: String::new(),
+                reason: "the configuration does not fit its schema".into(),
+            })
+        };
+        match schema.validate(&Value::Object(whole.clone())) {
+            Ok(()) => Fields::of(whole).ok_or_else(misfit)?.judge(),
+            Err(mistakes) => {
+                let rest = without_mistakes(whole, &mistakes);
+                let others = Fields::of(rest).and_then(|fields| fields.judge().err());
+                Err(match others {
+                    Some(others) => mistakes.and(others),
+                    None => mistakes,
+                })
+            }
+        }
     }
 }
 
+/// The configuration without the fields that the schema refuses, so that all else can be judged along with them.
+fn without_mistakes(mut whole: Map<String, Value>, mistakes: &Mistakes) -> Map<String, Value> {
+    for mistake in &mistakes.0 {
+        let field = mistake.pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
+        whole.remove(field);
+    }
+    for needed in ["client_id", "token"] {
+        whole.entry(needed).or_insert_with(|| "".into());
+    }
+    whole
+}
+
 impl Fields {
+    fn of(whole: Map<String, Value>) -> Option<Self> {
+        serde_json::from_value(Value::Object(whole)).ok()
+    }
+
     fn judge(self) -> Result<Settings, Mistakes> {
         let mut mistakes = Vec::new();
         let mut endpoint = |name: &str, value: &str, default: &str| {

@@ -24,7 +24,8 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// What it is called and how it is configured.
     fn describe(&self) -> &Description;
 
-    /// Makes a storage of a configuration. Sends no request.
+    /// Makes a storage of a configuration. Sends no request. A configuration that the schema refuses is given too, so that
+    /// all its mistakes can be told at once; no storage comes of it.
     ///
     /// # Errors
     /// Every mistake in the configuration that the schema cannot express (a token that cannot be read, an endpoint

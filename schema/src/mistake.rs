@@ -34,6 +34,22 @@ impl fmt::Display for Mistake {
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Mistakes(pub Vec<Mistake>);
 
+impl Mistakes {
+    /// These mistakes, and those of another judgement in fields that these do not name already. In the order of their
+    /// pointers.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        let new: Vec<Mistake> = others
+            .0
+            .into_iter()
+            .filter(|other| self.0.iter().all(|one| one.pointer != other.pointer))
+            .collect();
+        self.0.extend(new);
+        self.0.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+        self
+    }
+}
+
 impl From<Mistake> for Mistakes {
     fn from(mistake: Mistake) -> Self {
         Self(vec![mistake])

@@ -1,9 +1,15 @@
 //! Judging a configuration: every mistake at once, each with the path to it and a reason that a person can act on.
 
-use jsonschema::{ValidationError, error::ValidationErrorKind};
+use jsonschema::{
+    JsonType, ValidationError,
+    error::{TypeKind, ValidationErrorKind},
+};
 use serde_json::Value;
 
 use crate::{ConfigSchema, Mistake, Mistakes};
+
+/// A value longer than this is not quoted whole.
+const LONGEST_QUOTE: usize = 60;
 
 impl ConfigSchema {
     /// Judges a whole configuration, secrets included.
@@ -37,13 +43,44 @@ impl ConfigSchema {
                     reason: "is missing".into(),
                 }]
             }
-            _ => {
+            kind => {
                 let field = pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
-                // The plain message quotes the value, which helps, unless the value is a secret.
-                let reason =
-                    if self.is_secret(field) { error.masked().to_string() } else { error.to_string() };
+                let reason = self.wrong_value(field, kind, error);
                 vec![Mistake { pointer, reason }]
             }
+        }
+    }
+
+    /// What is wrong with the value of a field. The value is quoted, which helps, unless it is a secret.
+    fn wrong_value(&self, field: &str, kind: &ValidationErrorKind, error: &ValidationError<'_>) -> String {
+        let is_secret = self.is_secret(field);
+        let value = quoted(error.instance());
+        match kind {
+            ValidationErrorKind::Type { kind } if is_secret => format!("must be {}", types(kind)),
+            ValidationErrorKind::Type { kind } => format!("must be {}, and is {value}", types(kind)),
+            ValidationErrorKind::MinLength { limit: 1 } | ValidationErrorKind::MinItems { limit: 1 } => {
+                "must not be empty".into()
+            }
+            ValidationErrorKind::MaxLength { limit } => {
+                let length = error.instance().as_str().map_or(0, |text| text.chars().count());
+                format!("is too long: it has {length} characters, and {limit} are the most")
+            }
+            ValidationErrorKind::Pattern { .. } if !is_secret => {
+                format!("{value} is not written as it must be{}", self.examples(field))
+            }
+            _ if is_secret => error.masked().to_string(),
+            _ => error.to_string(),
+        }
+    }
+
+    /// The examples that the schema gives for a field, as the end of a sentence.
+    fn examples(&self, field: &str) -> String {
+        let examples = self.json["properties"][field]["examples"].as_array();
+        let examples: Vec<&str> = examples.into_iter().flatten().filter_map(Value::as_str).collect();
+        if examples.is_empty() {
+            String::new()
+        } else {
+            format!("; write for example {}", examples.join(" or "))
         }
     }
 
@@ -58,6 +95,34 @@ impl ConfigSchema {
             Some((_, candidate)) => format!("is not a known field; did you mean {candidate}?"),
             None => format!("is not a known field; the known ones are {}", known.join(", ")),
         }
+    }
+}
+
+/// A value as it is shown within a sentence.
+fn quoted(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= LONGEST_QUOTE {
+        return text;
+    }
+    text.chars().take(LONGEST_QUOTE).chain(['…']).collect()
+}
+
+fn types(kind: &TypeKind) -> String {
+    match kind {
+        TypeKind::Single(one) => in_words(*one).to_owned(),
+        TypeKind::Multiple(several) => several.iter().map(in_words).collect::<Vec<_>>().join(" or "),
+    }
+}
+
+fn in_words(one: JsonType) -> &'static str {
+    match one {
+        JsonType::Array => "a list in brackets [ ]",
+        JsonType::Boolean => "true or false, without quotes",
+        JsonType::Integer => "a whole number, without quotes",
+        JsonType::Null => "null",
+        JsonType::Number => "a number, without quotes",
+        JsonType::Object => "an object in braces { }",
+        JsonType::String => "text in quotes",
     }
 }
 
@@ -76,6 +141,8 @@ mod tests {
         password: Option<String>,
         #[schemars(range(min = 0, max = 50), extend("x-order" = 1))]
         batch_size: u8,
+        #[schemars(length(min = 1, max = 5), regex(pattern = "^[0-9]*s?$"), extend("examples" = ["5s"]))]
+        wait: Option<String>,
     }
 
     fn mistakes(config: &Value) -> Vec<(String, String)> {
@@ -109,8 +176,21 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_value_is_told_in_words() {
+        let reason = |wait: Value| mistakes(&json!({"batch_size": 1, "wait": wait})).remove(0).1;
+        assert_eq!(reason(json!("")), "must not be empty");
+        assert_eq!(reason(json!("5 s")), "\"5 s\" is not written as it must be; write for example 5s");
+        assert_eq!(reason(json!("1".repeat(400))), "is too long: it has 400 characters, and 5 are the most");
+        assert!(reason(json!([5])).ends_with(", and is [5]"), "{}", reason(json!([5])));
+        assert_eq!(
+            mistakes(&json!({"batch_size": "1"}))[0].1,
+            "must be a whole number, without quotes, and is \"1\""
+        );
+    }
+
+    #[test]
     fn fields_come_in_the_order_of_the_form() {
-        assert_eq!(ConfigSchema::of::<Example>().fields(), ["batch_size", "password"]);
+        assert_eq!(ConfigSchema::of::<Example>().fields(), ["batch_size", "password", "wait"]);
     }
 
     #[test]

@@ -49,12 +49,12 @@ fn a_mistake_is_told_with_the_path_to_its_field() {
         (json!({"batch_size": 51}), "/batch_size", "maximum of 50"),
         (json!({"batch_size": -1}), "/batch_size", "minimum of 0"),
         (json!({"start_year": 1700}), "/start_year", "minimum of 1826"),
-        (json!({"start_year": "2000"}), "/start_year", "integer"),
+        (json!({"start_year": "2000"}), "/start_year", "whole number"),
         (json!({"startyear": 2000}), "/startyear", "did you mean start_year?"),
         (json!({"batch_mode": "later"}), "/batch_mode", "sync"),
         (json!({"batch_timeout": "soon"}), "/batch_timeout", "soon"),
         (json!({"batch_timeout": "2h"}), "/batch_timeout", "one hour"),
-        (json!({"read_only": "yes"}), "/read_only", "boolean"),
+        (json!({"read_only": "yes"}), "/read_only", "true or false"),
         (json!({"client_id": " "}), "/client_id", "blank"),
         (json!({"token": "hunter2"}), "/token", "rclone authorize"),
         (json!({"token": ""}), "/token", ""),
@@ -69,6 +69,14 @@ fn a_mistake_is_told_with_the_path_to_its_field() {
         assert_eq!(found.0, pointer, "{extra}");
         assert!(found.1.contains(words), "{extra}: {}", found.1);
     }
+}
+
+#[test]
+fn what_the_schema_refuses_and_what_only_the_provider_can_judge_are_told_together() {
+    let error = read(&json!({"batch_size": 51, "clientid": "x", "token": "hunter2", "api_url": "photos"}));
+    let mistakes = error.expect_err("four mistakes");
+    let pointers: Vec<&str> = mistakes.0.iter().map(|mistake| mistake.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/api_url", "/batch_size", "/clientid", "/token"]);
 }
 
 #[test]
