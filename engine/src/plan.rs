@@ -7,8 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::error::Error;
-
 /// A plan that brings photos home.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -96,72 +94,78 @@ impl PlanConfig {
 
     fn with_absolute_paths(mut self) -> Result<Self, Mistakes> {
         let absolute = |path: &mut PathBuf, field: &str| {
+            if path.as_os_str().is_empty() {
+                return Err(Mistakes::from(Mistake::in_field(field, "must name a folder, and is empty")));
+            }
             *path =
                 std::path::absolute(&*path).map_err(|error| Mistake::in_field(field, error.to_string()))?;
-            Ok::<(), Mistakes>(())
+            Ok(())
         };
         match &mut self {
             Self::Backup(backup) => absolute(&mut backup.destination, "destination")?,
             Self::Upload(upload) => {
                 upload.sources.iter_mut().try_for_each(|source| absolute(source, "sources"))?;
+                if upload.album.as_ref().is_some_and(|album| album.trim().is_empty()) {
+                    return Err(
+                        Mistake::in_field("album", "must not be blank; leave it out for no album").into()
+                    );
+                }
             }
         }
         Ok(self)
     }
 }
 
-/// Refuses sources that are not folders, that lie within a mirror, or that hold one (I11).
-pub(crate) fn judge_sources(sources: &[PathBuf], mirrors: &[PathBuf]) -> Result<(), Error> {
-    for source in sources {
-        let shown = source.display();
-        let real = real_folder(source)
-            .map_err(|why| Error::Refused(format!("the source {shown} {why}; nothing was sent")))?;
-        if let Some(mirror) = crate::mirror::mirror_above(&real) {
-            return Err(Error::Refused(format!(
-                "the source {shown} lies within the mirror {}: photos that came home must not be sent out again; choose \
-                 another folder",
-                mirror.display()
-            )));
-        }
-        let within = |mirror: &&PathBuf| mirror.canonicalize().is_ok_and(|mirror| mirror.starts_with(&real));
-        if let Some(mirror) = mirrors.iter().find(within) {
-            return Err(Error::Refused(format!(
-                "the source {shown} holds the mirror {}: photos that came home must not be sent out again; choose folders \
-                 beside it",
-                mirror.display()
-            )));
-        }
+/// What is wrong with folders that shall be sent out: they are no folders, lie within a mirror, or hold one (I11).
+pub(crate) fn judge_sources(sources: &[PathBuf], mirrors: &[PathBuf]) -> Vec<String> {
+    sources.iter().filter_map(|source| judge_source(source, mirrors).err()).collect()
+}
+
+fn judge_source(source: &Path, mirrors: &[PathBuf]) -> Result<(), String> {
+    let shown = source.display();
+    let real = real_folder(source).map_err(|why| format!("the folder {shown} {why}"))?;
+    if let Some(mirror) = crate::mirror::mirror_above(&real) {
+        return Err(format!(
+            "the folder {shown} lies within the mirror {}: photos that came home must not be sent out again; choose \
+             another folder",
+            mirror.display()
+        ));
+    }
+    let within = |mirror: &&PathBuf| mirror.canonicalize().is_ok_and(|mirror| mirror.starts_with(&real));
+    if let Some(mirror) = mirrors.iter().find(within) {
+        return Err(format!(
+            "the folder {shown} holds the mirror {}: photos that came home must not be sent out again; choose folders \
+             beside it",
+            mirror.display()
+        ));
     }
     Ok(())
 }
 
-/// Refuses a destination that overlaps with another mirror or with a folder that is sent out (I11).
-pub(crate) fn judge_destination(
-    destination: &Path,
-    mirrors: &[PathBuf],
-    sources: &[PathBuf],
-) -> Result<(), Error> {
+/// What is wrong with a destination: it overlaps with another mirror or with a folder that is sent out (I11).
+pub(crate) fn judge_destination(destination: &Path, mirrors: &[PathBuf], sources: &[PathBuf]) -> Vec<String> {
     let shown = destination.display();
     let real = real_path(destination);
+    let mut refusals = Vec::new();
     for mirror in mirrors {
         let other = real_path(mirror);
         if other.starts_with(&real) || real.starts_with(&other) {
-            return Err(Error::Refused(format!(
-                "the destination {shown} overlaps with the mirror {} of another plan; choose a folder of its own",
+            refusals.push(format!(
+                "the folder {shown} overlaps with the mirror {} of another plan; choose a folder of its own",
                 mirror.display()
-            )));
+            ));
         }
     }
     for source in sources {
         if real.starts_with(real_path(source)) {
-            return Err(Error::Refused(format!(
-                "the destination {shown} lies within {}, which an upload plan sends out: photos that come home would be \
-                 sent out again; choose another folder",
+            refusals.push(format!(
+                "the folder {shown} lies within {}, which an upload plan sends out: photos that come home would be sent \
+                 out again; choose another folder",
                 source.display()
-            )));
+            ));
         }
     }
-    Ok(())
+    refusals
 }
 
 fn real_folder(path: &Path) -> Result<PathBuf, String> {
@@ -213,13 +217,13 @@ mod tests {
         let root = folder.path().to_owned();
         let (photos, mirror) = (root.join("photos"), root.join("photos/mirror"));
         std::fs::create_dir_all(&mirror).expect("folders");
-        let refused = |result: Result<(), crate::Error>| result.expect_err("an overlap").to_string();
+        let refused = |refusals: Vec<String>| refusals.into_iter().next().expect("an overlap");
         assert!(refused(judge_sources(&[photos.clone()], &[mirror.clone()])).contains("holds the mirror"));
         assert!(refused(judge_destination(&mirror, &[], &[photos.clone()])).contains("sends out"));
         assert!(
             refused(judge_destination(&mirror.join("new/er"), &[mirror.clone()], &[])).contains("overlaps")
         );
         assert!(refused(judge_sources(&[root.join("nowhere")], &[])).contains("does not exist"));
-        judge_destination(&root.join("elsewhere"), &[mirror], &[photos]).expect("no overlap");
+        assert_eq!(judge_destination(&root.join("elsewhere"), &[mirror], &[photos]), [""; 0]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use charon_schema::{Mistake, Mistakes};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -14,7 +15,7 @@ use crate::{
     plan::{PlanConfig, judge_destination, judge_sources},
     registry::known,
     storages::refuse_bad_name,
-    store::PlanRow,
+    store::{PlanRow, StorageRow},
 };
 
 /// A plan as it can be shown.
@@ -38,29 +39,24 @@ impl Engine {
     /// Every mistake in the configuration; a name that is taken; a storage that cannot do it; folders that overlap (I11).
     pub async fn add_plan(&self, name: &str, config: Map<String, Value>) -> Result<PlanView, Error> {
         refuse_bad_name("plan", name)?;
-        let config = PlanConfig::read(config)
-            .map_err(|mistakes| Error::Config { what: format!("the plan {name}"), mistakes })?;
-        let storage = self.storage_row(config.storage()).await?;
-        let able = self.open_row(&storage, self.new_lane())?.facts().capabilities;
-        let others = self.folders(None).await?;
-        match &config {
-            PlanConfig::Backup(backup) => {
-                if !able.list || !able.download {
-                    return Err(Error::Refused(format!("the storage {} cannot be read from", storage.name)));
-                }
-                judge_destination(&backup.destination, &others.mirrors, &others.sources)?;
-            }
-            PlanConfig::Upload(upload) => {
-                if !able.upload {
-                    return Err(Error::Refused(format!(
-                        "the storage {} takes no uploads (it is read-only); use another storage, or make one without \
-                         read_only",
-                        storage.name
-                    )));
-                }
-                judge_sources(&upload.sources, &others.mirrors)?;
-            }
+        let wrong = |mistakes| Error::Config { what: format!("the plan {name}"), mistakes };
+        let config = PlanConfig::read(config).map_err(wrong)?;
+        let storage = match self.storage_row(config.storage()).await {
+            Ok(storage) => Ok(storage),
+            Err(unknown @ Error::Unknown { .. }) => Err(unknown.to_string()),
+            Err(other) => return Err(other),
+        };
+        let mut mistakes = self.judge_folders(&config).await?;
+        if let Some(reason) = match &storage {
+            Ok(storage) => self.unable(storage, &config)?,
+            Err(unknown) => Some(unknown.clone()),
+        } {
+            mistakes.push(Mistake::in_field("storage", reason));
         }
+        let storage = match storage {
+            Ok(storage) if mistakes.is_empty() => storage,
+            _ => return Err(wrong(Mistakes(mistakes))),
+        };
         let row = PlanRow {
             id: PlanId::new(&*self.clock, &*self.entropy),
             name: name.to_owned(),
@@ -70,16 +66,43 @@ impl Engine {
             created_at: self.clock.now(),
         };
         if !self.store.add_plan(&row).await? {
-            return Err(Error::Refused(format!("there is a plan named {name} already; choose another name")));
+            return Err(Error::BadName(format!("there is a plan named {name} already; choose another name")));
         }
         if let PlanConfig::Backup(backup) = &config {
             if let Err(refusal) = Mirror::initialise(&backup.destination, row.id) {
                 self.store.remove_plan(row.id).await?;
-                return Err(Error::Refused(refusal));
+                return Err(wrong(Mistake::in_field("destination", refusal).into()));
             }
             self.store.mirror_is_ready(row.id).await?;
         }
         Ok(view(&row, config))
+    }
+
+    /// Why the storage cannot do what the plan wants, if it cannot.
+    fn unable(&self, storage: &StorageRow, config: &PlanConfig) -> Result<Option<String>, Error> {
+        let able = self.open_row(storage, self.new_lane())?.facts().capabilities;
+        let name = &storage.name;
+        Ok(match config {
+            PlanConfig::Backup(_) if !able.list || !able.download => {
+                Some(format!("{name} cannot be read from; use another storage"))
+            }
+            PlanConfig::Upload(_) if !able.upload => Some(format!(
+                "{name} takes no uploads (it is read-only); use another storage, or add one without read_only"
+            )),
+            _ => None,
+        })
+    }
+
+    /// What is wrong with the folders of a new plan, as far as can be seen without touching them.
+    async fn judge_folders(&self, config: &PlanConfig) -> Result<Vec<Mistake>, Error> {
+        let others = self.folders(None).await?;
+        let (field, refusals) = match config {
+            PlanConfig::Backup(backup) => {
+                ("destination", judge_destination(&backup.destination, &others.mirrors, &others.sources))
+            }
+            PlanConfig::Upload(upload) => ("sources", judge_sources(&upload.sources, &others.mirrors)),
+        };
+        Ok(refusals.into_iter().map(|refusal| Mistake::in_field(field, refusal)).collect())
     }
 
     /// All plans, by name.

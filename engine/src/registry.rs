@@ -41,9 +41,9 @@ impl Registry {
 /// A sentence on which ones there are.
 pub(crate) fn known<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
-    if names.is_empty() {
-        format!("there is no {what} yet")
-    } else {
-        format!("there is {}", names.join(", "))
+    match names.as_slice() {
+        [] => format!("there is no {what} yet"),
+        [only] => format!("the only {what} is {only}"),
+        several => format!("the {what}s are {}", several.join(", ")),
     }
 }

@@ -137,7 +137,10 @@ impl Engine {
                 Ok(Work::Backup(Backup { ctx: Arc::clone(ctx), storage, mirror: Arc::new(mirror), wanted }))
             }
             PlanConfig::Upload(config) => {
-                judge_sources(&config.sources, &others.mirrors)?;
+                let refusals = judge_sources(&config.sources, &others.mirrors);
+                if !refusals.is_empty() {
+                    return Err(Error::Refused(format!("{}; nothing was sent", refusals.join("; "))));
+                }
                 Ok(Work::Upload(Upload {
                     ctx: Arc::clone(ctx),
                     storage,
