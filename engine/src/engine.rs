@@ -66,8 +66,9 @@ impl Engine {
         let Settings { data_dir, key_file, registry, clock, entropy } = settings;
         make_private_dir(&data_dir)?;
         let key_file = key_file.unwrap_or_else(|| data_dir.join("charon.key"));
-        let vault = Vault::open(&key_file, Arc::clone(&entropy))?;
         let store = Store::open(&data_dir.join("charon.db")).await?;
+        refuse_missing_key(&key_file, &store).await?;
+        let vault = Vault::open(&key_file, Arc::clone(&entropy))?;
         Ok(Self { store, vault, registry, clock, entropy, data_dir, ownership: Arc::default() })
     }
 
@@ -108,6 +109,19 @@ impl Engine {
         };
         self.ownership.get_or_try_init(|| own).await.map(drop)
     }
+}
+
+/// A new key would not open the secrets that are stored, and would hide that the old one is missing.
+async fn refuse_missing_key(key_file: &Path, store: &Store) -> Result<(), Error> {
+    let is_missing = fs::metadata(key_file).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    if is_missing && !store.storages().await?.is_empty() {
+        return Err(Error::Vault(format!(
+            "the key file {} is not there, and the stored secrets do not open without it: put it back, or set \
+             CHARON_KEY_FILE to where it is",
+            key_file.display()
+        )));
+    }
+    Ok(())
 }
 
 /// The data directory holds a key: it is for its owner alone.
