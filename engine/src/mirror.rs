@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File, FileTimes},
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::SystemTime,
@@ -186,16 +186,30 @@ impl Mirror {
     pub(crate) fn place(&self, mut received: Received, path: &str, taken_at: Timestamp) -> Result<(), Error> {
         let target = self.root.join(path);
         let file = received.file.take().expect("received bytes are placed once");
+        let doing = || format!("store {path}");
         let placed = file
             .set_times(FileTimes::new().set_modified(SystemTime::from(taken_at)))
             .and_then(|()| file.sync_all())
             .and_then(|()| self.make_folder_of(&target))
-            .and_then(|()| fs::rename(&received.path, &target));
-        placed.map_err(|error| {
+            .and_then(|()| is_in_the_way(&target, &received))
+            .and_then(|in_the_way| {
+                if !in_the_way {
+                    fs::rename(&received.path, &target)?;
+                }
+                Ok(in_the_way)
+            });
+        if !matches!(placed, Ok(false)) {
             // What cannot be removed now is removed when the mirror is opened again.
             drop(fs::remove_file(&received.path));
-            no_room(&format!("store {path}"), &target, &error)
-        })
+        }
+        match placed {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                let cause = format!("{} is there already, and Charon did not put it there", target.display());
+                Err(Error::new(Class::Item, doing(), cause).cured_by("move it away, then run the plan again"))
+            }
+            Err(error) => Err(no_room(&doing(), &target, &error)),
+        }
     }
 
     /// Makes the renames into the folders of these paths durable. Blocks.
@@ -227,6 +241,28 @@ impl Mirror {
 /// The mirror that holds this path, if one does: the nearest folder upwards that carries a marker.
 pub(crate) fn mirror_above(path: &Path) -> Option<&Path> {
     path.ancestors().find(|folder| folder.join(OWN_FOLDER).join(MARKER).is_file())
+}
+
+/// Whether something is at the place of received bytes that is not these same bytes (an earlier run may have placed them, and
+/// ended before it could say so). Somebody else's file is never overwritten.
+fn is_in_the_way(target: &Path, received: &Received) -> io::Result<bool> {
+    let metadata = match fs::symlink_metadata(target) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if !metadata.is_file() || metadata.len() != received.size {
+        return Ok(true);
+    }
+    let mut hasher = sha2::Sha256::new();
+    let mut file = File::open(target)?;
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(Sha256(hasher.finalize().into()) != received.sha256),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
 }
 
 fn read_marker(root: &Path) -> Result<Option<Marker>, String> {
@@ -332,6 +368,24 @@ mod tests {
         assert_eq!(std::fs::read(&file).expect("the file"), [JPEG, b"more"].concat());
         let modified = std::fs::metadata(&file).and_then(|metadata| metadata.modified()).expect("its time");
         assert_eq!(modified, std::time::SystemTime::from(taken_at));
+    }
+
+    #[tokio::test]
+    async fn somebody_elses_file_is_never_overwritten_and_ones_own_is() {
+        // I2, I11
+        let folder = tempfile::tempdir().expect("a folder");
+        let mirror = mirror(folder.path());
+        let file = folder.path().join("a.jpg");
+        let taken_at = "2020-02-02T02:02:02Z".parse().expect("a time");
+        std::fs::write(&file, "a letter").expect("a file");
+        let received = mirror.receive(body(&[JPEG], 11), "a.jpg").await.expect("bytes");
+        let error = mirror.place(received, "a.jpg", taken_at).expect_err("something is in the way");
+        assert_eq!(error.class, Class::Item, "{error}");
+        assert_eq!(std::fs::read(&file).expect("the file"), b"a letter");
+        std::fs::write(&file, JPEG).expect("a file");
+        let received = mirror.receive(body(&[JPEG], 11), "a.jpg").await.expect("bytes");
+        mirror.place(received, "a.jpg", taken_at).expect("these bytes are there already");
+        assert_eq!(std::fs::read_dir(folder.path().join(".charon/incoming")).expect("a folder").count(), 0);
     }
 
     #[tokio::test]
