@@ -25,14 +25,14 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("charon: the program could not start: {error}");
+            output::say_aside(&format!("charon: the program could not start: {error}"));
             return Exit::Failed.into();
         }
     };
     let exit = match runtime.block_on(run(args)) {
         Ok(exit) => exit,
         Err(failure) => {
-            eprintln!("charon: {failure}");
+            output::say_aside(&format!("charon: {failure}"));
             failure.exit()
         }
     };

@@ -38,6 +38,12 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// One line, or several, on standard error.
+pub(crate) fn say_aside(text: &str) {
+    // When nobody can be told, there is nobody to be told that either; the exit code remains.
+    drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
 pub(crate) fn to_json(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value)
         .map_err(|error| Failure::new(format!("the answer is no JSON: {error}")))

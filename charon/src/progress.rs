@@ -6,7 +6,7 @@ use charon_engine::Progress;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use tokio::{sync::watch, time::Instant};
 
-use crate::output::bytes;
+use crate::output::{bytes, say_aside};
 
 /// Between two lines where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ async fn write_lines(name: &str, mut progress: watch::Receiver<Progress>) {
             continue;
         }
         next = Instant::now() + BETWEEN_LINES;
-        eprintln!("{name}: {}", line(&progress.borrow_and_update()));
+        say_aside(&format!("{name}: {}", line(&progress.borrow_and_update())));
     }
 }
 

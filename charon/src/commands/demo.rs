@@ -47,6 +47,9 @@ pub(crate) async fn run(demo: Demo, output: &Output) -> Result<Exit, Failure> {
         pictures: demo.dir.join("pictures"),
         account: demo.dir.join("account.json"),
     };
+    if demo.dir.exists() && !demo.dir.is_dir() {
+        return Err(Failure::usage(format!("{} is not a folder; choose another --dir", demo.dir.display())));
+    }
     fs::create_dir_all(&demo.dir).map_err(|error| cannot("make", &demo.dir, &error))?;
     let account = Account::open(&folders.account, demo.items)?;
     draw_pictures(&folders.pictures, account.items.div_ceil(OUT_OF))?;

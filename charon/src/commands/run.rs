@@ -4,7 +4,7 @@ use charon_engine::{Canceller, Engine, Run, RunState, Summary};
 
 use crate::{
     exit::{Exit, Failure},
-    output::{Output, bytes},
+    output::{Output, bytes, say_aside},
     progress,
 };
 
@@ -29,7 +29,7 @@ pub(crate) async fn watch(name: &str, run: Run, output: &Output) -> Result<Summa
 
 async fn stop_on_signal(run: Canceller) {
     interrupted().await;
-    eprintln!("charon: stopping; press Ctrl-C again to stop at once");
+    say_aside("charon: stopping; press Ctrl-C again to stop at once");
     run.cancel();
     interrupted().await;
     // What is half done is cleared by the next run.
