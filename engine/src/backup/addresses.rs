@@ -44,7 +44,7 @@ impl Addresses {
             return Some(Ok(item));
         }
         let now = ctx.clock.now();
-        let ids = self.stale_ids(&stale.id, now, source.confirm_limit());
+        let ids = self.stale_ids(stale, now, source.confirm_limit());
         let answers = match with_retries(ctx, || source.confirm(&ids)).await? {
             Ok(answers) => answers,
             Err(error) => return Some(Err(error)),
@@ -70,20 +70,17 @@ impl Addresses {
         Some(own)
     }
 
-    /// This id and as many others as one look-up takes, of those whose addresses have expired too.
-    fn stale_ids(&self, first: &RemoteId, now: Timestamp, most: usize) -> Vec<RemoteId> {
+    /// This item and as many others as one look-up takes, of those whose addresses are no younger than its own: where one
+    /// address died before its time, those that came with it are taken for dead as well.
+    fn stale_ids(&self, first: &RemoteItem, now: Timestamp, most: usize) -> Vec<RemoteId> {
+        let dead_until = first.address.as_ref().map_or(now, |address| address.valid_until.max(now));
+        let is_dead = |item: &&RemoteItem| {
+            item.address.as_ref().is_none_or(|address| address.valid_until <= dead_until)
+        };
         let waiting = self.waiting();
-        let expired =
-            |item: &&RemoteItem| item.address.as_ref().is_none_or(|address| address.valid_until <= now);
-        // Where one address died before its time, those that came with it are taken for dead as well.
-        let others = waiting.values().filter(|item| item.id != *first);
-        let mut ids = vec![first.clone()];
-        if waiting.get(first).is_some_and(|item| expired(&item)) {
-            ids.extend(others.filter(expired).map(|item| item.id.clone()).take(most.saturating_sub(1)));
-        } else {
-            ids.extend(others.map(|item| item.id.clone()).take(most.saturating_sub(1)));
-        }
-        ids
+        let others = waiting.values().filter(|item| item.id != first.id).filter(is_dead);
+        let others = others.map(|item| item.id.clone()).take(most.saturating_sub(1));
+        std::iter::once(first.id.clone()).chain(others).collect()
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<RemoteId, RemoteItem>> {
