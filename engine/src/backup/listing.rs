@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use charon_provider::{Class, Cursor, Error as StorageError, Readiness, RemoteId, RemoteItem, Source};
+use charon_provider::{Class, Cursor, Error as StorageError, Page, Readiness, RemoteId, RemoteItem, Source};
 use tokio::sync::mpsc;
 
 use super::{Addresses, Backup, Wanted};
@@ -47,15 +47,11 @@ async fn list_pages(backup: &Backup, source: &dyn Source, pages: mpsc::Sender<Ve
     let ctx = &backup.ctx;
     let mut cursor: Option<Cursor> = None;
     loop {
-        let page = match with_retries(ctx, || source.list(&backup.wanted, cursor.as_ref())).await {
+        let page = match with_retries(ctx, || list_page(backup, source, cursor.as_ref())).await {
             Some(Ok(page)) => page,
             Some(Err(error)) => return ctx.stop_for_storage(&error),
             None => return,
         };
-        if page.next.is_some() && page.next == cursor {
-            let cause = "a page of the listing names itself as the next one";
-            return ctx.stop_for_storage(&StorageError::new(Class::Transient, "list the photos", cause));
-        }
         if pages.send(page.items).await.is_err() {
             return;
         }
@@ -64,6 +60,20 @@ async fn list_pages(backup: &Backup, source: &dyn Source, pages: mpsc::Sender<Ve
             return;
         }
     }
+}
+
+/// One page. A page that names itself as the next one leads nowhere; asked again, the storage may know better.
+async fn list_page(
+    backup: &Backup,
+    source: &dyn Source,
+    cursor: Option<&Cursor>,
+) -> Result<Page, StorageError> {
+    let page = source.list(&backup.wanted, cursor).await?;
+    if page.next.is_some() && page.next.as_ref() == cursor {
+        let cause = "a page of the listing names itself as the next one";
+        return Err(StorageError::new(Class::Transient, "list the photos", cause));
+    }
+    Ok(page)
 }
 
 /// Compares one page with the ledger, assigns the paths of what is new, and sends on what has to be fetched.

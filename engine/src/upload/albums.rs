@@ -56,7 +56,12 @@ async fn find_or_make(albums: &dyn Albums, title: &str) -> Result<AlbumId, Stora
         if let Some(album) = page.albums.into_iter().find(|album| album.writable && album.title == title) {
             return Ok(album.id);
         }
-        if page.next.is_none() || page.next == cursor {
+        if page.next.is_some() && page.next == cursor {
+            // The album may be among those that were not shown: making it now could make it twice.
+            let cause = "a page of the listing names itself as the next one";
+            return Err(StorageError::new(Class::Transient, "list the albums", cause));
+        }
+        if page.next.is_none() {
             return albums.create(title).await.map(|album| album.id);
         }
         cursor = page.next;
