@@ -71,7 +71,7 @@ fn with_suffix(name: &str, suffix: &str) -> String {
         end -= 1;
     }
     // A cut may lay bare a space, a dot, or half of a composed emoji.
-    let stem = stem[..end].trim_end_matches(['\u{200d}', '\u{fe0f}']);
+    let stem = if end < stem.len() { stem[..end].trim_end_matches(['\u{200d}', '\u{fe0f}']) } else { stem };
     let stem = if suffix.is_empty() && extension.is_empty() { trim(stem) } else { stem };
     format!("{stem}{suffix}{extension}")
 }
