@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 
 /// A fuse, not a brake: no run needs more than this many requests a second, and one that makes more has gone wrong.
-const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(400).expect("not zero");
+const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
 
 /// One account's lane.
 #[derive(Debug)]
