@@ -61,6 +61,9 @@ pub enum Error {
     /// Not as things are: what was seen, and what to do.
     #[error("{0}")]
     Refused(String),
+    /// A destination is not what it was: what was seen, and what to do.
+    #[error("{0}")]
+    Destination(String),
     /// Another process runs plans on this data directory.
     #[error("another charon is running a plan with the data directory {path}; wait for it to end, or stop it", path = .0.display())]
     Busy(PathBuf),

@@ -73,7 +73,16 @@ impl Mirror {
     /// What is in the way, and what to do about it.
     pub(crate) fn initialise(root: &Path, plan: PlanId) -> Result<(), String> {
         let shown = root.display();
-        let failed = |error: io::Error| format!("the destination {shown} cannot be used: {error}");
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                format!("the destination {shown} is not a folder; choose another one")
+            }
+            io::ErrorKind::PermissionDenied => format!(
+                "the destination {shown} cannot be used ({error}); let the user that runs charon write there, or choose \
+                 another folder"
+            ),
+            _ => format!("the destination {shown} cannot be used ({error}); choose another folder"),
+        };
         fs::create_dir_all(root).map_err(failed)?;
         match read_marker(root)? {
             Some(marker) if marker.plan == plan => return Ok(()),
@@ -116,7 +125,12 @@ impl Mirror {
         let shown = root.display();
         match read_marker(root)? {
             Some(marker) if marker.plan == plan => {}
-            Some(_) => return Err(format!("the destination {shown} carries the marker of another plan")),
+            Some(_) => {
+                return Err(format!(
+                    "the destination {shown} carries the marker of another plan: is another disk mounted there? Nothing \
+                     was written"
+                ));
+            }
             None => {
                 return Err(format!(
                     "the destination {shown} does not carry this plan's marker ({OWN_FOLDER}/{MARKER}): is the disk \
@@ -129,9 +143,9 @@ impl Mirror {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         };
-        cleared
-            .and_then(|()| fs::create_dir_all(&incoming))
-            .map_err(|error| format!("the destination {shown} cannot be written to: {error}"))?;
+        cleared.and_then(|()| fs::create_dir_all(&incoming)).map_err(|error| {
+            format!("the destination {shown} cannot be written to ({error}); {}", cure(&error))
+        })?;
         Ok(Self { root: root.to_owned(), next_temporary: AtomicU64::new(0) })
     }
 
@@ -205,7 +219,10 @@ impl Mirror {
         match placed {
             Ok(false) => Ok(()),
             Ok(true) => {
-                let cause = format!("{} is there already, and Charon did not put it there", target.display());
+                let cause = format!(
+                    "{} is there already with other content, and Charon has no record of it",
+                    target.display()
+                );
                 Err(Error::new(Class::Item, doing(), cause).cured_by("move it away, then run the plan again"))
             }
             Err(error) => Err(no_room(&doing(), &target, &error)),
@@ -290,15 +307,20 @@ fn sync_folder(_: &Path) -> io::Result<()> {
 }
 
 fn no_room(doing: &str, path: &Path, error: &io::Error) -> Error {
-    let cure = match error.kind() {
+    Error::new(Class::Destination, doing, format!("{error}, writing to {}", path.display()))
+        .cured_by(cure(error))
+}
+
+/// What to do about a disk that does not do as it is told.
+fn cure(error: &io::Error) -> &'static str {
+    match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "make room there, then run the plan again; what is already home stays"
         }
         io::ErrorKind::PermissionDenied => "let the user that runs charon write there",
         io::ErrorKind::ReadOnlyFilesystem => "mount the file system for writing",
         _ => "check the disk, then run the plan again",
-    };
-    Error::new(Class::Destination, doing, format!("{error}, writing to {}", path.display())).cured_by(cure)
+    }
 }
 
 #[cfg(test)]

@@ -234,6 +234,7 @@ impl RunContext {
     pub(crate) fn stop_for(&self, error: &Error) {
         match error {
             Error::Storage(error) => self.stop_for_storage(error),
+            Error::Destination(_) => self.stop(Stop::failed(Some(Class::Destination), error.to_string())),
             other => self.stop(Stop::failed(None, other.to_string())),
         }
     }
@@ -377,6 +378,9 @@ pub struct Summary {
 pub struct Trouble {
     /// The item, or `None` when it concerns the run as a whole.
     pub item: Option<String>,
+    /// Where the item is, if it is a file of this machine: several may have the same name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// What kind of trouble.
     pub class: Option<Class>,
     /// What happened, why, and what to do.

@@ -1,6 +1,6 @@
 //! Running a plan: from its row to a run, to a summary.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use charon_provider::Storage;
 use jiff::Timestamp;
@@ -129,10 +129,10 @@ impl Engine {
             PlanConfig::Backup(config) => {
                 if !row.mirror_ready {
                     // The plan was made, and the process ended before its mirror was.
-                    Mirror::initialise(&config.destination, row.id).map_err(Error::Refused)?;
+                    Mirror::initialise(&config.destination, row.id).map_err(Error::Destination)?;
                     self.store.mirror_is_ready(row.id).await?;
                 }
-                let mirror = Mirror::open(&config.destination, row.id).map_err(Error::Refused)?;
+                let mirror = Mirror::open(&config.destination, row.id).map_err(Error::Destination)?;
                 let wanted = ctx.facts.selection.clone();
                 Ok(Work::Backup(Backup { ctx: Arc::clone(ctx), storage, mirror: Arc::new(mirror), wanted }))
             }
@@ -193,11 +193,14 @@ async fn summary(engine: &Engine, record: RunRecord, started_at: Timestamp) -> R
     let failed = engine.store.run_items(record.run, Outcome::Failed, TROUBLES_TOLD).await?;
     let stop = record.stop.as_ref().filter(|stop| stop.state != RunState::Cancelled).map(|stop| Trouble {
         item: None,
+        path: None,
         class: stop.class,
         message: stop.message.clone(),
         will_retry: stop.until.is_some(),
     });
     let items = failed.into_iter().map(|item| Trouble {
+        // Files are recorded by their path, remote items by their id.
+        path: Path::new(&item.item).is_absolute().then_some(item.item),
         item: Some(item.name),
         class: item.class,
         message: item.reason.unwrap_or_default(),

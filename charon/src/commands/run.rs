@@ -77,7 +77,7 @@ pub(crate) fn tell(summary: &Summary) -> String {
         text += &format!("\n  skipped: {count} × {reason}");
     }
     for error in &summary.errors {
-        match &error.item {
+        match error.path.as_ref().or(error.item.as_ref()) {
             Some(item) => text += &format!("\n  failed: {item}: {}", error.message),
             None => text += &format!("\n  {}", error.message),
         }
