@@ -112,11 +112,20 @@ impl Place {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let data_dir = self.data_dir();
+        self.elsewhere(&["--data-dir", data_dir.to_str().expect("a path")], arguments)
+    }
+
+    /// The program with other options than the usual `--data-dir`.
+    pub(crate) fn elsewhere(&self, options: &[&str], arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_charon"));
         command
-            .arg("--data-dir")
-            .arg(self.data_dir())
+            .args(options)
             .args(arguments)
+            .current_dir(self.folder.path())
+            .env("HOME", self.path("home"))
+            .env_remove("XDG_DATA_HOME")
+            .env_remove("CHARON_DATA_DIR")
             .env_remove("CHARON_KEY_FILE")
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
@@ -138,7 +147,12 @@ impl Place {
 
     /// Runs the program with a configuration on its standard input.
     pub(crate) async fn charon_with(&self, arguments: &[&str], config: &Value) -> Ended {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().expect("the program starts");
+        Self::give(&mut self.command(arguments), config).await
+    }
+
+    /// Runs a command with a configuration on its standard input.
+    pub(crate) async fn give(command: &mut Command, config: &Value) -> Ended {
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("the program starts");
         let mut stdin = child.stdin.take().expect("its standard input");
         stdin.write_all(config.to_string().as_bytes()).await.expect("it reads");
         drop(stdin);
