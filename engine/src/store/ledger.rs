@@ -65,7 +65,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT remotes.remote_id, remotes.asset_id, remotes.listed_by, copies.path, copies.sha256
              FROM json_each(?) AS wanted
-             JOIN remotes ON remotes.storage_id = ? AND remotes.remote_id = wanted.value
+             CROSS JOIN remotes ON remotes.storage_id = ? AND remotes.remote_id = wanted.value
              LEFT JOIN copies ON copies.plan_id = ? AND copies.asset_id = remotes.asset_id",
         )
         .bind(json!(ids).to_string())
@@ -183,33 +183,32 @@ impl Store {
         const DOING: &str = "record stored items";
         let rows: Vec<_> = stored_items
             .iter()
-            .map(|item| {
-                let sha256 = item.sha256.to_string();
-                json!([item.asset_id, sha256, stored(item.size), item.fidelity, item.record.at])
-            })
+            .map(|item| json!([item.asset_id, item.sha256.to_string(), stored(item.size), item.fidelity]))
             .collect();
-        let rows = json!(rows).to_string();
         let mut tx = self.writer.begin().await.doing(DOING)?;
         sqlx::query(
             "INSERT INTO contents (asset_id, sha256, size, fidelity)
              SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)
              WHERE true ON CONFLICT (asset_id, sha256) DO NOTHING",
         )
-        .bind(&rows)
+        .bind(json!(rows).to_string())
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
-        sqlx::query(
-            "UPDATE copies SET sha256 = new.sha256, size = new.size, stored_at = new.stored_at
-             FROM (SELECT value ->> 0 AS asset_id, value ->> 1 AS sha256, value ->> 2 AS size, value ->> 4 AS stored_at
-                   FROM json_each(?)) AS new
-             WHERE copies.plan_id = ? AND copies.asset_id = new.asset_id",
-        )
-        .bind(&rows)
-        .bind(plan.to_string())
-        .execute(&mut *tx)
-        .await
-        .doing(DOING)?;
+        for item in stored_items {
+            // One by one: joined with a list, SQLite would walk through all copies of the plan for every batch.
+            sqlx::query(
+                "UPDATE copies SET sha256 = ?, size = ?, stored_at = ? WHERE plan_id = ? AND asset_id = ?",
+            )
+            .bind(item.sha256.to_string())
+            .bind(stored(item.size))
+            .bind(item.record.at.to_string())
+            .bind(plan.to_string())
+            .bind(item.asset_id)
+            .execute(&mut *tx)
+            .await
+            .doing(DOING)?;
+        }
         record_items(&mut tx, run, stored_items.iter().map(|item| &item.record)).await.doing(DOING)?;
         tx.commit().await.doing(DOING)
     }

@@ -48,6 +48,8 @@ pub(super) async fn send(
     let mut files = Vec::with_capacity(LOOKED_UP);
     while more_may_come.is_some() || !sender.under_way.is_empty() {
         tokio::select! {
+            // What has ended is settled before more is begun; otherwise it would pile up.
+            biased;
             () = ctx.cancel.cancelled() => break,
             Some(ended) = sender.under_way.next(), if !sender.under_way.is_empty() => sender.ended(ended).await?,
             count = hashed.recv_many(&mut files, LOOKED_UP), if more_may_come.is_some() => {
@@ -164,6 +166,10 @@ struct OneFile {
 impl OneFile {
     async fn upload(self, known: Known, coming: One) -> Result<Ended, Error> {
         let outcome = self.send_and_commit(known, coming).await?;
+        if let Some(Err(error)) = &outcome {
+            // Now, and not when it is settled: until then, more would be sent that cannot succeed (I7).
+            self.upload.stop_if_it_concerns_all(error);
+        }
         drop(self.slot);
         Ok(Ended { file: self.file, outcome })
     }
