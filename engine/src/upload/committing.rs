@@ -89,6 +89,7 @@ async fn commit_batch(upload: &Arc<Upload>, batch: Vec<ToCommit>) -> Result<(), 
             parts.push_front(rest);
             parts.push_front(part);
         } else {
+            upload.stop_if_it_concerns_all(&error);
             for one in part {
                 // Nobody listens when the run has stopped.
                 drop(one.reply.send(Err(error.clone())));

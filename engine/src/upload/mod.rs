@@ -14,7 +14,7 @@ mod sending;
 
 use std::{path::PathBuf, sync::Arc};
 
-use charon_provider::{Format, Storage};
+use charon_provider::{Class, Error as StorageError, Format, Storage};
 use tokio::sync::mpsc;
 
 use crate::{error::Error, ids::Sha256, run::RunContext, vault::Vault};
@@ -74,6 +74,15 @@ pub(crate) async fn run(upload: Upload) {
         async { or_stop(sending::send(&upload, hashed, &coming, more_may_come, staged_in).await) },
         async { or_stop(committing::commit(&upload, staged, &coming).await) },
     );
+}
+
+impl Upload {
+    /// Stops the run for an error that the next file would meet as well.
+    fn stop_if_it_concerns_all(&self, error: &StorageError) {
+        if !matches!(error.class, Class::Item | Class::Transient) {
+            self.ctx.stop_for_storage(error);
+        }
+    }
 }
 
 impl Found {
