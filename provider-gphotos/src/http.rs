@@ -128,7 +128,7 @@ fn secure_builder() -> ClientBuilder {
 pub(crate) struct Trouble {
     /// Whether the request may have reached the server.
     pub(crate) sent: bool,
-    /// What happened. Contains no URL and no header.
+    /// What happened. Contains no URL (its host at most) and no header.
     pub(crate) words: String,
 }
 
@@ -145,12 +145,14 @@ impl Trouble {
 impl From<reqwest::Error> for Trouble {
     fn from(error: reqwest::Error) -> Self {
         let sent = !(error.is_connect() || error.is_builder());
+        let server =
+            error.url().and_then(Url::host_str).map_or_else(|| "the server".to_owned(), str::to_owned);
         let what = if error.is_timeout() {
-            "the server did not answer in time"
+            format!("{server} did not answer in time")
         } else if !sent {
-            "no connection could be made"
+            format!("no connection to {server} could be made")
         } else {
-            "the connection broke"
+            format!("the connection to {server} broke")
         };
         let cause = innermost(&error.without_url());
         Self { sent, words: format!("{what}: {cause}") }

@@ -40,6 +40,7 @@ const ENABLE_API: &str = "enable the Photos Library API for your project at \
 const SCOPES: &str = "run the authorisation again, granting photoslibrary.appendonly, \
                       photoslibrary.readonly.appcreateddata and photoslibrary.edit.appcreateddata \
                       (older Photos rights were removed on 31 March 2025), and update the storage's token";
+const UNREACHABLE: &str = "check the connection to the internet, and the storage's URLs if it has its own";
 const CERTIFICATE: &str =
     "if a proxy inspects your traffic, let SSL_CERT_FILE name a file with its certificate";
 
@@ -129,10 +130,16 @@ impl Subject {
 /// What an attempt without a whole answer means.
 pub(crate) fn unanswered(doing: &str, subject: Subject, trouble: Trouble) -> Error {
     let certificate = trouble.words.contains("certificate");
-    let lost = trouble.sent && subject.leaves_traces();
+    let (lost, unreachable) = (trouble.sent && subject.leaves_traces(), !trouble.sent);
     let error = Error::new(Class::Transient, doing, trouble.words);
     let error = if lost { error.because(Reason::Unanswered) } else { error };
-    if certificate { error.cured_by(CERTIFICATE) } else { error }
+    if certificate {
+        error.cured_by(CERTIFICATE)
+    } else if unreachable {
+        error.cured_by(UNREACHABLE)
+    } else {
+        error
+    }
 }
 
 /// What a success means that cannot be read.
