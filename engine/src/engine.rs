@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -113,7 +114,7 @@ impl Engine {
 
 /// A new key would not open the secrets that are stored, and would hide that the old one is missing.
 async fn refuse_missing_key(key_file: &Path, store: &Store) -> Result<(), Error> {
-    let is_missing = fs::metadata(key_file).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    let is_missing = fs::metadata(key_file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     if is_missing && !store.storages().await?.is_empty() {
         return Err(Error::Vault(format!(
             "the key file {} is not there, and the stored secrets do not open without it: put it back, or set \
@@ -126,7 +127,13 @@ async fn refuse_missing_key(key_file: &Path, store: &Store) -> Result<(), Error>
 
 /// The data directory holds a key: it is for its owner alone.
 fn make_private_dir(path: &Path) -> Result<(), Error> {
-    let failed = |source| Error::DataFile { doing: "make the data directory", path: path.to_owned(), source };
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => Error::Refused(format!(
+            "the data directory {} is not a folder; choose another with --data-dir",
+            path.display()
+        )),
+        _ => Error::DataFile { doing: "make the data directory", path: path.to_owned(), source },
+    };
     if path.is_dir() {
         return Ok(());
     }
