@@ -514,7 +514,7 @@ async fn a_file_or_folder_that_may_not_be_read_fails_with_its_reason() {
     let place = Place::new().await;
     fs::create_dir_all(place.path("pictures/closed")).expect("a folder");
     let shut = |path: &str, mode| {
-        fs::set_permissions(place.path(path), fs::Permissions::from_mode(mode)).expect("chmod")
+        fs::set_permissions(place.path(path), fs::Permissions::from_mode(mode)).expect("chmod");
     };
     fs::write(place.path("pictures/private.jpg"), picture(9)).expect("a picture");
     shut("pictures/private.jpg", 0o000);

@@ -1,1 +1,669 @@
 //! What scripts depend on: arguments, JSON, exit codes.
+
+use std::{fs, path::Path};
+
+use gphotos_emulator::{Action, Fault, Limit, Settings};
+use serde_json::{Value, json};
+
+use crate::support::{CLIENT_ID, Ended, Place, picture};
+
+/// Every field that a Google Photos storage can have.
+const FIELDS: [&str; 14] = [
+    "client_id",
+    "client_secret",
+    "token",
+    "read_only",
+    "start_year",
+    "include_archived",
+    "read_size",
+    "batch_mode",
+    "batch_size",
+    "batch_timeout",
+    "proxy",
+    "auth_url",
+    "token_url",
+    "api_url",
+];
+
+impl Place {
+    /// Runs a command to its end that shall succeed.
+    async fn done(&self, arguments: &[&str]) -> Ended {
+        let ended = self.charon(arguments).await;
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        ended
+    }
+
+    /// Runs the program without `--data-dir`, in this environment.
+    async fn in_environment(&self, environment: &[(&str, &Path)], arguments: &[&str]) -> Ended {
+        let mut command = self.elsewhere(&[], arguments);
+        command.envs(environment.iter().copied());
+        command.output().await.expect("the program runs").into()
+    }
+
+    async fn demo(&self, arguments: &[&str]) -> Ended {
+        let mut command = self.elsewhere(&[], &["demo"]);
+        command.args(arguments).output().await.expect("the program runs").into()
+    }
+}
+
+/// Checks that a command failed with a sentence on standard error, and said nothing on standard output.
+fn assert_failed(ended: &Ended, code: i32, words: &[&str]) {
+    assert_eq!(ended.code, Some(code), "{ended:?}");
+    assert_eq!(ended.stdout, "", "{ended:?}");
+    for word in words {
+        assert!(ended.stderr.contains(word), "{word:?} is not told: {}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+}
+
+/// Checks that this is a moment, as RFC 3339 writes it, in UTC.
+fn assert_is_a_time(value: &Value) {
+    let text = value.as_str().expect("a text");
+    assert!(text.len() >= 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z'), "{text}");
+}
+
+#[tokio::test]
+async fn a_configuration_comes_from_a_file_or_from_standard_input() {
+    let place = Place::new().await;
+    place.seed(2);
+    fs::write(place.path("storage.json"), place.config().to_string()).expect("a file");
+    let file = place.path("storage.json");
+    let file = file.to_str().expect("a path");
+    place.done(&["storage", "add", "one", "--provider", "gphotos", "--config", file]).await;
+    let two = ["storage", "add", "two", "--provider", "gphotos", "--config", "-"];
+    let ended = place.charon_with(&two, &place.config()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("charon storage test two"), "what to do next: {ended:?}");
+
+    // Relative paths are of the folder in which the command is given.
+    let plan = json!({"kind": "backup", "storage": "one", "destination": "mirror"});
+    fs::write(place.path("plan.json"), plan.to_string()).expect("a file");
+    let ended = place.done(&["plan", "add", "home", "--config", "plan.json"]).await;
+    assert!(ended.stdout.contains("charon run home"), "what to do next: {ended:?}");
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["items"]["done"]), (0, &json!(2)), "{summary:#}");
+    place.assert_mirror_is_complete();
+}
+
+#[tokio::test]
+async fn a_run_ends_with_one_json_object_that_scripts_can_read() {
+    let place = Place::new().await;
+    place.seed(3);
+    place.add_backup().await;
+    let ended = place.done(&["run", "home", "--json"]).await;
+    let summary = ended.json();
+    assert_eq!(summary["state"], "succeeded");
+    assert_eq!(summary["items"], json!({"done": 3, "unchanged": 0, "skipped": 0, "failed": 0}));
+    let bytes: usize = place.mirrored().iter().map(|(_, bytes)| bytes.len()).sum();
+    assert_eq!(summary["bytes"], bytes);
+    let stats = place.world().stats();
+    assert_eq!(
+        summary["requests"],
+        stats.count("mediaItems.list") + stats.count("media.bytes") + stats.count("oauth.token")
+    );
+    assert_is_a_time(&summary["started_at"]);
+    assert_is_a_time(&summary["ended_at"]);
+    assert!(summary["started_at"].as_str() <= summary["ended_at"].as_str(), "{summary:#}");
+    assert_eq!(summary["errors"], json!([]));
+    assert_eq!(summary["plan"], "home");
+
+    let runs = place.runs().await;
+    assert_eq!(runs.len(), 1);
+    assert_eq!((&runs[0]["state"], &runs[0]["run"]), (&json!("succeeded"), &summary["run"]));
+    assert_eq!(runs[0]["items"], summary["items"]);
+}
+
+#[tokio::test]
+async fn the_exit_code_tells_how_a_run_ended() {
+    let place = Place::with(Settings { keep_bytes: true, ..Settings::default() }).await;
+    place.seed(2);
+    place.add_backup().await;
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["state"]), (0, &json!("succeeded")));
+
+    // An item that fails.
+    fs::create_dir(place.path("pictures")).expect("a folder");
+    fs::write(place.path("pictures/empty.jpg"), "").expect("a file");
+    fs::write(place.path("pictures/good.jpg"), picture(1)).expect("a picture");
+    let out = json!({"kind": "upload", "storage": "family", "sources": [place.path("pictures")]});
+    place.add_plan("out", &out).await;
+    let (code, summary) = place.run("out").await;
+    assert_eq!((code, &summary["state"]), (3, &json!("partial")), "{summary:#}");
+    let error = &summary["errors"][0];
+    assert_eq!((&error["item"], &error["class"]), (&json!("empty.jpg"), &json!("item")), "{summary:#}");
+
+    // A quota that is spent.
+    place.fault(Fault::always(Action::TooManyRequests {
+        limit: Limit::AllRequestsPerDay,
+        retry_after_seconds: None,
+    }));
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["state"]), (4, &json!("parked")), "{summary:#}");
+    assert_is_a_time(&summary["parked_until"]);
+    let told = place.charon(&["run", "home"]).await;
+    assert_eq!(told.code, Some(4));
+    assert!(told.stdout.contains("run it again after"), "what to do next: {told:?}");
+    place.world().clear_faults();
+
+    // A person is needed.
+    place.world().revoke_refresh_tokens();
+    place.world().expire_access_tokens();
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["state"]), (4, &json!("parked")), "{summary:#}");
+    assert_eq!(summary["errors"][0]["class"], "auth", "{summary:#}");
+    assert!(
+        summary["errors"][0]["message"].as_str().is_some_and(|m| m.contains("authorisation")),
+        "{summary:#}"
+    );
+
+    // A failure.
+    fs::remove_dir_all(place.path("mirror/.charon")).expect("removed");
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["state"]), (1, &json!("failed")), "{summary:#}");
+
+    let states: Vec<Value> = place.runs().await.into_iter().map(|run| run["state"].clone()).collect();
+    assert_eq!(states[0], "failed");
+    assert_eq!(states.len(), 6, "every run is told: {states:?}");
+}
+
+#[tokio::test]
+async fn wrong_usage_and_unknown_names_are_told_apart() {
+    let place = Place::new().await;
+    for arguments in [
+        &["run", "home", "--jsn"][..],
+        &["run"],
+        &["sing"],
+        &["storage"],
+        &["storage", "sing"],
+        &["storage", "add", "family"],
+        &["plan", "add", "home"],
+        &["runs", "--limit", "many"],
+        &["demo", "--items", "0"],
+        &["demo", "--items", "many"],
+    ] {
+        let ended = place.charon(arguments).await;
+        assert_failed(
+            &ended,
+            2,
+            &["Usage: charon", "--help"][..usize::from(ended.stderr.contains("Usage:")) * 2],
+        );
+        assert_ne!(ended.stderr, "");
+    }
+    let ended = place.charon(&[]).await;
+    assert_failed(&ended, 2, &["Usage: charon", "demo", "storage", "plan", "run", "runs", "schema"]);
+    assert!(!place.data_dir().exists(), "wrong usage leaves nothing behind");
+
+    let ended = place
+        .charon_with(&["storage", "add", "x", "--provider", "dropbox", "--config", "-"], &json!({}))
+        .await;
+    assert_failed(&ended, 2, &["there is no provider named dropbox; the only provider is gphotos"]);
+    let ended = place.charon(&["schema", "dropbox"]).await;
+    assert_failed(&ended, 2, &["there is no provider named dropbox; the only provider is gphotos"]);
+
+    place.add_backup().await;
+    for (arguments, words) in [
+        (&["run", "hom"][..], "there is no plan named hom; the only plan is home"),
+        (&["run", "hom", "--json"], "there is no plan named hom; the only plan is home"),
+        (&["runs", "hom"], "there is no plan named hom"),
+        (&["plan", "show", "hom"], "there is no plan named hom"),
+        (&["plan", "remove", "hom"], "there is no plan named hom"),
+        (&["storage", "show", "work"], "there is no storage named work; the only storage is family"),
+        (&["storage", "test", "work"], "there is no storage named work"),
+        (&["storage", "albums", "work"], "there is no storage named work"),
+        (&["storage", "remove", "work"], "there is no storage named work"),
+        (&["storage", "remove", "family"], "the storage family is used by home; remove the plans first"),
+    ] {
+        assert_failed(&place.charon(arguments).await, 1, &[words]);
+    }
+}
+
+#[tokio::test]
+async fn every_command_prints_json_and_nothing_else_when_it_is_asked_to() {
+    let place = Place::new().await;
+    place.seed(2);
+    let added =
+        place.charon_with(&["storage", "add", "family", "--config", "-", "--json"], &place.config()).await;
+    assert_eq!(added.json()["name"], "family");
+    let list = place.done(&["storage", "list", "--json"]).await.json();
+    assert_eq!((&list[0]["name"], &list[0]["provider"]), (&json!("family"), &json!("gphotos")));
+    let show = place.done(&["--json", "storage", "show", "family"]).await.json();
+    assert_eq!(show["config"]["client_id"], CLIENT_ID);
+    assert_eq!(show, list[0]);
+    let test = place.done(&["storage", "test", "family", "--json"]).await.json();
+    assert_eq!(test["passed"], true);
+    assert_eq!(place.done(&["storage", "albums", "family", "--json"]).await.json(), json!([]));
+
+    let backup = json!({"kind": "backup", "storage": "family", "destination": place.path("mirror")});
+    let added = place.charon_with(&["plan", "add", "home", "--config", "-", "--json"], &backup).await.json();
+    assert_eq!(added["name"], "home");
+    assert_eq!(place.done(&["plan", "list", "--json"]).await.json(), json!([added]));
+    let show = place.done(&["plan", "show", "home", "--json"]).await.json();
+    assert_eq!(show, added);
+    for (field, value) in backup.as_object().expect("an object") {
+        assert_eq!(&show[field], value);
+    }
+
+    assert_eq!(place.done(&["runs", "--json"]).await.json(), json!([]));
+    assert_eq!(place.done(&["run", "home", "--json"]).await.json()["state"], "succeeded");
+    assert_eq!(place.done(&["runs", "home", "--json", "-n", "1"]).await.json()[0]["plan"], "home");
+    assert_eq!(place.done(&["schema", "--json"]).await.json()["type"], "object");
+    assert!(place.done(&["schema", "plan", "--json"]).await.json()["backup"].is_object());
+    assert_eq!(place.done(&["plan", "remove", "home", "--json"]).await.json(), json!({"removed": "home"}));
+    assert_eq!(
+        place.done(&["storage", "remove", "family", "--json"]).await.json(),
+        json!({"removed": "family"})
+    );
+    assert_eq!(place.done(&["plan", "list", "--json"]).await.json(), json!([]));
+    assert_eq!(place.mirrored().len(), 2, "the files stay where they are");
+}
+
+#[tokio::test]
+async fn people_are_told_the_same_in_words() {
+    let place = Place::new().await;
+    place.draw("pictures", 0..2);
+    place.add_upload().await;
+    place.add_plan("home", &json!({"kind": "backup", "storage": "family", "destination": "mirror"})).await;
+    let run = place.done(&["run", "out"]).await;
+    assert!(run.stdout.starts_with("out: succeeded\n  2 done"), "{run:?}");
+    for (arguments, words) in [
+        (&["storage", "list"][..], &["NAME", "family", "gphotos"][..]),
+        (&["storage", "show", "family"], &["family (gphotos)", "client_id", CLIENT_ID]),
+        (&["storage", "albums", "family"], &["Album", "TITLE"]),
+        (&["plan", "list"], &["home", "out", "backup", "upload", "→ album Album"]),
+        (&["plan", "show", "out"], &["pictures"]),
+        (&["runs"], &["out", "succeeded"]),
+        (&["runs", "home"], &["There was no run yet. Start one: charon run PLAN"]),
+    ] {
+        let ended = place.done(arguments).await;
+        for word in words {
+            assert!(ended.stdout.contains(word), "{arguments:?} does not tell {word:?}: {}", ended.stdout);
+        }
+        assert_eq!(ended.stderr, "");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_goes_in_and_never_comes_out() {
+    // I6
+    let place = Place::new().await;
+    place.seed(2);
+    let config = place.config();
+    place.add_backup_with(&json!({"token": config["token"]})).await;
+    let token: Value = serde_json::from_str(config["token"].as_str().expect("a blob")).expect("JSON");
+    let secret = |field: &str| token[field].as_str().expect("a token").to_owned();
+    let at_rest = ["a-client-secret".to_owned(), secret("access_token"), secret("refresh_token")];
+    // All tokens begin like that, those too that a command gets for itself.
+    let secrets = ["a-client-secret", "ya29.", "1//0"];
+    for (token, beginning) in at_rest.iter().zip(secrets) {
+        assert!(token.starts_with(beginning), "{beginning}");
+    }
+    for arguments in [
+        &["storage", "list"][..],
+        &["storage", "list", "--json"],
+        &["storage", "show", "family"],
+        &["storage", "show", "family", "--json"],
+        &["storage", "test", "family", "--json", "-vv"],
+        &["storage", "albums", "family", "-vv"],
+        &["run", "home", "-vv"],
+        &["run", "home", "--json"],
+        &["runs", "--json"],
+        &["plan", "list", "--json"],
+    ] {
+        let mut command = place.command(arguments);
+        let ended: Ended = command.env("RUST_LOG", "trace").output().await.expect("it runs").into();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        for secret in secrets {
+            let is_told = ended.stdout.contains(secret) || ended.stderr.contains(secret);
+            assert!(!is_told, "{arguments:?} tells {secret}: {ended:?}");
+        }
+    }
+    let shown = place.done(&["storage", "show", "family", "--json"]).await.json();
+    assert_eq!(shown["config"]["client_secret"], "••••••••", "that one is set is told");
+    assert_eq!(shown["config"]["token"], "••••••••");
+    for entry in fs::read_dir(place.data_dir()).expect("the data directory") {
+        let bytes = fs::read(entry.expect("an entry").path()).expect("a file");
+        for secret in &at_rest {
+            let is_kept = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!is_kept, "{secret} is on the disk in plain");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_test_passes_stage_by_stage() {
+    let place = Place::new().await;
+    place.seed(1);
+    place.add_storage().await;
+    let test = place.done(&["storage", "test", "family", "--json"]).await.json();
+    assert_eq!(test["passed"], true);
+    let checks = test["checks"].as_array().expect("a list");
+    let stages: Vec<&str> = checks.iter().filter_map(|check| check["stage"].as_str()).collect();
+    assert_eq!(stages, ["refresh the token", "list one item", "list albums", "check the right to upload"]);
+    assert!(checks.iter().all(|check| check["verdict"] == "passed"), "{test:#}");
+    let told = place.done(&["storage", "test", "family"]).await;
+    assert!(told.stdout.ends_with("The connection works.\n"), "{told:?}");
+    assert_eq!(told.stdout.lines().filter(|line| line.starts_with("ok ")).count(), 4, "{told:?}");
+    assert_eq!(place.world().item_count(), 1, "nothing is left behind");
+    assert!(place.world().albums().is_empty(), "nothing is left behind");
+}
+
+#[tokio::test]
+async fn an_empty_account_is_a_note_and_no_failure() {
+    let place = Place::new().await;
+    place.add_storage().await;
+    let test = place.done(&["storage", "test", "family", "--json"]).await.json();
+    assert_eq!(
+        (&test["passed"], &test["checks"][1]["verdict"]),
+        (&json!(true), &json!("warned")),
+        "{test:#}"
+    );
+    let told = place.done(&["storage", "test", "family"]).await;
+    assert!(told.stdout.contains("note    list one item"), "{told:?}");
+    assert!(told.stdout.contains("only what the app itself has uploaded"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_connection_test_that_fails_says_what_to_do() {
+    let place = Place::new().await;
+    place.seed(1);
+    place.add_storage().await;
+    let expect = async |place: &Place, stage: &str, cure: &str| {
+        let ended = place.charon(&["storage", "test", "family", "--json"]).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let test = ended.json();
+        assert_eq!(test["passed"], false);
+        let last = test["checks"].as_array().and_then(|checks| checks.last()).expect("a check");
+        assert_eq!((&last["stage"], &last["verdict"]), (&json!(stage), &json!("failed")), "{test:#}");
+        assert!(last["cure"].as_str().is_some_and(|told| told.contains(cure)), "{test:#}");
+        let told = place.charon(&["storage", "test", "family"]).await;
+        assert_eq!(told.code, Some(1), "{told:?}");
+        assert!(told.stdout.contains(&format!("FAILED  {stage}")) && told.stdout.contains(cure), "{told:?}");
+        assert!(told.stdout.ends_with("The connection does not work yet.\n"), "{told:?}");
+    };
+    for (action, stage, cure) in [
+        (Action::ApiDisabled, "list one item", "enable the API"),
+        (Action::InsufficientScopes, "list one item", "grant"),
+    ] {
+        place.fault(Fault::always(action));
+        expect(&place, stage, cure).await;
+        place.world().clear_faults();
+    }
+    place.world().revoke_refresh_tokens();
+    place.world().expire_access_tokens();
+    expect(&place, "refresh the token", "run the authorisation again").await;
+
+    // A token that may list, but not upload.
+    let place = Place::new().await;
+    let readonly = "https://www.googleapis.com/auth/photoslibrary.readonly.appcreateddata";
+    place.add_storage_with(&json!({"token": place.emulator.token_blob(CLIENT_ID, &[readonly])})).await;
+    expect(&place, "check the right to upload", "photoslibrary.appendonly").await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_as_that() {
+    let place = Place::new().await;
+    let nobody = "http://127.0.0.1:9";
+    place.add_storage_with(&json!({"api_url": nobody, "token_url": nobody})).await;
+    let ended = place.charon(&["storage", "test", "family"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("no connection to 127.0.0.1 could be made"), "{ended:?}");
+    assert!(ended.stdout.contains("check the connection to the internet"), "what to do: {ended:?}");
+}
+
+#[tokio::test]
+async fn the_schema_is_json_schema_and_describes_every_field() {
+    let place = Place::new().await;
+    let schema = place.done(&["schema"]).await.json();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert!(jsonschema::meta::is_valid(&schema), "{schema:#}");
+    let fields = schema["properties"].as_object().expect("fields");
+    let mut names: Vec<&str> = fields.keys().map(String::as_str).collect();
+    let mut expected = FIELDS;
+    names.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    for (name, field) in fields {
+        for annotation in ["title", "description"] {
+            let is_told = field[annotation].as_str().is_some_and(|text| !text.trim().is_empty());
+            assert!(is_told, "{name} has no {annotation}");
+        }
+        assert_eq!(field["x-secret"] == true, ["client_secret", "token"].contains(&name.as_str()), "{name}");
+    }
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(schema["required"], json!(["client_id", "token"]));
+    assert_eq!(place.done(&["schema", "gphotos"]).await.json(), schema);
+    // It judges as the program does.
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    assert!(validator.is_valid(&place.config()));
+    assert!(!validator.is_valid(&json!({"client_id": "x", "token": "y", "batch_size": 51})));
+
+    let plans = place.done(&["schema", "plan"]).await.json();
+    for kind in ["backup", "upload"] {
+        assert!(jsonschema::meta::is_valid(&plans[kind]), "{kind}");
+    }
+    assert!(!place.data_dir().exists(), "a schema needs no data directory");
+}
+
+#[tokio::test]
+async fn a_second_demo_changes_nothing() {
+    let place = Place::new().await;
+    let dir = place.path("a demo");
+    let dir = dir.to_str().expect("a path");
+    let first = place.demo(&["--items", "20", "--dir", dir]).await;
+    assert_eq!(first.code, Some(0), "{first:?}");
+    assert!(first.stdout.contains("send out: succeeded"), "{first:?}");
+    assert!(first.stdout.contains("bring home: succeeded"), "{first:?}");
+    assert!(first.stdout.contains("Look into"), "{first:?}");
+    let second = place.demo(&["--items", "20", "--dir", dir, "--json"]).await;
+    assert_eq!(second.code, Some(0), "{second:?}");
+    let told = second.json();
+    for run in told["runs"].as_array().expect("the runs") {
+        assert_eq!((&run["state"], &run["items"]["done"]), (&json!("succeeded"), &json!(0)), "{told:#}");
+        assert!(run["items"]["unchanged"].as_u64() > Some(0), "{told:#}");
+    }
+    let third = place.demo(&["--dir", dir]).await;
+    assert!(third.stdout.contains("Nothing had changed, so nothing was moved."), "{third:?}");
+    assert!(!place.path("charon-demo").exists() && !place.path("home").exists(), "it keeps to its folder");
+}
+
+#[tokio::test]
+async fn a_demo_refuses_a_folder_that_is_not_its_own() {
+    let place = Place::new().await;
+    fs::write(place.path("file"), "a file").expect("a file");
+    let ended = place.demo(&["--items", "1", "--dir", "file"]).await;
+    assert_failed(&ended, 2, &["file is not a folder; choose another --dir"]);
+    for text in [
+        "{\"owner\": \"me\"}",
+        "not JSON",
+        "{\"items\": -1, \"port\": 80}",
+        "[]",
+        "{\"items\": 4, \"port\": 99999}",
+    ] {
+        let account = place.path("foreign/account.json");
+        fs::create_dir_all(place.path("foreign")).expect("a folder");
+        fs::write(&account, text).expect("a file");
+        let ended = place.demo(&["--items", "1", "--dir", "foreign"]).await;
+        assert_failed(&ended, 1, &["account.json is not what a demo wrote", "choose another --dir"]);
+        assert_eq!(fs::read_to_string(&account).expect("the file"), text, "it is left as it is");
+        assert_eq!(fs::read_dir(place.path("foreign")).expect("a folder").count(), 1, "nothing is added");
+    }
+}
+
+#[tokio::test]
+async fn the_data_directory_is_where_the_environment_says() {
+    let place = Place::new().await;
+    let list = ["storage", "list"];
+    let (xdg, named, home) = (place.path("xdg"), place.path("named"), place.path("home"));
+    for (environment, data_dir) in [
+        (vec![("XDG_DATA_HOME", xdg.as_path())], xdg.join("charon")),
+        (vec![("CHARON_DATA_DIR", named.as_path()), ("XDG_DATA_HOME", Path::new("/nowhere"))], named.clone()),
+        (vec![], home.join(".local/share/charon")),
+        // The specification says to ignore a relative path.
+        (vec![("XDG_DATA_HOME", Path::new("relative"))], home.join(".local/share/charon")),
+    ] {
+        let ended = place.in_environment(&environment, &list).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(data_dir.join("charon.db").is_file(), "{environment:?}");
+        fs::remove_dir_all(&data_dir).expect("it is there");
+    }
+    assert!(!place.path("relative").exists());
+    let ended =
+        place.elsewhere(&["--data-dir", "given"], &list).env("CHARON_DATA_DIR", &named).output().await;
+    assert!(ended.expect("it runs").status.success());
+    assert!(place.path("given/charon.db").is_file() && !named.exists(), "the flag has the last word");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_data_directory_and_the_key_are_for_their_owner_alone() {
+    // I6
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new().await;
+    place.add_storage().await;
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&place.data_dir()), 0o700);
+    assert_eq!(mode(&place.data_dir().join("charon.key")), 0o600);
+    fs::set_permissions(place.data_dir().join("charon.key"), fs::Permissions::from_mode(0o640))
+        .expect("chmod");
+    let ended = place.charon(&["storage", "list"]).await;
+    assert_failed(&ended, 1, &["charon.key can be read by others (mode 640): run `chmod 600` on it"]);
+}
+
+#[tokio::test]
+async fn the_key_file_may_be_elsewhere() {
+    let place = Place::new().await;
+    let key = place.path("a key");
+    let add = ["storage", "add", "family", "--config", "-"];
+    let ended = Place::give(place.command(&add).env("CHARON_KEY_FILE", &key), &place.config()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(fs::read(&key).expect("the key").len(), 32);
+    assert!(!place.data_dir().join("charon.key").exists());
+    let show = ["storage", "show", "family", "--key-file", key.to_str().expect("a path")];
+    place.done(&show).await;
+    let ended = place.charon(&["storage", "show", "family"]).await;
+    assert_failed(&ended, 1, &["charon.key is not there", "set CHARON_KEY_FILE to where it is"]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_missing_or_wrong_is_told_and_nothing_is_lost() {
+    // I6
+    let place = Place::new().await;
+    place.add_storage().await;
+    let key = place.data_dir().join("charon.key");
+    let right = fs::read(&key).expect("the key");
+    fs::remove_file(&key).expect("removed");
+    for arguments in
+        [&["storage", "list"][..], &["storage", "show", "family"], &["storage", "test", "family"]]
+    {
+        let ended = place.charon(arguments).await;
+        assert_failed(
+            &ended,
+            1,
+            &["charon.key is not there, and the stored secrets do not open without it: put it back"],
+        );
+        assert!(!key.exists(), "no new key hides that the old one is missing");
+    }
+    let put = |bytes: &[u8]| {
+        fs::write(&key, bytes).expect("a key");
+        #[cfg(unix)]
+        fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("chmod");
+    };
+    put(&right[..31]);
+    let ended = place.charon(&["storage", "show", "family"]).await;
+    assert_failed(&ended, 1, &["charon.key holds 31 bytes and not 32: put the right file back"]);
+    put(&[7; 32]);
+    let ended = place.charon(&["storage", "show", "family"]).await;
+    assert_failed(&ended, 1, &["charon.key does not open the stored secrets: put the right key file back"]);
+    put(&right);
+    place.done(&["storage", "test", "family"]).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_none_is_refused_and_left_as_it_is() {
+    let place = Place::new().await;
+    let letter = "this is a letter to my aunt, and no database at all; ".repeat(40);
+    fs::create_dir(place.data_dir()).expect("a folder");
+    let database = place.data_dir().join("charon.db");
+    fs::write(&database, &letter).expect("a file");
+    let ended = place.charon(&["storage", "list"]).await;
+    assert_failed(&ended, 1, &["the database", "charon.db cannot be used", "is it a Charon database"]);
+    assert_eq!(fs::read_to_string(&database).expect("the file"), letter);
+
+    fs::write(place.path("file"), "a file").expect("a file");
+    for data_dir in ["file", "file/data"] {
+        let ended: Ended =
+            place.elsewhere(&["--data-dir", data_dir], &["runs"]).output().await.expect("it runs").into();
+        assert_failed(&ended, 1, &["the data directory file", "is not a folder"]);
+    }
+}
+
+#[tokio::test]
+async fn a_pipe_gets_plain_lines_and_no_escape_codes() {
+    let place = Place::new().await;
+    place.seed(5);
+    place.add_backup().await;
+    for (arguments, environment) in [
+        (&["run", "home", "-vv"][..], None),
+        (&["run", "home", "-v"], Some(("NO_COLOR", "1"))),
+        (&["run", "home", "--json", "-vv"], Some(("CLICOLOR_FORCE", "1"))),
+        (&["storage", "test", "family", "-vv"], None),
+    ] {
+        let mut command = place.command(arguments);
+        let ended: Ended = command.envs(environment).output().await.expect("it runs").into();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(!ended.stderr.contains(['\u{1b}', '\r']), "{ended:?}");
+        assert!(!ended.stdout.contains(['\u{1b}', '\r']), "{ended:?}");
+    }
+    let quiet = place.done(&["run", "home", "--quiet"]).await;
+    assert_eq!(quiet.stderr, "");
+}
+
+#[tokio::test]
+async fn whoever_stops_reading_gets_no_panic() {
+    let place = Place::new().await;
+    place.seed(2);
+    place.add_backup().await;
+    for arguments in [
+        &["schema"][..],
+        &["storage", "show", "family"],
+        &["storage", "test", "family"],
+        &["run", "home"],
+        &["run", "home", "--json"],
+        &["runs", "--json"],
+        &["--help"],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let ended: Ended = place.command(arguments).stdout(writer).output().await.expect("it runs").into();
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        assert_eq!(ended.stderr, "", "{arguments:?}");
+    }
+    for (arguments, code) in [(&["run", "nothing"][..], 1), (&["run", "home", "-vv"], 0), (&["sing"], 2)] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let ended: Ended = place.command(arguments).stderr(writer).output().await.expect("it runs").into();
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_help_tells_the_exit_codes_and_the_first_thing_to_try() {
+    let place = Place::new().await;
+    let help = place.done(&["--help"]).await.stdout;
+    for words in [
+        "Exit codes:",
+        "\n  0 ",
+        "\n  1 ",
+        "\n  2 ",
+        "\n  3 ",
+        "\n  4 ",
+        "\n  130 ",
+        "charon demo",
+        "CHARON_DATA_DIR",
+    ] {
+        assert!(help.contains(words), "{words:?} is missing: {help}");
+    }
+    assert!(place.done(&["plan", "add", "--help"]).await.stdout.contains("\"kind\": \"backup\""));
+    assert!(place.done(&["--version"]).await.stdout.starts_with("charon "));
+    assert!(!place.data_dir().exists());
+}
