@@ -192,6 +192,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_database_of_a_newer_charon_is_refused_by_its_version() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("charon.db");
+        let store = Store::open(&path).await.expect("a database");
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (4711, 'rooms of the future', true, x'00', 0)",
+        )
+        .execute(&store.writer)
+        .await
+        .expect("a newer version");
+        store.close().await;
+        let error = Store::open(&path).await.expect_err("a newer database").to_string();
+        assert!(error.contains("written by a newer Charon (version 4711 of the database)"), "{error}");
+    }
+
+    #[tokio::test]
     async fn a_file_that_is_no_database_is_refused_by_name() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("charon.db");
