@@ -127,19 +127,16 @@ impl Subject {
     }
 }
 
-/// What an attempt without a whole answer means.
+/// What an attempt without a whole answer means. A certificate that nobody vouches for is no passing fault: trying again
+/// brings the same one.
 pub(crate) fn unanswered(doing: &str, subject: Subject, trouble: Trouble) -> Error {
-    let certificate = trouble.words.contains("certificate");
+    if trouble.words.contains("certificate") {
+        return Error::new(Class::Config, doing, trouble.words).cured_by(CERTIFICATE);
+    }
     let (lost, unreachable) = (trouble.sent && subject.leaves_traces(), !trouble.sent);
     let error = Error::new(Class::Transient, doing, trouble.words);
     let error = if lost { error.because(Reason::Unanswered) } else { error };
-    if certificate {
-        error.cured_by(CERTIFICATE)
-    } else if unreachable {
-        error.cured_by(UNREACHABLE)
-    } else {
-        error
-    }
+    if unreachable { error.cured_by(UNREACHABLE) } else { error }
 }
 
 /// What a success means that cannot be read.
