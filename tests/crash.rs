@@ -1,5 +1,7 @@
 //! Stopped in the middle: killed, interrupted, or met by a second one. The next run goes on, nothing twice, nothing torn.
 
+#![cfg(unix)]
+
 use std::{os::unix::process::ExitStatusExt, process::Output};
 
 use gphotos_emulator::{Action, Fault, Settings, Stats};
