@@ -5,14 +5,14 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File, FileTimes},
+    fs::{self, File, FileTimes, Metadata},
     io::{self, Read},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
-use charon_provider::{Body, Class, Error, Fidelity};
+use charon_provider::{Body, Class, Error, Fidelity, Reason};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ use crate::{
 pub(crate) const OWN_FOLDER: &str = ".charon";
 const MARKER: &str = "mirror.json";
 const INCOMING: &str = "incoming";
+const SET_ASIDE: &str = "set-aside";
+/// File systems keep modification times to two seconds (FAT) or better.
+const COARSEST_TIME: Duration = Duration::from_secs(2);
 
 /// What file managers and NAS systems leave in a folder that is otherwise empty.
 const IGNORED_WHEN_EMPTY: [&str; 5] =
@@ -114,6 +117,8 @@ impl Mirror {
             .and_then(|()| File::open(&beside)?.sync_all())
             .and_then(|()| fs::rename(&beside, own.join(MARKER)))
             .and_then(|()| sync_folder(&own))
+            .and_then(|()| sync_folder(root))
+            .and_then(|()| root.parent().map_or(Ok(()), sync_folder))
             .map_err(failed)
     }
 
@@ -189,7 +194,8 @@ impl Mirror {
                 Class::Transient,
                 doing(),
                 format!("what came {what}, and not a photo or video"),
-            ));
+            )
+            .because(Reason::WrongContent));
         }
         received.sha256 = Sha256(hasher.finalize().into());
         Ok(received)
@@ -205,12 +211,12 @@ impl Mirror {
             .set_times(FileTimes::new().set_modified(SystemTime::from(taken_at)))
             .and_then(|()| file.sync_all())
             .and_then(|()| self.make_folder_of(&target))
-            .and_then(|()| is_in_the_way(&target, &received))
-            .and_then(|in_the_way| {
-                if !in_the_way {
+            .and_then(|()| self.clear_the_way(&target, &received, taken_at))
+            .and_then(|cleared| {
+                if cleared {
                     fs::rename(&received.path, &target)?;
                 }
-                Ok(in_the_way)
+                Ok(!cleared)
             });
         if !matches!(placed, Ok(false)) {
             // What cannot be removed now is removed when the mirror is opened again.
@@ -229,10 +235,50 @@ impl Mirror {
         }
     }
 
+    /// Sees to it that the place of received bytes is free, or holds these same bytes; gives false if somebody else's file is
+    /// there, which is never overwritten.
+    ///
+    /// An earlier run may have placed the item and ended before it could say so. Its file has the capture time as its
+    /// modification time, but need not have the same bytes, since a storage may encode anew each time. Such a file is set aside
+    /// and not overwritten either, in case it is somebody else's after all.
+    fn clear_the_way(&self, target: &Path, received: &Received, taken_at: Timestamp) -> io::Result<bool> {
+        let metadata = match fs::symlink_metadata(target) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        if !metadata.is_file() {
+            return Ok(false);
+        }
+        if has_bytes(target, &metadata, received)? {
+            return Ok(true);
+        }
+        let modified = Timestamp::try_from(metadata.modified()?).unwrap_or(Timestamp::MIN);
+        if modified.duration_since(taken_at).unsigned_abs() > COARSEST_TIME {
+            return Ok(false);
+        }
+        let aside = self.root.join(OWN_FOLDER).join(SET_ASIDE);
+        fs::create_dir_all(&aside)?;
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let mut free = aside.join(&*name);
+        while free.exists() {
+            let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+            free = aside.join(format!("{number}-{name}"));
+        }
+        tracing::warn!(from = %target.display(), to = %free.display(), "set a file aside that an earlier run left");
+        fs::rename(target, free)?;
+        Ok(true)
+    }
+
     /// Makes the renames into the folders of these paths durable. Blocks.
     pub(crate) fn sync_folders<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Result<(), Error> {
-        let folders: BTreeSet<PathBuf> =
-            paths.filter_map(|path| self.root.join(path).parent().map(Path::to_owned)).collect();
+        let mut folders = BTreeSet::new();
+        for path in paths {
+            // Those above too: another item's folder may have been made a moment ago, and not be flushed yet.
+            let target = self.root.join(path);
+            let above = target.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));
+            folders.extend(above.map(Path::to_owned));
+        }
         folders.iter().try_for_each(|folder| {
             sync_folder(folder).map_err(|error| no_room("flush the mirror", folder, &error))
         })
@@ -260,23 +306,17 @@ pub(crate) fn mirror_above(path: &Path) -> Option<&Path> {
     path.ancestors().find(|folder| folder.join(OWN_FOLDER).join(MARKER).is_file())
 }
 
-/// Whether something is at the place of received bytes that is not these same bytes (an earlier run may have placed them, and
-/// ended before it could say so). Somebody else's file is never overwritten.
-fn is_in_the_way(target: &Path, received: &Received) -> io::Result<bool> {
-    let metadata = match fs::symlink_metadata(target) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    if !metadata.is_file() || metadata.len() != received.size {
-        return Ok(true);
+/// Whether a file has just these bytes.
+fn has_bytes(target: &Path, metadata: &Metadata, received: &Received) -> io::Result<bool> {
+    if metadata.len() != received.size {
+        return Ok(false);
     }
     let mut hasher = sha2::Sha256::new();
     let mut file = File::open(target)?;
     let mut buffer = vec![0; 256 * 1024];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(Sha256(hasher.finalize().into()) != received.sha256),
+            0 => return Ok(Sha256(hasher.finalize().into()) == received.sha256),
             count => hasher.update(&buffer[..count]),
         }
     }
@@ -307,8 +347,18 @@ fn sync_folder(_: &Path) -> io::Result<()> {
 }
 
 fn no_room(doing: &str, path: &Path, error: &io::Error) -> Error {
-    Error::new(Class::Destination, doing, format!("{error}, writing to {}", path.display()))
-        .cured_by(cure(error))
+    let cause = format!("{error}, writing to {}", path.display());
+    match error.kind() {
+        // This name, or something at its place, and not the disk.
+        io::ErrorKind::InvalidFilename
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::AlreadyExists => {
+            Error::new(Class::Item, doing, cause).cured_by("see what is there and move it away")
+        }
+        _ => Error::new(Class::Destination, doing, cause).cured_by(cure(error)),
+    }
 }
 
 /// What to do about a disk that does not do as it is told.

@@ -33,6 +33,8 @@ pub enum Reason {
     NotFound,
     /// The upload token is not, or no longer, accepted: the bytes must be sent again.
     UploadToken,
+    /// What came is not what was asked for (a page of text instead of a photo).
+    WrongContent,
     /// It cannot be known whether the request took effect: the answer was lost.
     Unanswered,
     /// Nothing more than the class says.

@@ -43,9 +43,24 @@ impl Addresses {
         if let Some(item) = self.get(&stale.id).filter(|item| item.address != stale.address) {
             return Some(Ok(item));
         }
-        let now = ctx.clock.now();
-        let ids = self.stale_ids(stale, now, source.confirm_limit());
-        let answers = match with_retries(ctx, || source.confirm(&ids)).await? {
+        let ids = self.stale_ids(stale, ctx.clock.now(), source.confirm_limit());
+        let own = self.look_up(ctx, source, stale, &ids).await?;
+        if own.as_ref().is_err_and(|error| error.reason != Reason::NotFound) && ids.len() > 1 {
+            // One of the others may have spoiled it for all.
+            return self.look_up(ctx, source, stale, &ids[..1]).await;
+        }
+        Some(own)
+    }
+
+    /// Asks for fresh addresses of these items; gives this one's.
+    async fn look_up(
+        &self,
+        ctx: &RunContext,
+        source: &dyn Source,
+        stale: &RemoteItem,
+        ids: &[RemoteId],
+    ) -> Option<Result<RemoteItem, Error>> {
+        let answers = match with_retries(ctx, || source.confirm(ids)).await? {
             Ok(answers) => answers,
             Err(error) => return Some(Err(error)),
         };

@@ -102,13 +102,22 @@ async fn receive(
             }
         };
         if error.reason != Reason::StaleAddress || renewals == RENEWALS {
-            return Some(Err(error));
+            return Some(Err(concerning_the_item(error)));
         }
         renewals += 1;
         item = match wanted.page.renew(ctx, source, &item).await? {
             Ok(item) => item,
             Err(error) => return Some(Err(error)),
         };
+    }
+}
+
+/// A server that answers, and again and again with what cannot be right for this item, has no passing fault: the other items
+/// may well come.
+fn concerning_the_item(error: Error) -> Error {
+    match error.reason {
+        Reason::StaleAddress | Reason::WrongContent => Error { class: Class::Item, ..error },
+        _ => error,
     }
 }
 

@@ -25,15 +25,14 @@ pub(super) async fn list(backup: &Arc<Backup>, listed: mpsc::Sender<Wanted>) -> 
     };
     // One page is fetched ahead while the one before it is compared with the ledger.
     let (pages_in, mut pages) = mpsc::channel(1);
-    let diff = async {
+    // Owns both ends that it uses: when it ends, for whatever reason, pages stop coming and nothing more is fetched.
+    let diff = async move {
         while let Some(items) = pages.recv().await {
             let Some(sent) = backup.ctx.unless_stopped(diff_page(backup, items, &listed)).await else {
                 break;
             };
             sent?;
         }
-        // Lets the pages stop coming.
-        pages.close();
         Ok(())
     };
     let ((), diffed) = tokio::join!(list_pages(backup, source, pages_in), diff);
@@ -52,9 +51,7 @@ async fn list_pages(backup: &Backup, source: &dyn Source, pages: mpsc::Sender<Ve
             Some(Err(error)) => return ctx.stop_for_storage(&error),
             None => return,
         };
-        if pages.send(page.items).await.is_err() {
-            return;
-        }
+        let Some(Ok(())) = ctx.unless_stopped(pages.send(page.items)).await else { return };
         cursor = page.next;
         if cursor.is_none() {
             return;
