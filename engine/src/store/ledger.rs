@@ -112,7 +112,7 @@ impl Store {
         items: &[Assigned<'_>],
     ) -> Result<Vec<i64>, Error> {
         const DOING: &str = "record a page of a listing";
-        let mut tx = self.writer.begin().await.doing(DOING)?;
+        let mut tx = self.begin().await.doing(DOING)?;
         let row =
             sqlx::query("SELECT COALESCE(MAX(id), 0) FROM assets").fetch_one(&mut *tx).await.doing(DOING)?;
         let mut newest: i64 = row.try_get(0).doing(DOING)?;
@@ -185,7 +185,7 @@ impl Store {
             .iter()
             .map(|item| json!([item.asset_id, item.sha256.to_string(), stored(item.size), item.fidelity]))
             .collect();
-        let mut tx = self.writer.begin().await.doing(DOING)?;
+        let mut tx = self.begin().await.doing(DOING)?;
         sqlx::query(
             "INSERT INTO contents (asset_id, sha256, size, fidelity)
              SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)

@@ -13,7 +13,7 @@ use std::{fs, path::Path, time::Duration};
 
 use jiff::Timestamp;
 use sqlx::{
-    Executor, Row, SqlitePool,
+    Executor, Row, Sqlite, SqlitePool, Transaction,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -66,6 +66,12 @@ impl Store {
             .map_err(|error| unusable(error.to_string()))?;
         drop(lock);
         Ok(Self { writer, reader })
+    }
+
+    /// Begins to write. Takes the write lock at once: another process that has it is waited for, which a transaction that begins
+    /// by reading could not do.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
     }
 
     /// Reads the whole database for damage.

@@ -103,7 +103,12 @@ impl Store {
     /// holds the data directory.
     pub(crate) async fn end_interrupted_runs(&self, now: Timestamp) -> Result<u64, Error> {
         let done = sqlx::query(
-            "UPDATE runs SET state = ?, ended_at = ?, stop = ? WHERE state IN ('queued', 'running', 'pausing', 'paused')",
+            "UPDATE runs SET state = ?, ended_at = ?, stop = ?,
+                 done = (SELECT COUNT(*) FROM run_items WHERE run_id = runs.id AND outcome = 'done'),
+                 skipped = (SELECT COUNT(*) FROM run_items WHERE run_id = runs.id AND outcome = 'skipped'),
+                 failed = (SELECT COUNT(*) FROM run_items WHERE run_id = runs.id AND outcome = 'failed'),
+                 bytes = (SELECT COALESCE(SUM(bytes), 0) FROM run_items WHERE run_id = runs.id AND outcome = 'done')
+             WHERE state IN ('queued', 'running', 'pausing', 'paused')",
         )
         .bind(RunState::Failed.as_str())
         .bind(now.to_string())
@@ -177,7 +182,7 @@ impl Store {
 
     pub(crate) async fn record_run_items(&self, run: RunId, items: &[ItemRecord]) -> Result<(), Error> {
         const DOING: &str = "record what became of items";
-        let mut tx = self.writer.begin().await.doing(DOING)?;
+        let mut tx = self.begin().await.doing(DOING)?;
         record_items(&mut tx, run, items.iter()).await.doing(DOING)?;
         tx.commit().await.doing(DOING)
     }

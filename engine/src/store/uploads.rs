@@ -178,7 +178,7 @@ impl Store {
         items: &[Committed],
     ) -> Result<(), Error> {
         const DOING: &str = "record committed items";
-        let mut tx = self.writer.begin().await.doing(DOING)?;
+        let mut tx = self.begin().await.doing(DOING)?;
         for item in items {
             record_committed_item(&mut tx, storage, album, item).await.doing(DOING)?;
         }
@@ -218,7 +218,7 @@ impl Store {
     /// Forgets an album that is no more, with what was in it.
     pub(crate) async fn forget_album(&self, storage: StorageId, album: &AlbumId) -> Result<(), Error> {
         const DOING: &str = "forget an album";
-        let mut tx = self.writer.begin().await.doing(DOING)?;
+        let mut tx = self.begin().await.doing(DOING)?;
         for statement in [
             "DELETE FROM albums WHERE storage_id = ? AND album_id = ?",
             "DELETE FROM album_items WHERE storage_id = ? AND album_id = ?",
@@ -242,7 +242,7 @@ impl Store {
         joined: &[(RemoteId, ItemRecord)],
     ) -> Result<(), Error> {
         const DOING: &str = "record items that joined an album";
-        let mut tx = self.writer.begin().await.doing(DOING)?;
+        let mut tx = self.begin().await.doing(DOING)?;
         for (remote_id, _) in joined {
             insert_album_item(&mut tx, storage, album, remote_id).await.doing(DOING)?;
         }
@@ -283,11 +283,12 @@ async fn record_committed_item(
     item: &Committed,
 ) -> Result<(), sqlx::Error> {
     let sha256 = item.sha256.to_string();
-    // The storage may know the bytes as an item that the ledger has already; otherwise the bytes may be an asset that
-    // another storage holds; otherwise the asset is new.
+    // The storage may know the bytes as an item that the ledger has already; otherwise the bytes may be an asset that only
+    // other storages hold (in one storage an asset is one item); otherwise the asset is new.
     let row = sqlx::query(
         "SELECT COALESCE((SELECT asset_id FROM remotes WHERE storage_id = ? AND remote_id = ?),
-                         (SELECT asset_id FROM contents WHERE sha256 = ? LIMIT 1)),
+                         (SELECT asset_id FROM contents WHERE sha256 = ? AND NOT EXISTS (
+                              SELECT 1 FROM remotes WHERE remotes.asset_id = contents.asset_id AND storage_id = ?1) LIMIT 1)),
                 (SELECT COALESCE(MAX(id), 0) + 1 FROM assets)",
     )
     .bind(storage.to_string())
