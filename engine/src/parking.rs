@@ -13,9 +13,9 @@ pub(crate) fn next_reset(meters: &[Meter], now: Timestamp) -> Option<Timestamp> 
     meters.iter().filter_map(|meter| reset_after(&meter.resets, now)).max()
 }
 
-/// When a storage that went on throttling is asked again.
-pub(crate) fn after_throttling(now: Timestamp) -> Timestamp {
-    now.checked_add(AFTER_THROTTLING).unwrap_or(now)
+/// When a storage that went on throttling is asked again: not before it asked to be.
+pub(crate) fn after_throttling(asked: Option<Duration>, now: Timestamp) -> Timestamp {
+    now.checked_add(asked.unwrap_or_default().max(AFTER_THROTTLING)).unwrap_or(now)
 }
 
 fn reset_after(resets: &Resets, now: Timestamp) -> Option<Timestamp> {

@@ -8,6 +8,11 @@ use charon_provider::{Class, Error, Reason};
 
 use crate::{clock::Entropy, run::RunContext};
 
+/// Not even a server that asks for no wait is asked again sooner.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Who is asked to wait for longer does not sit and wait: the run is parked.
+const LONGEST_WAIT: Duration = Duration::from_mins(15);
+
 /// The intervals between the attempts at one thing.
 #[derive(Debug)]
 struct Intervals {
@@ -61,8 +66,12 @@ impl Intervals {
             Class::Throttled => self.throttled.next()?,
             Class::Auth | Class::Quota | Class::Item | Class::Destination | Class::Config => return None,
         };
-        // Never sooner than the server asked (I7); a little later, so that not all come back at once.
-        let base = error.retry_after.unwrap_or(planned);
+        // Never sooner than the server asked (I7), nor all the sooner because it asked for nothing; a little later, so that not
+        // all come back at once.
+        let base = error.retry_after.map_or(planned, |asked| asked.max(FIRST_WAIT));
+        if base > LONGEST_WAIT {
+            return None;
+        }
         Some(base + base.mul_f64(entropy.fraction() / 4.0))
     }
 }
@@ -170,5 +179,13 @@ mod tests {
         // I7
         let error = Error::new(Class::Throttled, "test", "slow down").after(Some(Duration::from_secs(100)));
         assert_eq!(Intervals::new().after(&error, &NoJitter), Some(Duration::from_secs(100)));
+        let error = error.after(Some(Duration::ZERO));
+        assert_eq!(Intervals::new().after(&error, &NoJitter), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_long_wait_is_not_sat_out() {
+        let error = Error::new(Class::Throttled, "test", "slow down").after(Some(Duration::from_hours(2)));
+        assert_eq!(Intervals::new().after(&error, &NoJitter), None);
     }
 }

@@ -254,7 +254,7 @@ impl RunContext {
                 state: RunState::Parked,
                 class: Some(Class::Throttled),
                 message,
-                until: Some(parking::after_throttling(self.clock.now())),
+                until: Some(parking::after_throttling(error.retry_after, self.clock.now())),
             },
             class => Stop::failed(Some(class), message),
         });
