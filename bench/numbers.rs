@@ -73,14 +73,22 @@ impl Place {
         let place = Self { emulator, folder: tempfile::tempdir().expect("a folder") };
         fs::create_dir_all(place.path("pictures")).expect("a folder");
         let url = place.emulator.url();
-        place.add("storage", "family", &json!({
-            "client_id": CLIENT_ID,
-            "client_secret": "secret",
-            "token": place.emulator.token_blob(CLIENT_ID, &[]),
-            "token_url": format!("{url}/token"),
-            "api_url": url,
-        }));
-        place.add("plan", "home", &json!({"kind": "backup", "storage": "family", "destination": place.path("mirror")}));
+        place.add(
+            "storage",
+            "family",
+            &json!({
+                "client_id": CLIENT_ID,
+                "client_secret": "secret",
+                "token": place.emulator.token_blob(CLIENT_ID, &[]),
+                "token_url": format!("{url}/token"),
+                "api_url": url,
+            }),
+        );
+        place.add(
+            "plan",
+            "home",
+            &json!({"kind": "backup", "storage": "family", "destination": place.path("mirror")}),
+        );
         let upload = json!({"kind": "upload", "storage": "family", "sources": [place.path("pictures")], "album": "Album"});
         place.add("plan", "out", &upload);
         place
@@ -99,7 +107,12 @@ impl Place {
     fn add(&self, noun: &str, name: &str, config: &Value) {
         let file = self.path("config.json");
         fs::write(&file, config.to_string()).expect("a file");
-        let output = self.command().args([noun, "add", name, "--config"]).arg(&file).output().expect("the program runs");
+        let output = self
+            .command()
+            .args([noun, "add", name, "--config"])
+            .arg(&file)
+            .output()
+            .expect("the program runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -129,13 +142,14 @@ impl Place {
     async fn measure(&self, what: &str, plan: &str) {
         self.emulator.world().reset_stats();
         let begun = Instant::now();
-        let child = self.command().args(["run", plan, "--json"]).stdout(Stdio::piped()).spawn().expect("it starts");
-        let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+        let child =
+            self.command().args(["run", plan, "--json"]).stdout(Stdio::piped()).spawn().expect("it starts");
+        let proc_file = PathBuf::from(format!("/proc/{}/status", child.id()));
         let ended = tokio::task::spawn_blocking(move || child.wait_with_output());
         let mut peak_kib = 0;
         let mut poll = tokio::time::interval(Duration::from_millis(5));
         while !ended.is_finished() {
-            peak_kib = peak_kib.max(peak_resident_kib(&status));
+            peak_kib = peak_kib.max(peak_resident_kib(&proc_file));
             poll.tick().await;
         }
         let seconds = begun.elapsed().as_secs_f64();

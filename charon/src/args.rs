@@ -1,5 +1,7 @@
 //! The command line: nouns, then verbs.
 
+#![expect(clippy::doc_markdown, reason = "these comments are the help text, where backticks would be shown")]
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};

@@ -46,7 +46,7 @@ async fn run(args: Args) -> Result<Exit, Failure> {
     let output = output::Output { json, quiet };
     match command {
         Command::Schema { of } => return commands::schema::print(&registry(), of.as_deref()),
-        Command::Demo(demo) => return commands::demo::run(demo, &output).await,
+        Command::Demo(demo) => return commands::demo::run(demo, output).await,
         _ => {}
     }
     let data_dir = match data_dir {
@@ -55,10 +55,10 @@ async fn run(args: Args) -> Result<Exit, Failure> {
     };
     let engine = Engine::open(Settings { key_file, ..Settings::new(data_dir, registry()) }).await?;
     let done = match command {
-        Command::Storage(command) => commands::storage::run(&engine, command, &output).await,
-        Command::Plan(command) => commands::plan::run(&engine, command, &output).await,
-        Command::Run { plan } => commands::run::run(&engine, &plan, &output).await,
-        Command::Runs { plan, limit } => commands::runs::list(&engine, plan.as_deref(), limit, &output).await,
+        Command::Storage(command) => commands::storage::run(&engine, command, output).await,
+        Command::Plan(command) => commands::plan::run(&engine, command, output).await,
+        Command::Run { plan } => commands::run::run(&engine, &plan, output).await,
+        Command::Runs { plan, limit } => commands::runs::list(&engine, plan.as_deref(), limit, output).await,
         Command::Schema { .. } | Command::Demo(_) => Ok(Exit::Done),
     };
     engine.close().await;

@@ -20,7 +20,7 @@ pub(crate) struct Output {
 
 impl Output {
     /// Prints JSON if it was asked for, and text otherwise.
-    pub(crate) fn print(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    pub(crate) fn print(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
         let printed = if self.json { to_json(value)? } else { text() };
         say(printed.trim_end())
     }

@@ -118,7 +118,17 @@ impl PlanConfig {
 
 /// What is wrong with folders that shall be sent out: they are no folders, lie within a mirror, or hold one (I11).
 pub(crate) fn judge_sources(sources: &[PathBuf], mirrors: &[PathBuf]) -> Vec<String> {
-    sources.iter().filter_map(|source| judge_source(source, mirrors).err()).collect()
+    let alone = sources.iter().filter_map(|source| judge_source(source, mirrors).err());
+    let pairs = sources.iter().enumerate().filter_map(|(index, source)| {
+        let real = real_path(source);
+        let other = sources[..index].iter().find(|other| {
+            let other = real_path(other);
+            other.starts_with(&real) || real.starts_with(&other)
+        })?;
+        let (source, other) = (source.display(), other.display());
+        Some(format!("the folders {other} and {source} overlap, and folders below are sent anyway; name the upper one alone"))
+    });
+    alone.chain(pairs).collect()
 }
 
 fn judge_source(source: &Path, mirrors: &[PathBuf]) -> Result<(), String> {
@@ -191,6 +201,8 @@ fn real_path(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use serde_json::{Value, json};
 
     use super::{PlanConfig, judge_destination, judge_sources};
@@ -218,12 +230,14 @@ mod tests {
         let (photos, mirror) = (root.join("photos"), root.join("photos/mirror"));
         std::fs::create_dir_all(&mirror).expect("folders");
         let refused = |refusals: Vec<String>| refusals.into_iter().next().expect("an overlap");
-        assert!(refused(judge_sources(&[photos.clone()], &[mirror.clone()])).contains("holds the mirror"));
-        assert!(refused(judge_destination(&mirror, &[], &[photos.clone()])).contains("sends out"));
+        assert!(refused(judge_sources(from_ref(&photos), from_ref(&mirror))).contains("holds the mirror"));
+        assert!(refused(judge_sources(&[root.clone(), photos.clone()], &[])).contains("overlap"));
+        assert!(refused(judge_destination(&mirror, &[], from_ref(&photos))).contains("sends out"));
         assert!(
-            refused(judge_destination(&mirror.join("new/er"), &[mirror.clone()], &[])).contains("overlaps")
+            refused(judge_destination(&mirror.join("new/er"), from_ref(&mirror), &[])).contains("overlaps")
         );
         assert!(refused(judge_sources(&[root.join("nowhere")], &[])).contains("does not exist"));
+        assert!(refused(judge_sources(&[root.clone(), photos.clone()], &[])).contains("overlap"));
         assert_eq!(judge_destination(&root.join("elsewhere"), &[mirror], &[photos]), [""; 0]);
     }
 }

@@ -53,7 +53,7 @@ impl Run {
         self.progress.clone()
     }
 
-    /// HTTP requests so far.
+    /// Stops it from elsewhere.
     pub fn canceller(&self) -> Canceller {
         Canceller(Arc::clone(&self.ctx))
     }
@@ -124,7 +124,6 @@ impl Engine {
         ctx: &Arc<RunContext>,
         storage: Arc<dyn Storage>,
     ) -> Result<Work, Error> {
-        let others = self.folders(Some(row.id)).await?;
         match config_of(row)? {
             PlanConfig::Backup(config) => {
                 if !row.mirror_ready {
@@ -137,7 +136,8 @@ impl Engine {
                 Ok(Work::Backup(Backup { ctx: Arc::clone(ctx), storage, mirror: Arc::new(mirror), wanted }))
             }
             PlanConfig::Upload(config) => {
-                let refusals = judge_sources(&config.sources, &others.mirrors);
+                let mirrors = self.folders(Some(row.id)).await?.mirrors;
+                let refusals = judge_sources(&config.sources, &mirrors);
                 if !refusals.is_empty() {
                     return Err(Error::Refused(format!("{}; nothing was sent", refusals.join("; "))));
                 }

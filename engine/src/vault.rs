@@ -45,7 +45,7 @@ impl Vault {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut key = Zeroizing::new(vec![0; KEY_BYTES]);
                 entropy.fill(&mut key);
-                match make_key_file(key_file, &key) {
+                match make_key_file(key_file, &key, &*entropy) {
                     Ok(()) => key,
                     // Another process was first: its key is the key.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -106,19 +106,37 @@ fn nonce_of(bytes: &[u8]) -> XNonce {
     nonce.into()
 }
 
-/// Refuses to replace a key that is there; leaves none behind that was only half written.
-fn make_key_file(path: &Path, key: &[u8]) -> io::Result<()> {
+/// Written and flushed beside, then linked into place: there is never half a key, and a key that is there is not replaced.
+fn make_key_file(path: &Path, key: &[u8], entropy: &dyn Entropy) -> io::Result<()> {
+    let mut random = [0; 8];
+    entropy.fill(&mut random);
+    let beside = path.with_extension(format!("{:016x}", u64::from_le_bytes(random)));
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = options.open(&beside)?;
     let written = file.write_all(key).and_then(|()| file.sync_all());
-    if written.is_err() {
-        // What is left of it would be taken for the key.
-        fs::remove_file(path)?;
-    }
-    written
+    let linked = written.and_then(|()| match fs::hard_link(&beside, path) {
+        // A file system without links: not as safe against two first starts at once, but there never is half a key.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => {
+            fs::rename(&beside, path)
+        }
+        other => other,
+    });
+    // Linked or not, this name is of no more use; one that cannot be removed harms nobody.
+    drop(fs::remove_file(&beside));
+    linked.and_then(|()| path.parent().map_or(Ok(()), sync_folder))
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]

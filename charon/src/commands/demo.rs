@@ -40,7 +40,7 @@ struct Folders {
     account: PathBuf,
 }
 
-pub(crate) async fn run(demo: Demo, output: &Output) -> Result<Exit, Failure> {
+pub(crate) async fn run(demo: Demo, output: Output) -> Result<Exit, Failure> {
     let folders = Folders {
         data: demo.dir.join("data"),
         mirror: demo.dir.join("mirror"),
@@ -171,12 +171,14 @@ async fn set_up(
         });
         engine.add_storage(STORAGE, "gphotos", object(config)).await?;
     }
-    if engine.plans().await?.is_empty() {
-        let backup = json!({ "kind": "backup", "storage": STORAGE, "destination": folders.mirror });
-        let upload =
-            json!({ "kind": "upload", "storage": STORAGE, "sources": [folders.pictures], "album": ALBUM });
-        engine.add_plan(BACKUP, object(backup)).await?;
-        engine.add_plan(UPLOAD, object(upload)).await?;
+    let backup = json!({ "kind": "backup", "storage": STORAGE, "destination": folders.mirror });
+    let upload =
+        json!({ "kind": "upload", "storage": STORAGE, "sources": [folders.pictures], "album": ALBUM });
+    let plans = engine.plans().await?;
+    for (name, config) in [(BACKUP, backup), (UPLOAD, upload)] {
+        if plans.iter().all(|plan| plan.name != name) {
+            engine.add_plan(name, object(config)).await?;
+        }
     }
     Ok(())
 }
@@ -216,7 +218,7 @@ fn picture_name(number: u32) -> String {
     format!("DSC_{number:04}.jpg")
 }
 
-fn announce(folders: &Folders, account: &Account, output: &Output) -> Result<(), Failure> {
+fn announce(folders: &Folders, account: &Account, output: Output) -> Result<(), Failure> {
     if output.json {
         return Ok(());
     }
@@ -236,7 +238,7 @@ fn conclude(
     folders: &Folders,
     summaries: &[Summary],
     emulator: &Emulator,
-    output: &Output,
+    output: Output,
 ) -> Result<(), Failure> {
     if output.json {
         let stats = emulator.world().stats();

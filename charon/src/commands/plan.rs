@@ -9,7 +9,7 @@ use crate::{
     output::{Output, read_object, table},
 };
 
-pub(crate) async fn run(engine: &Engine, command: Plan, output: &Output) -> Result<Exit, Failure> {
+pub(crate) async fn run(engine: &Engine, command: Plan, output: Output) -> Result<Exit, Failure> {
     match command {
         Plan::Add { name, config } => {
             let view = engine.add_plan(&name, read_object(&config)?).await?;

@@ -8,7 +8,7 @@ use crate::{
     progress,
 };
 
-pub(crate) async fn run(engine: &Engine, plan: &str, output: &Output) -> Result<Exit, Failure> {
+pub(crate) async fn run(engine: &Engine, plan: &str, output: Output) -> Result<Exit, Failure> {
     let run = engine.start(plan).await?;
     let summary = watch(plan, run, output).await?;
     output.print(&summary, || tell(&summary))?;
@@ -16,7 +16,7 @@ pub(crate) async fn run(engine: &Engine, plan: &str, output: &Output) -> Result<
 }
 
 /// Shows a run's progress until it ends. Ctrl-C (or SIGTERM) stops it cleanly; a second one, at once.
-pub(crate) async fn watch(name: &str, run: Run, output: &Output) -> Result<Summary, Failure> {
+pub(crate) async fn watch(name: &str, run: Run, output: Output) -> Result<Summary, Failure> {
     let stop = tokio::spawn(stop_on_signal(run.canceller()));
     let shown = progress::show(name, run.progress(), output.quiet);
     let summary = tokio::select! {

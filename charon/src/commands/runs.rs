@@ -11,7 +11,7 @@ pub(crate) async fn list(
     engine: &Engine,
     plan: Option<&str>,
     limit: u32,
-    output: &Output,
+    output: Output,
 ) -> Result<Exit, Failure> {
     let runs = engine.runs(plan, limit).await?;
     output.print(&runs, || {

@@ -11,7 +11,7 @@ use crate::{
     output::{Output, read_object, say, table},
 };
 
-pub(crate) async fn run(engine: &Engine, command: Storage, output: &Output) -> Result<Exit, Failure> {
+pub(crate) async fn run(engine: &Engine, command: Storage, output: Output) -> Result<Exit, Failure> {
     match command {
         Storage::Add { name, provider, config } => {
             let view = engine.add_storage(&name, &provider, read_object(&config)?).await?;
@@ -67,7 +67,7 @@ fn show(view: &StorageView) -> String {
     format!("{} ({})\n{}", view.name, view.provider, table(["FIELD", "VALUE"], fields))
 }
 
-async fn test(engine: &Engine, name: &str, output: &Output) -> Result<Exit, Failure> {
+async fn test(engine: &Engine, name: &str, output: Output) -> Result<Exit, Failure> {
     let storage = engine.open_storage(name).await?;
     let mut stages = storage.test();
     let mut checks: Vec<Check> = Vec::new();
