@@ -9,7 +9,7 @@ use charon_schema::Mistakes;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database did not do as it was told.
-    #[error("failed to {doing} in the database: {source}")]
+    #[error("failed to {doing} in the database: {}", in_words(source))]
     Store {
         /// What was being done.
         doing: &'static str,
@@ -80,5 +80,19 @@ impl Error {
             Self::Storage(error) => error.class == Class::Config,
             _ => false,
         }
+    }
+}
+
+/// What the database says, and what to do where that is known.
+fn in_words(error: &sqlx::Error) -> String {
+    let answer = error.as_database_error();
+    let code: Option<u32> =
+        answer.and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse().ok());
+    // The primary code is in the lowest byte (SQLite, "Result and Error Codes").
+    match code.map(|code| code & 0xff) {
+        Some(8) => format!("{error}; let the user that runs charon write to the data directory"),
+        Some(10) => format!("{error}; check the disk of the data directory"),
+        Some(13) => format!("{error}; make room on the disk of the data directory, then do it again"),
+        _ => error.to_string(),
     }
 }
