@@ -312,3 +312,36 @@ async fn a_disk_that_may_not_be_written_to_stops_the_run_and_says_so() {
     assert!(message.contains("cannot be written to"), "{message}");
     assert_eq!(summary["errors"][0]["class"], "destination", "{summary:#}");
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_data_directory_that_is_full_stops_the_run_and_the_next_one_goes_on_when_there_is_room() {
+    // I1, I2
+    let place = Place::new().await;
+    place.seed(300);
+    fs::write(place.path("storage.json"), place.config().to_string()).expect("a file");
+    let plan = json!({"kind": "backup", "storage": "family", "destination": place.path("mirror")});
+    fs::write(place.path("plan.json"), plan.to_string()).expect("a file");
+    let told = on_a_small_disk(
+        &place,
+        "mount -o remount,size=10m mirror
+         mkdir data; mount -t tmpfs -o size=600k,mode=700 none data
+         charon storage add family --config storage.json >&2
+         charon plan add home --config plan.json >&2
+         charon run home --json > full.json 2> full.txt && exit 9 || echo \"code $?\"
+         mount -o remount,size=20m data
+         charon run home --json > room.json; echo \"code $?\"
+         cp -r mirror kept",
+    )
+    .await;
+    let Some(told) = told else { return };
+    assert_eq!(told.lines().collect::<Vec<_>>(), ["code 1", "code 0"]);
+    let read = |name: &str| fs::read_to_string(place.path(name)).expect("a file");
+    let sentence = read("full.json") + &read("full.txt");
+    assert!(sentence.contains("make room on the disk of the data directory"), "{sentence}");
+    let room: Value = serde_json::from_str(&read("room.json")).expect("JSON");
+    assert_eq!(room["state"], "succeeded", "{room:#}");
+    fs::remove_dir(place.path("mirror")).expect("the mount point");
+    fs::rename(place.path("kept"), place.path("mirror")).expect("moved");
+    place.assert_mirror_is_complete();
+}
