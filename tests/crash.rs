@@ -154,14 +154,14 @@ async fn a_backup_killed_again_and_again_comes_to_its_end() {
 }
 
 /// Kills an upload of 120 files, runs it again, and checks that all is as if it had never been killed.
-async fn a_killed_upload_goes_on(settings: Settings, what: &str, reached: impl Fn(&Stats) -> bool) {
+async fn a_killed_upload_goes_on(settings: Settings, what: &str, reached: impl Fn(&Place, &Stats) -> bool) {
     // I2
     const FILES: u64 = 120;
     let spent_once = settings.single_use_upload_tokens;
     let place = Place::with(settings).await;
     place.draw("pictures", 0..120);
     place.add_upload().await;
-    kill_in_the_middle(&place, "out", what, reached).await;
+    kill_in_the_middle(&place, "out", what, |stats| reached(&place, stats)).await;
     // A commit that is on its way when the program dies still takes effect.
     place.world().update_settings(|settings| settings.latency_ms = 0);
 
@@ -188,40 +188,74 @@ async fn a_killed_upload_goes_on(settings: Settings, what: &str, reached: impl F
 
 #[tokio::test]
 async fn an_upload_killed_at_its_first_files_goes_on() {
-    a_killed_upload_goes_on(slow(), "uploads", |stats| stats.count("uploads") >= 3).await;
+    a_killed_upload_goes_on(slow(), "uploads", |_, stats| stats.count("uploads") >= 3).await;
 }
 
 #[tokio::test]
 async fn an_upload_killed_after_forty_files_goes_on() {
-    a_killed_upload_goes_on(slow(), "uploads", |stats| stats.count("uploads") >= 40).await;
+    a_killed_upload_goes_on(slow(), "uploads", |_, stats| stats.count("uploads") >= 40).await;
 }
 
 #[tokio::test]
 async fn an_upload_killed_after_seventy_seven_files_goes_on() {
-    a_killed_upload_goes_on(slow(), "uploads", |stats| stats.count("uploads") >= 77).await;
+    a_killed_upload_goes_on(slow(), "uploads", |_, stats| stats.count("uploads") >= 77).await;
 }
 
 #[tokio::test]
 async fn an_upload_killed_during_a_commit_goes_on() {
-    let during = |stats: &Stats| stats.count("mediaItems.batchCreate") == 1;
+    let during = |_: &Place, stats: &Stats| stats.count("mediaItems.batchCreate") == 1;
     a_killed_upload_goes_on(slow(), "a commit", during).await;
 }
 
 #[tokio::test]
+async fn an_upload_killed_as_soon_as_a_commit_took_effect_goes_on() {
+    let settings = || Settings { single_use_upload_tokens: true, ..slow() };
+    for settings in [slow(), settings()] {
+        a_killed_upload_goes_on(settings, "a commit", |place, _| place.world().item_count() >= 50).await;
+    }
+}
+
+#[tokio::test]
+async fn an_upload_killed_while_known_bytes_join_an_album_goes_on() {
+    // I2
+    let place = Place::with(slow()).await;
+    place.draw("pictures", 0..120);
+    place.add_upload().await;
+    let (code, summary) = place.run("out").await;
+    assert_eq!(code, 0, "{summary:#}");
+    let more =
+        json!({"kind": "upload", "storage": "family", "sources": [place.path("pictures")], "album": "More"});
+    place.add_plan("more", &more).await;
+    let second = |stats: &Stats| stats.count("albums.batchAddMediaItems") == 2;
+    kill_in_the_middle(&place, "more", "a second batch", second).await;
+
+    let (code, summary) = place.run("more").await;
+    assert_eq!(code, 0, "{summary:#}");
+    let (done, unchanged) = worked(&summary);
+    assert_eq!(done + unchanged, 120, "{summary:#}");
+    assert!(unchanged >= 50, "the first batch was recorded");
+    place.assert_account_holds("pictures", "Album");
+    place.assert_account_holds("pictures", "More");
+    let albums = place.world().albums();
+    assert!(albums.iter().all(|album| album.item_ids.len() == 120), "each is there once");
+    assert_eq!((place.count("uploads"), place.world().item_count()), (120, 120));
+}
+
+#[tokio::test]
 async fn an_upload_killed_during_its_second_commit_goes_on() {
-    let during = |stats: &Stats| stats.count("mediaItems.batchCreate") == 2;
+    let during = |_: &Place, stats: &Stats| stats.count("mediaItems.batchCreate") == 2;
     a_killed_upload_goes_on(slow(), "a second commit", during).await;
 }
 
 #[tokio::test]
 async fn an_upload_killed_in_the_middle_goes_on_where_tokens_work_once() {
     let settings = Settings { single_use_upload_tokens: true, ..slow() };
-    a_killed_upload_goes_on(settings, "uploads", |stats| stats.count("uploads") >= 77).await;
+    a_killed_upload_goes_on(settings, "uploads", |_, stats| stats.count("uploads") >= 77).await;
 }
 
 #[tokio::test]
 async fn an_upload_killed_while_it_makes_its_album_makes_no_second_one() {
-    let during = |stats: &Stats| stats.count("albums.create") == 1;
+    let during = |_: &Place, stats: &Stats| stats.count("albums.create") == 1;
     a_killed_upload_goes_on(slow(), "the album", during).await;
 }
 
@@ -270,9 +304,13 @@ async fn a_commit_that_took_effect_and_was_not_recorded_makes_no_duplicates_wher
 
 /// Waits until the emulator has seen this much, presses Ctrl-C, and gives what the program said at its end.
 async fn interrupt(place: &Place, plan: &str, what: &str, reached: impl Fn(&Stats) -> bool) -> Ended {
+    stop(place, "INT", plan, what, reached).await
+}
+
+async fn stop(place: &Place, name: &str, plan: &str, what: &str, reached: impl Fn(&Stats) -> bool) -> Ended {
     let child = place.spawn(&["run", plan, "--json"]);
     place.until(what, reached).await;
-    signal(&child, "INT").await;
+    signal(&child, name).await;
     let output: Output = child.wait_with_output().await.expect("it ends");
     output.into()
 }
@@ -332,6 +370,46 @@ async fn a_stopped_upload_goes_on(what: &str, reached: impl Fn(&Stats) -> bool) 
     assert_eq!(summary["items"], counts(120 - done, done));
     place.assert_account_holds("pictures", "Album");
     assert!(place.world().items().iter().all(|item| item.times_uploaded == 1), "nothing was committed twice");
+}
+
+#[tokio::test]
+async fn a_service_manager_that_asks_to_stop_is_heard_too() {
+    let place = Place::with(slow()).await;
+    place.seed(120);
+    place.add_backup().await;
+    let ended = stop(&place, "TERM", "home", "downloads", |stats| stats.count("media.bytes") >= 10).await;
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert_eq!(ended.json()["state"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_ends_the_run_at_once_and_the_next_one_goes_on() {
+    // I2
+    let place = Place::new().await;
+    place.draw("pictures", 0..10);
+    place.add_upload().await;
+    // A commit that nobody wants to wait for.
+    let number = place
+        .world()
+        .add_fault(Fault::always(Action::Latency { ms: 60_000 }).on(&["mediaItems.batchCreate"]));
+    let mut child = place.spawn(&["run", "out", "--json"]);
+    place.until("a commit", |stats| stats.count("mediaItems.batchCreate") == 1).await;
+    let mut patience = tokio::time::interval(std::time::Duration::from_millis(50));
+    let status = loop {
+        patience.tick().await;
+        if let Some(status) = child.try_wait().expect("its state") {
+            break status;
+        }
+        signal(&child, "INT").await;
+    };
+    assert_eq!(status.code(), Some(130));
+
+    place.world().remove_fault(number);
+    let (code, summary) = place.run("out").await;
+    assert_eq!((code, &summary["items"]), (0, &counts(10, 0)), "{summary:#}");
+    assert_eq!((place.count("uploads"), place.world().item_count()), (10, 10));
+    place.assert_account_holds("pictures", "Album");
+    assert_runs(&place, &["succeeded", "failed"]).await;
 }
 
 #[tokio::test]
