@@ -141,6 +141,7 @@ impl Engine {
                 if !refusals.is_empty() {
                     return Err(Error::Refused(format!("{}; nothing was sent", refusals.join("; "))));
                 }
+                upload::refuse_suddenly_empty(ctx, &config.sources).await?;
                 Ok(Work::Upload(Upload {
                     ctx: Arc::clone(ctx),
                     storage,

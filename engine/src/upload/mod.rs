@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::{error::Error, ids::Sha256, run::RunContext, vault::Vault};
 use coming::Coming;
+pub(crate) use scanning::refuse_suddenly_empty;
 
 /// Files that have been found and not been hashed yet.
 const FOUND_AHEAD: usize = 256;

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use walkdir::{DirEntry, WalkDir};
 
 use super::{Found, Upload};
-use crate::{error::Error, mirror, store::ItemRecord};
+use crate::{error::Error, mirror, run::RunContext, store::ItemRecord};
 
 /// Folders that NAS systems and file managers fill with thumbnails and rubbish.
 const NOT_PHOTOS: [&str; 7] = [
@@ -39,7 +39,9 @@ pub(super) async fn scan(upload: &Arc<Upload>, found: mpsc::Sender<Found>) -> Re
         let Some(files) = upload.ctx.unless_stopped(scan_one(upload, source, &found)).await else {
             return Ok(());
         };
-        remember_count(upload, source, files?).await?;
+        if let Some(files) = files? {
+            upload.ctx.store.set_source_files(upload.ctx.plan, &path_key(source), files).await?;
+        }
     }
     upload.ctx.tell(|progress| progress.found_all = true);
     Ok(())
@@ -52,72 +54,99 @@ async fn scan_one(
     found: &mpsc::Sender<Found>,
 ) -> Result<Option<u64>, Error> {
     let (seen_in, mut seen) = mpsc::channel(super::FOUND_AHEAD);
-    let (root, limits) = (source.to_owned(), upload.ctx.facts.limits.clone());
+    let mut walk = Walk::new(source, &upload.ctx.facts.limits);
     // Ends by itself when `seen` is dropped.
-    let walk = tokio::task::spawn_blocking(move || walk(&root, &limits, &seen_in));
+    let walk = tokio::task::spawn_blocking(move || walk.try_for_each(|one| seen_in.blocking_send(one)));
     let ctx = &upload.ctx;
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut files = 0;
-    while let Some(one) = seen.recv().await {
-        ctx.tell(|progress| progress.found += 1);
-        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match one {
-            Seen::Found(file) => {
-                files += 1;
-                if found.send(file).await.is_err() {
-                    return Ok(None);
+    let (mut some, mut not_taken) = (Vec::new(), Vec::new());
+    // Together, since what is recorded one by one costs a flush of the disk each.
+    while seen.recv_many(&mut some, super::LOOKED_UP).await > 0 {
+        ctx.tell(|progress| progress.found += some.len() as u64);
+        for one in some.drain(..) {
+            match one {
+                Seen::Found(file) => {
+                    files += 1;
+                    if found.send(file).await.is_err() {
+                        return Ok(None);
+                    }
+                }
+                Seen::Skipped { path, reason } => {
+                    not_taken.push(ctx.skipped(path_key(&path), name(&path), reason));
+                }
+                Seen::Failed { path, class, reason } => {
+                    not_taken.push(ctx.failed(path_key(&path), name(&path), class, reason));
                 }
             }
-            Seen::Skipped { path, reason } => {
-                ctx.record(&[ctx.skipped(path_key(&path), name(&path), reason)]).await?;
-            }
-            Seen::Failed { path, class, reason } => {
-                ctx.record(&[ctx.failed(path_key(&path), name(&path), class, reason)]).await?;
-            }
         }
+        ctx.record(&not_taken).await?;
+        not_taken.clear();
     }
-    walk.await.map_err(|error| Error::Refused(format!("scanning {} failed: {error}", source.display())))?;
+    // The inner result only says whether somebody listened to the end.
+    drop(
+        walk.await
+            .map_err(|error| Error::Refused(format!("scanning {} failed: {error}", source.display())))?,
+    );
     Ok(Some(files))
 }
 
-/// A folder that held photos and is suddenly empty is an unmounted disk (I11).
-async fn remember_count(upload: &Upload, source: &Path, files: Option<u64>) -> Result<(), Error> {
-    let Some(files) = files else { return Ok(()) };
-    let (ctx, key) = (&upload.ctx, path_key(source));
-    let before = ctx.store.source_files(ctx.plan, &key).await?.unwrap_or_default();
-    if files == 0 && before > 0 {
-        return Err(Error::Refused(format!(
-            "the source {} is empty, and held {before} photos and videos at the last run: is the disk mounted? If it is \
-             meant to be empty, take it out of the plan",
-            source.display()
-        )));
+/// A folder that held photos and is suddenly empty is an unmounted disk (I11): refused before anything is sent.
+pub(crate) async fn refuse_suddenly_empty(ctx: &RunContext, sources: &[PathBuf]) -> Result<(), Error> {
+    for source in sources {
+        let before = ctx.store.source_files(ctx.plan, &path_key(source)).await?.unwrap_or_default();
+        if before == 0 {
+            continue;
+        }
+        let mut walk = Walk::new(source, &ctx.facts.limits);
+        let first =
+            tokio::task::spawn_blocking(move || walk.find(|one| !matches!(one, Seen::Skipped { .. })))
+                .await
+                .map_err(|error| Error::Refused(format!("scanning {} failed: {error}", source.display())))?;
+        if first.is_none() {
+            return Err(Error::Refused(format!(
+                "the source {} is empty, and held {before} photos and videos at the last run: is the disk mounted? If it \
+                 is meant to be empty, take it out of the plan",
+                source.display()
+            )));
+        }
     }
-    ctx.store.set_source_files(ctx.plan, &key, files).await
+    Ok(())
 }
 
-/// Walks the tree; ends early when nobody listens. Blocks.
-fn walk(root: &Path, limits: &UploadLimits, seen: &mpsc::Sender<Seen>) {
-    let mut entries = WalkDir::new(root).sort_by_file_name().into_iter();
-    while let Some(entry) = entries.next() {
-        let one = match entry {
-            Ok(entry) if entry.file_type().is_dir() => {
-                let Some(reason) = folder_to_skip(&entry) else { continue };
-                entries.skip_current_dir();
-                Some(Seen::Skipped { path: entry.into_path(), reason: reason.into() })
+/// The entries of a tree, in order, each judged. Blocks.
+struct Walk {
+    root: PathBuf,
+    limits: UploadLimits,
+    entries: walkdir::IntoIter,
+}
+
+impl Walk {
+    fn new(root: &Path, limits: &UploadLimits) -> Self {
+        let entries = WalkDir::new(root).sort_by_file_name().into_iter();
+        Self { root: root.to_owned(), limits: limits.clone(), entries }
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Seen;
+
+    fn next(&mut self) -> Option<Seen> {
+        loop {
+            match self.entries.next()? {
+                Ok(entry) if entry.file_type().is_dir() => {
+                    let Some(reason) = folder_to_skip(&entry) else { continue };
+                    self.entries.skip_current_dir();
+                    return Some(Seen::Skipped { path: entry.into_path(), reason: reason.into() });
+                }
+                Ok(entry) => return Some(judge(&entry, &self.limits)),
+                Err(error) => {
+                    let path = error.path().unwrap_or(&self.root).to_owned();
+                    let cause = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+                    let reason = format!("it cannot be read: {cause}");
+                    return Some(Seen::Failed { path, class: Class::Transient, reason });
+                }
             }
-            Ok(entry) => Some(judge(&entry, limits)),
-            Err(error) => {
-                let path = error.path().unwrap_or(root).to_owned();
-                let reason = format!(
-                    "it cannot be read: {}",
-                    error.io_error().map_or_else(|| error.to_string(), ToString::to_string)
-                );
-                Some(Seen::Failed { path, class: Class::Transient, reason })
-            }
-        };
-        if let Some(one) = one
-            && seen.blocking_send(one).is_err()
-        {
-            return;
         }
     }
 }
