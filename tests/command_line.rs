@@ -667,3 +667,26 @@ async fn the_help_tells_the_exit_codes_and_the_first_thing_to_try() {
     assert!(place.done(&["--version"]).await.stdout.starts_with("charon "));
     assert!(!place.data_dir().exists());
 }
+
+#[tokio::test]
+async fn a_dead_consent_is_cured_by_updating_the_storage_and_nothing_is_moved_again() {
+    let place = Place::new().await;
+    place.seed(3);
+    place.add_backup().await;
+    assert_eq!(place.run("home").await.0, 0);
+    place.world().revoke_refresh_tokens();
+    place.world().expire_access_tokens();
+    assert_eq!(place.run("home").await.0, 4);
+
+    let ended = place.charon_with(&["storage", "update", "family", "--config", "-"], &place.config()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["items"]["unchanged"]), (0, &json!(3)), "{summary:#}");
+
+    // Another client would not see what this one has sent.
+    let mut other = place.config();
+    other["client_id"] = "987654321-other.apps.googleusercontent.com".into();
+    let ended = place.charon_with(&["storage", "update", "family", "--config", "-"], &other).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("another client"), "{ended:?}");
+}

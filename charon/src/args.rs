@@ -100,6 +100,14 @@ pub(crate) enum Storage {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Replace the configuration of a storage, for instance after a new authorisation. What is known of its photos stays.
+    Update {
+        /// Its name.
+        name: String,
+        /// A file with a JSON object, secrets included; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// List the storages.
     List,
     /// Show a storage; its secrets stay hidden.

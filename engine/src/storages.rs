@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use charon_provider::{Config, Description, Host, Revision, Secrets, Storage};
-use charon_schema::Mistakes;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -45,36 +44,68 @@ impl Engine {
         config: Map<String, Value>,
     ) -> Result<StorageView, Error> {
         refuse_bad_name("storage", name)?;
-        let provider = self.registry.provider(provider)?;
-        let Description { id: provider_id, schema, .. } = provider.describe();
-        let wrong = |mistakes: Mistakes| Error::Config { what: format!("the storage {name}"), mistakes };
-        let judged = schema.validate(&Value::Object(config.clone()));
-        let (fields, secrets) = schema.split(config);
-        let secrets = Secrets::new(secrets);
-        let mut row = StorageRow {
-            id: StorageId::new(&*self.clock, &*self.entropy),
-            name: name.to_owned(),
-            provider: (*provider_id).to_owned(),
-            config: fields.clone(),
-            secrets: Vec::new(),
-            secrets_revision: 1,
-            created_at: self.clock.now(),
-        };
-        // What only the provider can judge is told along with the rest.
-        let config = Config { fields, secrets: secrets.clone(), revision: Revision(1) };
-        let opened = provider.open(config, self.host(row.id, self.new_lane())).map(drop);
-        match (judged, opened) {
-            (Ok(()), Ok(())) => {}
-            (Err(mistakes), Ok(())) | (Ok(()), Err(mistakes)) => return Err(wrong(mistakes)),
-            (Err(mistakes), Err(others)) => return Err(wrong(mistakes.and(others))),
-        }
-        row.secrets = seal(&self.vault, row.id, &secrets);
+        let id = StorageId::new(&*self.clock, &*self.entropy);
+        let (row, _) = self.judge_storage(id, name, provider, config, self.clock.now())?;
         if !self.store.add_storage(&row).await? {
             return Err(Error::BadName(format!(
-                "there is a storage named {name} already; choose another name"
+                "there is a storage named {name} already; choose another name, or change that one with `charon storage update`"
             )));
         }
         self.view(&row)
+    }
+
+    /// Replaces the whole configuration of a storage, secrets included (whoever changes an endpoint enters the secrets again,
+    /// I6). What the ledger knows stays. Sends no request.
+    ///
+    /// # Errors
+    /// Every mistake in the configuration; a configuration of another client, to which the ledger would not apply (I11).
+    pub async fn update_storage(&self, name: &str, config: Map<String, Value>) -> Result<StorageView, Error> {
+        let old = self.storage_row(name).await?;
+        let (row, opened) = self.judge_storage(old.id, name, &old.provider, config, old.created_at)?;
+        let before = self.open_row(&old, self.new_lane())?;
+        if before.facts().identity != opened.facts().identity {
+            return Err(Error::Refused(format!(
+                "the new configuration of {name} is of another client, which would not see what this one has sent; add a \
+                 storage of another name for it"
+            )));
+        }
+        self.store.update_storage(&row).await?;
+        self.view(&row)
+    }
+
+    /// Judges a configuration as a whole; gives the row that it would be, and the storage.
+    fn judge_storage(
+        &self,
+        id: StorageId,
+        name: &str,
+        provider: &str,
+        config: Map<String, Value>,
+        created_at: Timestamp,
+    ) -> Result<(StorageRow, Arc<dyn Storage>), Error> {
+        let provider = self.registry.provider(provider)?;
+        let Description { id: provider_id, schema, .. } = provider.describe();
+        let judged = schema.validate(&Value::Object(config.clone()));
+        let (fields, secrets) = schema.split(config);
+        let secrets = Secrets::new(secrets);
+        // What only the provider can judge is told along with the rest.
+        let config = Config { fields: fields.clone(), secrets: secrets.clone(), revision: Revision(1) };
+        let opened = match (judged, provider.open(config, self.host(id, self.new_lane()))) {
+            (Ok(()), Ok(opened)) => Ok(opened),
+            (Err(mistakes), Ok(_)) | (Ok(()), Err(mistakes)) => Err(mistakes),
+            (Err(mistakes), Err(others)) => Err(mistakes.and(others)),
+        };
+        let opened =
+            opened.map_err(|mistakes| Error::Config { what: format!("the storage {name}"), mistakes })?;
+        let row = StorageRow {
+            id,
+            name: name.to_owned(),
+            provider: (*provider_id).to_owned(),
+            config: fields,
+            secrets: seal(&self.vault, id, &secrets),
+            secrets_revision: 1,
+            created_at,
+        };
+        Ok((row, opened))
     }
 
     /// All storages, by name.

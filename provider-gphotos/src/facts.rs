@@ -33,6 +33,7 @@ pub(crate) fn of(settings: &Settings) -> Facts {
         resets: Resets::DailyAt(PACIFIC),
     };
     Facts {
+        identity: settings.client_id.clone(),
         capabilities: Capabilities { list: true, download: true, upload: !settings.read_only, albums: true },
         meters: vec![meter("api", API_PER_DAY), meter("media", MEDIA_PER_DAY)],
         batch: settings.batch,

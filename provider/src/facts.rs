@@ -9,6 +9,9 @@ use crate::{Kind, Selection};
 /// Everything a storage declares of itself.
 #[derive(Clone, Debug)]
 pub struct Facts {
+    /// As whom the storage sees what it sees (for Google Photos the OAuth client). Under another identity, what the ledger
+    /// knows of it would not apply.
+    pub identity: String,
     /// What it can do.
     pub capabilities: Capabilities,
     /// What is counted against the account or its project, and when the count starts again.

@@ -18,6 +18,12 @@ pub(crate) async fn run(engine: &Engine, command: Storage, output: Output) -> Re
             output
                 .print(&view, || format!("Added the storage {name}. Test it: charon storage test {name}"))?;
         }
+        Storage::Update { name, config } => {
+            let view = engine.update_storage(&name, read_object(&config)?).await?;
+            output.print(&view, || {
+                format!("Updated the storage {name}. Test it: charon storage test {name}")
+            })?;
+        }
         Storage::List => {
             let storages = engine.storages().await?;
             output.print(&storages, || match storages.as_slice() {

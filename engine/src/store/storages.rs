@@ -74,6 +74,20 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
+    /// Replaces configuration and secrets; a token that is being refreshed meanwhile is not saved over them.
+    pub(crate) async fn update_storage(&self, storage: &StorageRow) -> Result<(), Error> {
+        sqlx::query(
+            "UPDATE storages SET config = ?, secrets = ?, secrets_revision = secrets_revision + 1 WHERE id = ?",
+        )
+        .bind(Value::Object(storage.config.clone()).to_string())
+        .bind(&storage.secrets)
+        .bind(storage.id.to_string())
+        .execute(&self.writer)
+        .await
+        .doing("update a storage")
+        .map(drop)
+    }
+
     pub(crate) async fn remove_storage(&self, id: StorageId) -> Result<(), Error> {
         sqlx::query("DELETE FROM storages WHERE id = ?")
             .bind(id.to_string())
