@@ -1,9 +1,14 @@
 //! The way out.
 
-use std::{collections::BTreeSet, fs, io::Write, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Seek, SeekFrom, Write},
+    time::Duration,
+};
 
 use gphotos_emulator::{Action, Fault, Limit, Seed, Settings, picture::Picture, video::Video};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::{Place, hex_sha256, picture};
@@ -319,8 +324,53 @@ async fn upload_tokens_that_died_are_got_again() {
     place.fault(Fault::once(Action::SpentUploadTokens));
     succeeds(&place, "out", counts(8, 0, 0, 0)).await;
     assert_eq!(place.count("uploads"), 16);
+    let commits = place.count(COMMIT);
+    assert!(commits <= 24, "{commits} commits: one refusal does not say which token it means");
     place.assert_account_holds("pictures", "Album");
     assert_nothing_twice(&place);
+}
+
+#[tokio::test]
+async fn upload_tokens_that_were_kept_for_too_long_are_got_again() {
+    let place = Place::new().await;
+    place.draw("pictures", 0..8);
+    place.add_upload().await;
+    let spent =
+        place.world().add_fault(Fault::always(too_many(Limit::AllRequestsPerDay, None)).on(&[COMMIT]));
+    let (code, summary) = place.run("out").await;
+    assert_eq!(code, 4, "{summary:#}");
+    place.world().remove_fault(spent);
+    place.world().advance(SignedDuration::from_hours(25));
+    succeeds(&place, "out", counts(8, 0, 0, 0)).await;
+    assert_eq!(place.count("uploads"), 16);
+    place.assert_account_holds("pictures", "Album");
+    assert_nothing_twice(&place);
+}
+
+#[tokio::test]
+async fn a_file_that_changes_while_it_is_sent_is_not_made_an_item() {
+    // I1
+    const BYTES: u64 = 24_000_000;
+    let place = Place::new().await;
+    place.add_upload().await;
+    let path = place.path("pictures/growing.jpg");
+    fs::write(&path, picture(1)).expect("a picture");
+    let mut file = fs::File::options().write(true).open(&path).expect("it is there");
+    file.set_len(BYTES).expect("room");
+    // Nothing is read from the connection for so long, and the connection does not hold it all.
+    place.fault(Fault::once(Action::Latency { ms: 400 }).on(&["uploads"]));
+    let change = async {
+        place.until("the upload", |stats| stats.count("uploads") == 1).await;
+        file.seek(SeekFrom::End(-3)).and_then(|_| file.write_all(b"end")).expect("it is written to");
+    };
+    let ((code, summary), ()) = tokio::join!(place.run("out"), change);
+    assert_eq!((code, &summary["state"]), (3, &json!("partial")), "{summary:#}");
+    let message = summary["errors"][0]["message"].as_str().expect("a message");
+    assert!(message.contains("it changed while it was being sent"), "{message}");
+    assert_eq!((place.count(COMMIT), place.world().item_count()), (0, 0));
+
+    succeeds(&place, "out", counts(1, 0, 0, 0)).await;
+    place.assert_account_holds("pictures", "Album");
 }
 
 #[tokio::test]
