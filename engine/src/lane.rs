@@ -25,6 +25,7 @@ pub(crate) struct Lane {
     clock: Arc<dyn Clock>,
     pace: DefaultDirectRateLimiter,
     state: Mutex<State>,
+    writing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +37,7 @@ struct State {
 impl Lane {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let pace = RateLimiter::direct(Quota::per_second(REQUESTS_PER_SECOND));
-        Self { clock, pace, state: Mutex::default() }
+        Self { clock, pace, state: Mutex::default(), writing: tokio::sync::Mutex::default() }
     }
 
     /// Waits until a request fits, and counts it.
@@ -53,6 +54,11 @@ impl Lane {
             self.clock.sleep(wait).await;
         }
         *self.state().requests.entry(cost.0).or_default() += 1;
+    }
+
+    /// Waits for the turn to write: an account takes one structured write at a time (I8). The turn ends when it is dropped.
+    pub(crate) async fn turn_to_write(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.writing.lock().await
     }
 
     /// Lets no request through for this long: the account asked for it. A longer hold stays.

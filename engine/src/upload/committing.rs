@@ -63,6 +63,7 @@ async fn commit_batch(upload: &Arc<Upload>, batch: Vec<ToCommit>) -> Result<(), 
     let mut parts = VecDeque::from([batch]);
     let mut forgotten = false;
     while let Some(mut part) = parts.pop_front() {
+        let turn = upload.ctx.lane.turn_to_write().await;
         let album = match &upload.album {
             None => None,
             Some(title) => match albums::ensure(upload, title, GRACE).await {
@@ -70,7 +71,9 @@ async fn commit_batch(upload: &Arc<Upload>, batch: Vec<ToCommit>) -> Result<(), 
                 None => return Ok(()),
             },
         };
-        let error = match commit_part(upload, sink, album.as_ref(), &part).await {
+        let outcome = commit_part(upload, sink, album.as_ref(), &part).await;
+        drop(turn);
+        let error = match outcome {
             None => return Ok(()),
             Some(Ok(results)) => {
                 settle(upload, album.as_ref(), part, results).await?;

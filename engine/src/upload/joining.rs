@@ -40,12 +40,14 @@ impl Joiners {
         let ctx = &upload.ctx;
         let mut forgotten = false;
         loop {
+            let turn = ctx.lane.turn_to_write().await;
             let Some(album) = albums::ensure(upload, title, Duration::ZERO).await else { return Ok(()) };
             let album = album?;
             let Some(storage_albums) = upload.storage.albums() else { return Ok(()) };
             let Some(added) = with_retries(ctx, || storage_albums.add(&album, &ids)).await else {
                 return Ok(());
             };
+            drop(turn);
             let error = match added {
                 Ok(()) => {
                     let joined: Vec<(RemoteId, ItemRecord)> = batch
