@@ -208,6 +208,28 @@ async fn batches_are_committed_one_at_a_time_while_the_next_files_go_up() {
 }
 
 #[tokio::test]
+async fn known_and_new_files_share_one_album_and_are_written_one_after_the_other() {
+    // I8
+    let settings =
+        Settings { concurrent_writes: Some(1), abort_concurrent_album_writes: true, ..Settings::default() };
+    let place = Place::with(settings).await;
+    place.draw("pictures", 50..160);
+    place.add_upload().await;
+    succeeds(&place, "out", counts(110, 0, 0, 0)).await;
+    // The new ones come first, so that they are being committed when the others join.
+    place.draw("mixed", 0..110);
+    let mixed =
+        json!({"kind": "upload", "storage": "family", "sources": [place.path("mixed")], "album": "Mixed"});
+    place.add_plan("mixed", &mixed).await;
+    place.fault(Fault::always(Action::Latency { ms: 250 }).on(&["albums", COMMIT]));
+    let run = succeeds(&place, "mixed", counts(110, 0, 0, 0));
+    tokio::time::timeout(Duration::from_secs(25), run).await.expect("the account never asks to slow down");
+    assert_eq!(place.world().stats().peak_concurrent_writes, 1);
+    assert_eq!(place.world().albums().len(), 2);
+    place.assert_account_holds("mixed", "Mixed");
+}
+
+#[tokio::test]
 async fn the_last_batch_does_not_wait_for_more() {
     for batch_mode in ["sync", "async"] {
         let place = Place::new().await;
