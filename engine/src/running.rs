@@ -142,6 +142,7 @@ impl Engine {
                     return Err(Error::Refused(format!("{}; nothing was sent", refusals.join("; "))));
                 }
                 upload::refuse_suddenly_empty(ctx, &config.sources).await?;
+                self.store.unstage_expired(row.storage_id, self.clock.now()).await?;
                 Ok(Work::Upload(Upload {
                     ctx: Arc::clone(ctx),
                     storage,

@@ -57,3 +57,6 @@ pub(crate) async fn run(backup: Backup) {
         async { or_stop(recording::record(&backup, placed).await) },
     );
 }
+
+#[cfg(test)]
+mod tests;

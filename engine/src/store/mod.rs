@@ -84,6 +84,12 @@ impl Store {
         if answer == "ok" { Ok(()) } else { Err(answer) }
     }
 
+    /// Takes a table away, so that what needs it fails.
+    #[cfg(test)]
+    pub(crate) async fn break_ledger(&self) {
+        self.writer.execute("DROP TABLE copies").await.expect("dropped");
+    }
+
     /// Lets all connections go, so that the write-ahead log is folded into the database.
     pub(crate) async fn close(&self) {
         self.reader.close().await;

@@ -159,6 +159,17 @@ impl Store {
         .map(drop)
     }
 
+    /// Forgets what was given for bytes too long ago to be worth anything.
+    pub(crate) async fn unstage_expired(&self, storage: StorageId, now: Timestamp) -> Result<(), Error> {
+        sqlx::query("DELETE FROM staged WHERE storage_id = ? AND valid_until <= ?")
+            .bind(storage.to_string())
+            .bind(now.to_string())
+            .execute(&self.writer)
+            .await
+            .doing("forget old upload tokens")
+            .map(drop)
+    }
+
     pub(crate) async fn unstage(&self, storage: StorageId, sha256: Sha256) -> Result<(), Error> {
         sqlx::query("DELETE FROM staged WHERE storage_id = ? AND sha256 = ?")
             .bind(storage.to_string())

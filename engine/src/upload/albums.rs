@@ -42,7 +42,8 @@ pub(super) async fn forget_if_gone(
     album: &AlbumId,
     error: &StorageError,
 ) -> Result<bool, Error> {
-    if error.reason != Reason::NotFound {
+    // An item that is not found is another matter: its class is Item.
+    if (error.reason, error.class) != (Reason::NotFound, Class::Config) {
         return Ok(false);
     }
     upload.ctx.store.forget_album(upload.ctx.storage, album).await?;

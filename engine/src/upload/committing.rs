@@ -1,8 +1,15 @@
 //! Commit and record: batches of staged files become items, one commit at a time (I8), while the next files go up.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use charon_provider::{AlbumId, Class, Error as StorageError, RemoteItem, Sink, Staged};
+use charon_provider::{AlbumId, Class, Error as StorageError, Reason, RemoteItem, Sink, Staged};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Hashed, Upload, albums, coming::Coming};
@@ -15,6 +22,9 @@ use crate::{
 
 /// How long a commit, and the album that it needs, may each still take after somebody has stopped the run.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// So many files of a batch that are refused one after the other, and none that is taken, say that it is not for what they are.
+const REFUSALS: usize = 5;
 
 /// A staged file that waits to become an item.
 #[derive(Debug)]
@@ -61,7 +71,7 @@ pub(super) async fn commit(
 async fn commit_batch(upload: &Arc<Upload>, batch: Vec<ToCommit>) -> Result<(), Error> {
     let Some(sink) = upload.storage.sink() else { return Ok(()) };
     let mut parts = VecDeque::from([batch]);
-    let mut forgotten = false;
+    let (mut forgotten, mut refused, mut some_made) = (false, 0, false);
     while let Some(mut part) = parts.pop_front() {
         let turn = upload.ctx.lane.turn_to_write().await;
         let album = match &upload.album {
@@ -71,11 +81,13 @@ async fn commit_batch(upload: &Arc<Upload>, batch: Vec<ToCommit>) -> Result<(), 
                 None => return Ok(()),
             },
         };
-        let outcome = commit_part(upload, sink, album.as_ref(), &part).await;
+        let answer_was_lost = AtomicBool::new(false);
+        let outcome = commit_part(upload, sink, album.as_ref(), &part, &answer_was_lost).await;
         drop(turn);
         let error = match outcome {
             None => return Ok(()),
             Some(Ok(results)) => {
+                some_made |= results.iter().any(Result::is_ok);
                 settle(upload, album.as_ref(), part, results).await?;
                 continue;
             }
@@ -87,19 +99,41 @@ async fn commit_batch(upload: &Arc<Upload>, batch: Vec<ToCommit>) -> Result<(), 
         {
             forgotten = true;
             parts.push_front(part);
-        } else if error.class == Class::Item && part.len() > 1 {
+            continue;
+        }
+        if error.reason == Reason::UploadToken && answer_was_lost.into_inner() {
+            // The commit whose answer was lost has used up the tokens of all: no need to find out which.
+            reply_to_all([part], &error);
+            continue;
+        }
+        refused += usize::from(part.len() == 1);
+        if refused >= REFUSALS && !some_made {
+            // It is not what one item is. What is sent again may be taken; whatever else it is, the next batch meets it too.
+            if error.reason != Reason::UploadToken {
+                let message =
+                    format!("the storage refuses one file after the other; the last answer: {error}");
+                upload.ctx.stop(Stop::failed(Some(error.class), message));
+            }
+            reply_to_all(std::iter::once(part).chain(parts), &error);
+            return Ok(());
+        }
+        if error.class == Class::Item && part.len() > 1 {
             let rest = part.split_off(part.len() / 2);
             parts.push_front(rest);
             parts.push_front(part);
         } else {
             upload.stop_if_it_concerns_all(&error);
-            for one in part {
-                // Nobody listens when the run has stopped.
-                drop(one.reply.send(Err(error.clone())));
-            }
+            reply_to_all([part], &error);
         }
     }
     Ok(())
+}
+
+fn reply_to_all(parts: impl IntoIterator<Item = Vec<ToCommit>>, error: &StorageError) {
+    for one in parts.into_iter().flatten() {
+        // Nobody listens when the run has stopped.
+        drop(one.reply.send(Err(error.clone())));
+    }
 }
 
 async fn commit_part(
@@ -107,9 +141,17 @@ async fn commit_part(
     sink: &dyn Sink,
     album: Option<&AlbumId>,
     part: &[ToCommit],
+    answer_was_lost: &AtomicBool,
 ) -> Option<Result<Vec<Result<RemoteItem, StorageError>>, StorageError>> {
     let staged: Vec<Staged> = part.iter().map(|one| one.staged.clone()).collect();
-    with_retries_and_grace(&upload.ctx, GRACE, || sink.commit(album, &staged)).await
+    with_retries_and_grace(&upload.ctx, GRACE, || async {
+        let outcome = sink.commit(album, &staged).await;
+        if outcome.as_ref().is_err_and(|error| error.reason == Reason::Unanswered) {
+            answer_was_lost.store(true, Ordering::Relaxed);
+        }
+        outcome
+    })
+    .await
 }
 
 /// Records the items that were made (I1), then tells everyone.

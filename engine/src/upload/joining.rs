@@ -1,6 +1,6 @@
 //! Join: bytes that the storage has already are put into the album, without being sent again.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use charon_provider::{Class, RemoteId};
 
@@ -35,45 +35,52 @@ impl Joiners {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let batch = std::mem::take(&mut self.waiting);
-        let ids: Vec<RemoteId> = unique(batch.iter().map(|(id, _)| id.clone()));
+        let mut parts = VecDeque::from([std::mem::take(&mut self.waiting)]);
         let ctx = &upload.ctx;
         let mut forgotten = false;
-        loop {
+        while let Some(mut part) = parts.pop_front() {
             let turn = ctx.lane.turn_to_write().await;
             let Some(album) = albums::ensure(upload, title, Duration::ZERO).await else { return Ok(()) };
             let album = album?;
             let Some(storage_albums) = upload.storage.albums() else { return Ok(()) };
+            let ids: Vec<RemoteId> = unique(part.iter().map(|(id, _)| id.clone()));
             let Some(added) = with_retries(ctx, || storage_albums.add(&album, &ids)).await else {
                 return Ok(());
             };
             drop(turn);
             let error = match added {
                 Ok(()) => {
-                    let joined: Vec<(RemoteId, ItemRecord)> = batch
+                    let joined: Vec<(RemoteId, ItemRecord)> = part
                         .into_iter()
                         .map(|(id, file)| (id, ctx.done(file.found.key(), file.found.name(), 0)))
                         .collect();
                     ctx.store.record_joined(ctx.storage, &album, ctx.run, &joined).await?;
                     ctx.tell(|progress| progress.items.done += joined.len() as u64);
                     ctx.item_worked();
-                    return Ok(());
+                    continue;
                 }
                 Err(error) => error,
             };
             if !forgotten && albums::forget_if_gone(upload, &album, &error).await? {
                 forgotten = true;
-                continue;
+                parts.push_front(part);
+            } else if error.class == Class::Item && ids.len() > 1 {
+                // All of them or none are added: one that is gone must not keep the others out.
+                let rest = part.split_off(part.len() / 2);
+                parts.push_front(rest);
+                parts.push_front(part);
+            } else {
+                let Some(error) = ctx.item_failed(error) else { return Ok(()) };
+                let records: Vec<ItemRecord> = part
+                    .iter()
+                    .map(|(_, file)| {
+                        ctx.failed(file.found.key(), file.found.name(), error.class, error.to_string())
+                    })
+                    .collect();
+                ctx.record(&records).await?;
             }
-            let Some(error) = ctx.item_failed(error) else { return Ok(()) };
-            let records: Vec<ItemRecord> = batch
-                .iter()
-                .map(|(_, file)| {
-                    ctx.failed(file.found.key(), file.found.name(), Class::Item, error.to_string())
-                })
-                .collect();
-            return ctx.record(&records).await;
         }
+        Ok(())
     }
 }
 

@@ -207,14 +207,18 @@ impl OneFile {
             // No answer: the committer has stopped, and so has the run.
             let Ok(answer) = answer.await else { return Ok(None) };
             let Err(error) = answer else { return Ok(Some(Ok(()))) };
+            if error.reason == Reason::UploadToken {
+                ctx.store.unstage(ctx.storage, self.file.sha256).await?;
+            }
             if attempts == ATTEMPTS {
                 return Ok(Some(Err(error)));
             }
             match (error.reason, error.class) {
-                (Reason::UploadToken, _) => ctx.store.unstage(ctx.storage, self.file.sha256).await?,
+                (Reason::UploadToken, _) => {}
                 // The item alone failed, for a fault that may pass: the same token again, a little later.
-                (_, Class::Transient) => {
-                    let wait = Duration::from_secs(1 << attempts);
+                (_, Class::Transient | Class::Throttled) => {
+                    let unit = if error.class == Class::Throttled { 15 } else { 1 };
+                    let wait = Duration::from_secs(unit << attempts);
                     if ctx.unless_stopped(ctx.clock.sleep(wait)).await.is_none() {
                         return Ok(None);
                     }
