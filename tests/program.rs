@@ -6,5 +6,6 @@ mod command_line;
 mod crash;
 mod destination;
 mod network;
+mod schedule;
 mod support;
 mod upload;

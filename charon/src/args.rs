@@ -70,6 +70,9 @@ pub(crate) enum Command {
         #[arg(long, short = 'n', default_value_t = 20)]
         limit: u32,
     },
+    /// What a schedule means. Nothing runs by schedule yet.
+    #[command(subcommand)]
+    Schedule(Schedule),
     /// Print the JSON Schema of a provider's configuration, or of a plan.
     Schema {
         /// A provider's id, or "plan" [default: gphotos].
@@ -157,6 +160,36 @@ pub(crate) enum Plan {
     Remove {
         /// Its name.
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Schedule {
+    /// Print when a schedule is due next.
+    ///
+    /// EXPR is one word, so quote it. It is one of:
+    ///   "30 2 * * *"      minute, hour, day of the month, month, day of the week, as crontab has them
+    ///   "0 30 2 * * *"    the same, with the second first
+    ///   @daily            or @hourly, @midnight, @weekly, @monthly, @yearly, @annually
+    ///   "@every 6h"       or 90m, 1h30m, 1d: counted from 1970-01-01T00:00:00Z, in any time zone
+    ///
+    /// On days on which clocks are changed, a time that does not exist is due when the clocks have
+    /// jumped, and one that exists twice is due the first time. What is due every hour follows
+    /// real time: it makes up for nothing in spring, and is due in both passes in autumn.
+    #[command(verbatim_doc_comment)]
+    Next {
+        /// The schedule.
+        #[arg(value_name = "EXPR")]
+        expression: String,
+        /// An IANA time zone, such as Europe/Berlin [default: the system's, else UTC].
+        #[arg(long, value_name = "ZONE")]
+        timezone: Option<String>,
+        /// Only what is due later than this, such as 2026-03-29T00:00:00Z [default: now].
+        #[arg(long, value_name = "RFC3339")]
+        after: Option<String>,
+        /// How many, up to 1000.
+        #[arg(long, short = 'n', value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        count: u16,
     },
 }
 

@@ -46,6 +46,7 @@ async fn run(args: Args) -> Result<Exit, Failure> {
     let output = output::Output { json, quiet };
     match command {
         Command::Schema { of } => return commands::schema::print(&registry(), of.as_deref()),
+        Command::Schedule(command) => return commands::schedule::run(&command, output),
         Command::Demo(demo) => return commands::demo::run(demo, output).await,
         _ => {}
     }
@@ -59,7 +60,7 @@ async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Plan(command) => commands::plan::run(&engine, command, output).await,
         Command::Run { plan } => commands::run::run(&engine, &plan, output).await,
         Command::Runs { plan, limit } => commands::runs::list(&engine, plan.as_deref(), limit, output).await,
-        Command::Schema { .. } | Command::Demo(_) => Ok(Exit::Done),
+        Command::Schema { .. } | Command::Schedule(_) | Command::Demo(_) => Ok(Exit::Done),
     };
     engine.close().await;
     done

@@ -5,7 +5,7 @@
 //!
 //! The rooms within: [`clock`] (injected time and randomness), `store` (all SQL), `vault` (secrets at rest), `naming` and
 //! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `run` (the context
-//! that every stage is given).
+//! that every stage is given), [`schedule`] (expressions and their next occurrences; nothing runs by them yet).
 
 mod backup;
 pub mod clock;
@@ -23,6 +23,7 @@ mod registry;
 mod retry;
 mod run;
 mod running;
+pub mod schedule;
 mod sniff;
 mod storages;
 mod store;
@@ -37,5 +38,6 @@ pub use plans::PlanView;
 pub use registry::Registry;
 pub use run::{Counts, Outcome, Progress, RunState, Stop, Summary, Trouble};
 pub use running::{Canceller, Run};
+pub use schedule::{Schedule, ScheduleError};
 pub use storages::StorageView;
 pub use store::{ItemRecord, RunRecord};

@@ -4,5 +4,6 @@ pub(crate) mod demo;
 pub(crate) mod plan;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod schedule;
 pub(crate) mod schema;
 pub(crate) mod storage;
