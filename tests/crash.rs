@@ -176,7 +176,8 @@ async fn a_killed_upload_goes_on(settings: Settings, what: &str, reached: impl F
     assert!(items.iter().all(|item| (1..=2).contains(&item.times_uploaded)));
     assert!(twice <= 50, "{twice} items were committed twice, and one commit may have been lost");
     let uploads = place.count("uploads");
-    let again = if spent_once { 50 } else { 0 };
+    // Where tokens work once, the bytes of the lost commit go again, and a few of those that share a refused batch with them.
+    let again = if spent_once { 50 + 49 } else { 0 };
     assert!(uploads <= FILES + UNDER_WAY + again, "{uploads} uploads of {FILES} files");
     assert_runs(&place, &["succeeded", "failed"]).await;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use charon_provider::{AlbumId, Albums, Class, Cursor, Error as StorageError, Reason};
+use charon_provider::{AlbumId, Albums, Class, Cursor, Error as StorageError};
 
 use super::Upload;
 use crate::{error::Error, retry::with_retries_and_grace};
@@ -36,18 +36,9 @@ pub(super) async fn ensure(upload: &Upload, title: &str, grace: Duration) -> Opt
     Some(ctx.store.remember_album(ctx.storage, title, &album).await.map(|()| album))
 }
 
-/// Forgets an album that the storage does not know (any more); whether there was one to forget.
-pub(super) async fn forget_if_gone(
-    upload: &Upload,
-    album: &AlbumId,
-    error: &StorageError,
-) -> Result<bool, Error> {
-    // An item that is not found is another matter: its class is Item.
-    if (error.reason, error.class) != (Reason::NotFound, Class::Config) {
-        return Ok(false);
-    }
-    upload.ctx.store.forget_album(upload.ctx.storage, album).await?;
-    Ok(true)
+/// Forgets an album that the storage does not know any more, with what was in it.
+pub(super) async fn forget(upload: &Upload, album: &AlbumId) -> Result<(), Error> {
+    upload.ctx.store.forget_album(upload.ctx.storage, album).await
 }
 
 async fn find_or_make(albums: &dyn Albums, title: &str) -> Result<AlbumId, StorageError> {

@@ -95,8 +95,10 @@ async fn commit_batch(upload: &Arc<Upload>, batch: Vec<ToCommit>) -> Result<(), 
         };
         if let Some(album) = &album
             && !forgotten
-            && albums::forget_if_gone(upload, album, &error).await?
+            && error.reason == Reason::NotFound
         {
+            // A commit names nothing else that could be gone.
+            albums::forget(upload, album).await?;
             forgotten = true;
             parts.push_front(part);
             continue;
@@ -107,17 +109,16 @@ async fn commit_batch(upload: &Arc<Upload>, batch: Vec<ToCommit>) -> Result<(), 
             continue;
         }
         refused += usize::from(part.len() == 1);
-        if refused >= REFUSALS && !some_made {
-            // It is not what one item is. What is sent again may be taken; whatever else it is, the next batch meets it too.
-            if error.reason != Reason::UploadToken {
-                let message =
-                    format!("the storage refuses one file after the other; the last answer: {error}");
-                upload.ctx.stop(Stop::failed(Some(error.class), message));
-            }
+        // One after the other is refused, and none is taken: it is not what one of them is.
+        let all_alike = refused >= REFUSALS && !some_made;
+        if all_alike && error.reason != Reason::UploadToken {
+            // The next batch would meet it too.
+            let message = format!("the storage refuses one file after the other; the last answer: {error}");
+            upload.ctx.stop(Stop::failed(Some(error.class), message));
             reply_to_all(std::iter::once(part).chain(parts), &error);
             return Ok(());
         }
-        if error.class == Class::Item && part.len() > 1 {
+        if error.class == Class::Item && part.len() > 1 && !all_alike {
             let rest = part.split_off(part.len() / 2);
             parts.push_front(rest);
             parts.push_front(part);

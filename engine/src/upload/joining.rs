@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use charon_provider::{Class, RemoteId};
+use charon_provider::{Class, Reason, RemoteId};
 
 use super::{Hashed, Upload, albums};
 use crate::{error::Error, retry::with_retries, store::ItemRecord};
@@ -61,7 +61,9 @@ impl Joiners {
                 }
                 Err(error) => error,
             };
-            if !forgotten && albums::forget_if_gone(upload, &album, &error).await? {
+            // An item that is not found is another matter: its class is Item.
+            if !forgotten && (error.reason, error.class) == (Reason::NotFound, Class::Config) {
+                albums::forget(upload, &album).await?;
                 forgotten = true;
                 parts.push_front(part);
             } else if error.class == Class::Item && ids.len() > 1 {
