@@ -690,3 +690,18 @@ async fn a_dead_consent_is_cured_by_updating_the_storage_and_nothing_is_moved_ag
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("another client"), "{ended:?}");
 }
+
+#[tokio::test]
+async fn a_wrong_key_is_cured_by_entering_the_secrets_again() {
+    let place = Place::new().await;
+    place.seed(2);
+    place.add_backup().await;
+    fs::write(place.data_dir().join("charon.key"), [7; 32]).expect("another key");
+    let ended = place.charon(&["run", "home", "--json"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("enter the secrets again"), "{ended:?}");
+
+    let ended = place.charon_with(&["storage", "update", "family", "--config", "-"], &place.config()).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(place.run("home").await.0, 0);
+}

@@ -67,6 +67,11 @@ impl Engine {
         let Settings { data_dir, key_file, registry, clock, entropy } = settings;
         make_private_dir(&data_dir)?;
         let key_file = key_file.unwrap_or_else(|| data_dir.join("charon.key"));
+        let key_file = std::path::absolute(&key_file).map_err(|source| Error::DataFile {
+            doing: "find the key file",
+            path: key_file,
+            source,
+        })?;
         let store = Store::open(&data_dir.join("charon.db")).await?;
         refuse_missing_key(&key_file, &store).await?;
         let vault = Vault::open(&key_file, Arc::clone(&entropy))?;

@@ -45,7 +45,7 @@ impl Engine {
     ) -> Result<StorageView, Error> {
         refuse_bad_name("storage", name)?;
         let id = StorageId::new(&*self.clock, &*self.entropy);
-        let (row, _) = self.judge_storage(id, name, provider, config, self.clock.now())?;
+        let (row, ..) = self.judge_storage(id, name, provider, config, self.clock.now())?;
         if !self.store.add_storage(&row).await? {
             return Err(Error::BadName(format!(
                 "there is a storage named {name} already; choose another name, or change that one with `charon storage update`"
@@ -61,8 +61,13 @@ impl Engine {
     /// Every mistake in the configuration; a configuration of another client, to which the ledger would not apply (I11).
     pub async fn update_storage(&self, name: &str, config: Map<String, Value>) -> Result<StorageView, Error> {
         let old = self.storage_row(name).await?;
-        let (row, opened) = self.judge_storage(old.id, name, &old.provider, config, old.created_at)?;
-        let before = self.open_row(&old, self.new_lane())?;
+        let (row, opened, secrets) =
+            self.judge_storage(old.id, name, &old.provider, config, old.created_at)?;
+        // With the new secrets: the old ones may not open any more, and that is then mended by this.
+        let before = Config { fields: old.config, secrets, revision: Revision(1) };
+        let before = self.registry.provider(&old.provider)?.open(before, self.host(old.id, self.new_lane()));
+        let before =
+            before.map_err(|mistakes| Error::Config { what: format!("the storage {name}"), mistakes })?;
         if before.facts().identity != opened.facts().identity {
             return Err(Error::Refused(format!(
                 "the new configuration of {name} is of another client, which would not see what this one has sent; add a \
@@ -73,7 +78,7 @@ impl Engine {
         self.view(&row)
     }
 
-    /// Judges a configuration as a whole; gives the row that it would be, and the storage.
+    /// Judges a configuration as a whole; gives the row that it would be, the storage, and its secrets.
     fn judge_storage(
         &self,
         id: StorageId,
@@ -81,7 +86,7 @@ impl Engine {
         provider: &str,
         config: Map<String, Value>,
         created_at: Timestamp,
-    ) -> Result<(StorageRow, Arc<dyn Storage>), Error> {
+    ) -> Result<(StorageRow, Arc<dyn Storage>, Secrets), Error> {
         let provider = self.registry.provider(provider)?;
         let Description { id: provider_id, schema, .. } = provider.describe();
         let judged = schema.validate(&Value::Object(config.clone()));
@@ -105,7 +110,7 @@ impl Engine {
             secrets_revision: 1,
             created_at,
         };
-        Ok((row, opened))
+        Ok((row, opened, secrets))
     }
 
     /// All storages, by name.

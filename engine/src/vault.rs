@@ -49,6 +49,7 @@ impl Vault {
                     Ok(()) => key,
                     // Another process was first: its key is the key.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        refuse_readable_by_others(key_file)?;
                         Zeroizing::new(fs::read(key_file).map_err(failed("read the key file"))?)
                     }
                     Err(error) => return Err(failed("make the key file")(error)),
