@@ -587,3 +587,26 @@ async fn videos_are_sent_byte_for_byte() {
     assert_eq!(items[0].sha256, Some(hex_sha256(&video)));
     place.assert_account_holds("pictures", "Album");
 }
+
+#[tokio::test]
+async fn an_album_that_is_not_found_for_a_moment_after_it_was_made_is_waited_for() {
+    // Reported of Google: what was made a moment ago answers 404.
+    let place = Place::with(Settings {
+        keep_bytes: true,
+        not_found_after_creation_seconds: 2,
+        ..Settings::default()
+    })
+    .await;
+    place.draw("pictures", 0..3);
+    place.add_storage().await;
+    let without = json!({"kind": "upload", "storage": "family", "sources": [place.path("pictures")]});
+    place.add_plan("library", &without).await;
+    succeeds(&place, "library", counts(3, 0, 0, 0)).await;
+    let with =
+        json!({"kind": "upload", "storage": "family", "sources": [place.path("pictures")], "album": "Album"});
+    place.add_plan("album", &with).await;
+    succeeds(&place, "album", counts(3, 0, 0, 0)).await;
+    assert_eq!(place.count("uploads"), 3, "nothing is sent again");
+    assert_eq!(place.count("albums.create"), 1);
+    place.assert_account_holds("pictures", "Album");
+}

@@ -149,6 +149,7 @@ impl Engine {
                     vault: self.vault.clone(),
                     sources: config.sources,
                     album: config.album,
+                    album_is_new: std::sync::atomic::AtomicBool::new(false),
                 }))
             }
         }

@@ -1,8 +1,8 @@
 //! The album of an upload plan: remembered, else found by its title, else made.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use charon_provider::{AlbumId, Albums, Class, Cursor, Error as StorageError};
+use charon_provider::{AlbumId, Albums, Class, Cursor, Error as StorageError, Reason};
 
 use super::Upload;
 use crate::{error::Error, retry::with_retries_and_grace};
@@ -29,7 +29,7 @@ pub(super) async fn ensure(upload: &Upload, title: &str, grace: Duration) -> Opt
         return Some(Err(StorageError::new(Class::Config, format!("find the album {title}"), cause).into()));
     };
     // Looking and making are tried again together: if the answer to the making was lost, the album is there.
-    let album = match with_retries_and_grace(ctx, grace, || find_or_make(albums, title)).await? {
+    let album = match with_retries_and_grace(ctx, grace, || find_or_make(upload, albums, title)).await? {
         Ok(album) => album,
         Err(error) => return Some(Err(error.into())),
     };
@@ -41,7 +41,16 @@ pub(super) async fn forget(upload: &Upload, album: &AlbumId) -> Result<(), Error
     upload.ctx.store.forget_album(upload.ctx.storage, album).await
 }
 
-async fn find_or_make(albums: &dyn Albums, title: &str) -> Result<AlbumId, StorageError> {
+/// The error, as it is to be taken when this run has made the album: "not found" then means "not yet".
+pub(super) fn not_yet_if_new(upload: &Upload, error: StorageError) -> StorageError {
+    let is_lost = (error.reason, error.class) == (Reason::NotFound, Class::Config);
+    if is_lost && upload.album_is_new.load(Ordering::Relaxed) {
+        return StorageError { class: Class::Transient, ..error };
+    }
+    error
+}
+
+async fn find_or_make(upload: &Upload, albums: &dyn Albums, title: &str) -> Result<AlbumId, StorageError> {
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = albums.list(cursor.as_ref()).await?;
@@ -54,7 +63,9 @@ async fn find_or_make(albums: &dyn Albums, title: &str) -> Result<AlbumId, Stora
             return Err(StorageError::new(Class::Transient, "list the albums", cause));
         }
         if page.next.is_none() {
-            return albums.create(title).await.map(|album| album.id);
+            let album = albums.create(title).await?;
+            upload.album_is_new.store(true, Ordering::Relaxed);
+            return Ok(album.id);
         }
         cursor = page.next;
     }

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use charon_provider::{Class, Reason, RemoteId};
+use futures::TryFutureExt;
 
 use super::{Hashed, Upload, albums};
 use crate::{error::Error, retry::with_retries, store::ItemRecord};
@@ -44,7 +45,12 @@ impl Joiners {
             let album = album?;
             let Some(storage_albums) = upload.storage.albums() else { return Ok(()) };
             let ids: Vec<RemoteId> = unique(part.iter().map(|(id, _)| id.clone()));
-            let Some(added) = with_retries(ctx, || storage_albums.add(&album, &ids)).await else {
+            let Some(added) = with_retries(ctx, || {
+                let adding = storage_albums.add(&album, &ids);
+                adding.map_err(|error| albums::not_yet_if_new(upload, error))
+            })
+            .await
+            else {
                 return Ok(());
             };
             drop(turn);

@@ -12,7 +12,10 @@ mod joining;
 mod scanning;
 mod sending;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use charon_provider::{Class, Error as StorageError, Format, Storage};
 use tokio::sync::mpsc;
@@ -38,6 +41,8 @@ pub(crate) struct Upload {
     pub(crate) sources: Vec<PathBuf>,
     /// The title of the album.
     pub(crate) album: Option<String>,
+    /// Whether this run made the album: Google may answer for a while that a new album is not found.
+    pub(crate) album_is_new: AtomicBool,
 }
 
 /// A file that a scan has found and that the storage takes.

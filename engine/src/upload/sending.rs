@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use charon_provider::{Class, Content, Error as StorageError, Reason, Staged, UploadToken};
-use futures::{StreamExt, TryStreamExt, stream::FuturesUnordered};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream::FuturesUnordered};
 use secrecy::ExposeSecret;
 use sha2::Digest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -71,6 +71,10 @@ pub(super) async fn send(
                 }
             }
         }
+    }
+    // What has ended by now is told, also when the run has stopped meanwhile (I9).
+    while let Some(Some(ended)) = sender.under_way.next().now_or_never() {
+        sender.ended(ended).await?;
     }
     if let Some(title) = &upload.album {
         joiners.flush(upload, title).await?;
@@ -181,7 +185,7 @@ impl OneFile {
     ) -> Result<Option<Result<(), StorageError>>, Error> {
         let ctx = &self.upload.ctx;
         let mut coming = Some(coming);
-        let mut token = self.kept_token(known)?;
+        let mut token = self.kept_token(known);
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -230,13 +234,12 @@ impl OneFile {
     }
 
     /// What was given for the bytes by an earlier run that was cut off before the commit.
-    fn kept_token(&self, known: Known) -> Result<Option<UploadToken>, Error> {
-        let Some((sealed, valid_until)) = known.staged else { return Ok(None) };
-        if valid_until <= self.upload.ctx.clock.now() {
-            return Ok(None);
-        }
-        let opened = self.upload.vault.unseal(&self.place(), &sealed)?;
-        Ok(std::str::from_utf8(&opened).ok().map(|token| UploadToken { token: token.into(), valid_until }))
+    fn kept_token(&self, known: Known) -> Option<UploadToken> {
+        let (sealed, valid_until) = known.staged.filter(|(_, until)| *until > self.upload.ctx.clock.now())?;
+        // One that does not open (another key) is no loss: the bytes are sent again.
+        let opened = self.upload.vault.unseal(&self.place(), &sealed).ok()?;
+        let token = std::str::from_utf8(&opened).ok()?;
+        Some(UploadToken { token: token.into(), valid_until })
     }
 
     /// Sends the bytes, and keeps what is given for them.
@@ -250,7 +253,7 @@ impl OneFile {
         let (content, read) = self.content();
         let sent = match with_retries(ctx, || sink.send(&content)).await {
             Some(Ok(token)) => token,
-            Some(Err(error)) => return Ok(Some(Err(self.or_vanished(error)))),
+            Some(Err(error)) => return Ok(Some(Err(error))),
             None => return Ok(None),
         };
         if *read.lock().expect("nothing panics while it holds a hash") != Some(self.file.sha256) {
@@ -301,15 +304,6 @@ impl OneFile {
             open: Arc::new(open),
         };
         (content, read)
-    }
-
-    /// An upload that broke off because the file did not last says so.
-    fn or_vanished(&self, error: StorageError) -> StorageError {
-        if error.class != Class::Transient || self.file.found.path.exists() {
-            return error;
-        }
-        let cause = "the file vanished while the run was at work";
-        StorageError::new(Class::Item, format!("send {}", self.file.found.name()), cause)
     }
 
     /// What the sealed token is bound to.
