@@ -46,6 +46,7 @@ impl Lane {
             let held_until = self.state().held_until;
             let wait = match held_until.map(|until| until.duration_since(self.clock.now())) {
                 Some(hold) if hold.is_positive() => hold.unsigned_abs(),
+                // The fuse measures real time, whatever the clock says: it is there for a program that has gone wrong.
                 _ => match self.pace.check() {
                     Ok(()) => break,
                     Err(not_until) => not_until.wait_time_from(DefaultClock::default().now()),

@@ -207,9 +207,12 @@ impl Mirror {
         let target = self.root.join(path);
         let file = received.file.take().expect("received bytes are placed once");
         let doing = || format!("store {path}");
+        if let Err(error) = file.set_times(FileTimes::new().set_modified(SystemTime::from(taken_at))) {
+            // Some file systems know no time before 1980; the photo is worth more than its date.
+            tracing::warn!(%error, path, "the modification time could not be set");
+        }
         let placed = file
-            .set_times(FileTimes::new().set_modified(SystemTime::from(taken_at)))
-            .and_then(|()| file.sync_all())
+            .sync_all()
             .and_then(|()| self.make_folder_of(&target))
             .and_then(|()| self.clear_the_way(&target, &received, taken_at))
             .and_then(|cleared| {
@@ -337,7 +340,13 @@ fn read_marker(root: &Path) -> Result<Option<Marker>, String> {
 
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    match File::open(folder)?.sync_all() {
+        // Some network file systems do not know how to flush a folder.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 #[cfg(not(unix))]

@@ -114,9 +114,10 @@ where
             Ok(value) => return Some(Ok(value)),
             Err(error) => error,
         };
+        let error = parks_if_long(error);
         let Some(wait) = intervals.after(&error, &*ctx.entropy) else { return Some(Err(error)) };
         tracing::debug!(%error, ?wait, "waiting to try again");
-        if error.class == Class::Throttled {
+        if error.class == Class::Throttled || error.retry_after.is_some() {
             // The account asked to be left alone, and that holds for every request to it.
             ctx.lane.hold(wait);
         }
@@ -124,6 +125,16 @@ where
         let slept = ctx.unless_stopped(ctx.clock.sleep(wait)).await;
         ctx.tell(|progress| progress.waiting = None);
         slept?;
+    }
+}
+
+/// Whoever asks to be left alone for long, whatever the fault, is left alone: the run is parked until then.
+fn parks_if_long(error: Error) -> Error {
+    match error.class {
+        Class::Transient if error.retry_after.is_some_and(|asked| asked > LONGEST_WAIT) => {
+            Error { class: Class::Throttled, ..error }
+        }
+        _ => error,
     }
 }
 

@@ -364,7 +364,7 @@ pub struct Summary {
     pub started_at: Timestamp,
     /// When it ended, or was parked.
     pub ended_at: Timestamp,
-    /// When a parked run can go on by itself.
+    /// From when on a run that is parked for a quota can go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parked_until: Option<Timestamp>,
     /// Why it stopped before its end, then what went wrong with items (the first hundred).

@@ -52,6 +52,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // KiB per connection: what does not fit is in the system's cache anyway, and memory stays as it is.
+            .pragma("cache_size", "-1024")
             .busy_timeout(Duration::from_secs(30));
         let writer =
             SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(

@@ -30,7 +30,7 @@ pub struct RunRecord {
     pub started_at: Option<Timestamp>,
     /// When it came to its end, or was parked.
     pub ended_at: Option<Timestamp>,
-    /// When a parked run goes on, if a person is not needed.
+    /// From when on a parked run can go on, if a person is not needed.
     pub parked_until: Option<Timestamp>,
     /// What became of its items.
     pub items: Counts,
