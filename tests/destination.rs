@@ -213,12 +213,15 @@ async fn a_mirror_that_was_moved_and_is_linked_to_goes_on_and_a_link_to_elsewher
 async fn on_a_small_disk(place: &Place, script: &str) -> Option<String> {
     use tokio::process::Command;
     let mut unshare = Command::new("unshare");
-    unshare.args(["-m", "sh", "-euc"]).kill_on_drop(true).current_dir(place.path("."));
+    unshare.args(["-rm", "sh", "-euc"]).kill_on_drop(true).current_dir(place.path("."));
     let probe = "mkdir -p mirror && mount -t tmpfs -o size=100k none mirror";
-    let possible =
-        Command::new("unshare").args(["-m", "sh", "-euc", probe]).current_dir(place.path(".")).output().await;
+    let possible = Command::new("unshare")
+        .args(["-rm", "sh", "-euc", probe])
+        .current_dir(place.path("."))
+        .output()
+        .await;
     if !possible.is_ok_and(|probe| probe.status.success()) {
-        eprintln!("skipped: a small disk needs `unshare -m` and `mount`, which are not permitted here");
+        eprintln!("skipped: a small disk needs `unshare -rm` and `mount`, which are not permitted here");
         return None;
     }
     let whole = format!(
@@ -236,7 +239,7 @@ async fn on_a_small_disk(place: &Place, script: &str) -> Option<String> {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_full_disk_stops_the_run_cleanly_and_the_next_one_goes_on_when_there_is_room() {
-    // I1, I2
+    // I1, I2, I10
     let place = Place::new().await;
     place.seed(100);
     place.add_storage().await;

@@ -82,7 +82,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Demo {
-    /// How many photos and videos the make-believe account holds.
+    /// How many photos and videos the make-believe account holds; on a folder that an earlier demo made, it stays as it was.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) items: u32,
     /// The folder for everything that the demo makes. Run it twice on the same folder to see that nothing is done twice.

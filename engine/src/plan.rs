@@ -28,7 +28,7 @@ pub struct UploadConfig {
     pub sources: Vec<PathBuf>,
     /// The title of the album that they are put into; made if it is not there. Without it they go to the library alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 500))]
+    #[schemars(length(min = 1))]
     pub album: Option<String>,
 }
 

@@ -47,11 +47,9 @@ impl Engine {
             Err(other) => return Err(other),
         };
         let mut mistakes = self.judge_folders(&config).await?;
-        if let Some(reason) = match &storage {
-            Ok(storage) => self.unable(storage, &config)?,
-            Err(unknown) => Some(unknown.clone()),
-        } {
-            mistakes.push(Mistake::in_field("storage", reason));
+        match &storage {
+            Ok(storage) => mistakes.extend(self.unable(storage, &config)?),
+            Err(unknown) => mistakes.push(Mistake::in_field("storage", unknown.clone())),
         }
         let storage = match storage {
             Ok(storage) if mistakes.is_empty() => storage,
@@ -79,18 +77,33 @@ impl Engine {
     }
 
     /// Why the storage cannot do what the plan wants, if it cannot.
-    fn unable(&self, storage: &StorageRow, config: &PlanConfig) -> Result<Option<String>, Error> {
-        let able = self.open_row(storage, self.new_lane())?.facts().capabilities;
+    fn unable(&self, storage: &StorageRow, config: &PlanConfig) -> Result<Vec<Mistake>, Error> {
+        let opened = self.open_row(storage, self.new_lane())?;
+        let able = opened.facts().capabilities;
         let name = &storage.name;
-        Ok(match config {
+        let mut mistakes = Vec::new();
+        match config {
             PlanConfig::Backup(_) if !able.list || !able.download => {
-                Some(format!("{name} cannot be read from; use another storage"))
+                let reason = format!("{name} cannot be read from; use another storage");
+                mistakes.push(Mistake::in_field("storage", reason));
             }
-            PlanConfig::Upload(_) if !able.upload => Some(format!(
-                "{name} takes no uploads (it is read-only); use another storage, or add one without read_only"
-            )),
-            _ => None,
-        })
+            PlanConfig::Backup(_) => {}
+            PlanConfig::Upload(upload) => {
+                if !able.upload {
+                    let reason = format!(
+                        "{name} takes no uploads (it is read-only); use another storage, or add one without read_only"
+                    );
+                    mistakes.push(Mistake::in_field("storage", reason));
+                }
+                let chars = upload.album.as_ref().map_or(0, |album| album.chars().count());
+                let most = opened.facts().limits.album_title_chars;
+                if chars > most {
+                    let reason = format!("is too long: it has {chars} characters, and {most} are the most");
+                    mistakes.push(Mistake::in_field("album", reason));
+                }
+            }
+        }
+        Ok(mistakes)
     }
 
     /// What is wrong with the folders of a new plan, as far as can be seen without touching them.
