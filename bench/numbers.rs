@@ -33,24 +33,34 @@ fn main() {
     runtime.block_on(async {
         let place = Place::new(LATENCY_MS).await;
         place.draw(PHOTOS, PHOTO_BYTES);
-        place.upload("upload").await;
-        place.upload("upload again").await;
+        place.upload("upload", &Promise { requests: 1_020 + 3, media: 0 }).await;
+        place.upload("upload again", &Promise { requests: 0, media: 0 }).await;
         let place = Place::new(LATENCY_MS).await;
         place.emulator.world().seed(&Seed::plain(PHOTOS, PHOTO_BYTES));
-        place.backup("backup").await;
-        place.backup("backup again").await;
+        place.backup("backup", &Promise { requests: 10, media: 1_000 }).await;
+        place.backup("backup again", &Promise { requests: 10, media: 0 }).await;
 
         println!("\nmemory, {SMALL_BYTES} bytes a photo, no latency");
         for items in [PHOTOS, many] {
             let place = Place::new(0).await;
             place.draw(items, SMALL_BYTES);
-            place.upload(&format!("upload {items}")).await;
+            let commits = u64::from(items.div_ceil(50));
+            let listings = u64::from(items.div_ceil(100));
+            let promise = Promise { requests: u64::from(items) + commits + 3, media: 0 };
+            place.upload(&format!("upload {items}"), &promise).await;
             let place = Place::new(0).await;
             place.emulator.world().seed(&Seed::plain(items, SMALL_BYTES));
-            place.backup(&format!("backup {items}")).await;
-            place.backup(&format!("backup {items} again")).await;
+            let promise = Promise { requests: listings, media: u64::from(items) };
+            place.backup(&format!("backup {items}"), &promise).await;
+            place.backup(&format!("backup {items} again"), &Promise { requests: listings, media: 0 }).await;
         }
     });
+}
+
+/// The most requests that may be made.
+struct Promise {
+    requests: u64,
+    media: u64,
 }
 
 struct Place {
@@ -131,15 +141,15 @@ impl Place {
         }
     }
 
-    async fn upload(&self, what: &str) {
-        self.measure(what, "out").await;
+    async fn upload(&self, what: &str, promise: &Promise) {
+        self.measure(what, "out", promise).await;
     }
 
-    async fn backup(&self, what: &str) {
-        self.measure(what, "home").await;
+    async fn backup(&self, what: &str, promise: &Promise) {
+        self.measure(what, "home", promise).await;
     }
 
-    async fn measure(&self, what: &str, plan: &str) {
+    async fn measure(&self, what: &str, plan: &str, promise: &Promise) {
         self.emulator.world().reset_stats();
         let begun = Instant::now();
         let child =
@@ -158,6 +168,8 @@ impl Place {
         assert_eq!(summary["state"], "succeeded", "{summary:#}");
         let stats = self.emulator.world().stats();
         let listing = stats.count("mediaItems.list") + stats.count("mediaItems.search");
+        assert!(stats.api_requests <= promise.requests, "{what}: {} API requests", stats.api_requests);
+        assert!(stats.media_requests <= promise.media, "{what}: {} byte requests", stats.media_requests);
         println!(
             "{what:22} {seconds:>8.2} {:>9} {listing:>9} {:>9} {:>5.1} MB   {}",
             stats.api_requests + stats.oauth_requests,
