@@ -92,11 +92,6 @@ impl Quota {
         }
         Ok(())
     }
-
-    /// Requests, and requests for media bytes, that a project has made today.
-    pub(crate) fn spent_by(&self, project: &str) -> (u64, u64) {
-        self.spent.get(project).copied().unwrap_or_default()
-    }
 }
 
 /// The 429 of a limit.

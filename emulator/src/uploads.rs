@@ -213,7 +213,7 @@ fn with_status(mut response: Response<Body>, status: Status) -> Response<Body> {
     response
 }
 
-/// The session, if it lives and the caller may use it.
+/// The session, if it lives and the caller may use it. Where no token is asked for, its owner pays for the request.
 fn open<'a>(
     call: &Call,
     state: &'a mut State,
@@ -223,10 +223,14 @@ fn open<'a>(
     let caller = if state.settings.session_needs_auth { Some(call.authorize(state, now)?) } else { None };
     let life = i64::try_from(state.settings.upload_session_seconds).unwrap_or(i64::MAX);
     let session = state.uploads.sessions.get_mut(id);
-    session
-        .filter(|session| caller.is_none_or(|caller| caller.client_id == session.client_id))
+    let session = session
+        .filter(|session| caller.as_ref().is_none_or(|caller| caller.client_id == session.client_id))
         .filter(|session| now.duration_since(session.created_at).as_secs() < life)
-        .ok_or_else(ApiError::not_found)
+        .ok_or_else(ApiError::not_found)?;
+    if caller.is_none() {
+        state.quota.spend(&state.settings, now, &session.client_id, &call.operation)?;
+    }
+    Ok(session)
 }
 
 fn query(call: &Call, id: &str) -> Result<Response<Body>, ApiError> {

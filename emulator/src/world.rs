@@ -12,7 +12,6 @@ use serde_json::Value;
 use crate::{
     clock::Clock,
     fault::{ActiveFault, Fault},
-    quota::project_of,
     seed::{Seed, Seeded},
     settings::Settings,
     sniff::sniff,
@@ -256,11 +255,6 @@ impl World {
     /// Begins to count anew.
     pub fn reset_stats(&self) {
         self.lock().stats = Stats::default();
-    }
-
-    /// What a client's project has spent of its day: requests, and requests for media bytes.
-    pub fn spent_today(&self, client_id: &str) -> (u64, u64) {
-        self.lock().quota.spent_by(project_of(client_id))
     }
 
     /// Adds a misbehaviour; returns its number.

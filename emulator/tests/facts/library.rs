@@ -1,145 +1,9 @@
-//! The facts about mediaItems and albums: limits, JSON types, error bodies, deduplication, visibility.
+//! The facts about mediaItems and albums: JSON types, pages, deduplication, visibility, scopes, quotas.
 
 use crate::support::{World, jpeg, message};
 use gphotos_emulator::{Action, Fault, Limit, Seed, Settings};
 use reqwest::Method;
-use serde_json::{Value, json};
-
-#[tokio::test]
-async fn every_limit_has_its_error() {
-    let world = World::seeded(1, 1).await;
-    let album = world.emulator.world().albums()[0].clone();
-    let item = world.emulator.world().items()[0].id.clone();
-    let new = |count: usize, extra: Value| {
-        let mut one = json!({"simpleMediaItem": {"uploadToken": "x"}});
-        for (name, value) in extra.as_object().cloned().unwrap_or_default() {
-            one[name] = value;
-        }
-        json!({"newMediaItems": vec![one; count]})
-    };
-    let ids = |count: usize| (0..count).map(|n| format!("id{n}")).collect::<Vec<_>>();
-    let date = |n: usize| json!({"filters": {"dateFilter": {"dates": vec![json!({"year": 2020}); n]}}});
-    let album_path = |verb: &str| format!("/v1/albums/{}:{verb}", album.id);
-    let position = json!({"albumPosition": {"position": "FIRST_IN_ALBUM"}, "newMediaItems": [{"simpleMediaItem": {"uploadToken": "x"}}]});
-    let foreign = json!({"albumId": "nowhere", "newMediaItems": [{"simpleMediaItem": {"uploadToken": "x"}}]});
-    let create = "/v1/mediaItems:batchCreate".to_owned();
-    let search = "/v1/mediaItems:search".to_owned();
-    let cases: Vec<(&str, String, Value, u16, &str)> = vec![
-        ("51 new items", create.clone(), new(51, json!({})), 400, "Request must have less than 50 items"),
-        (
-            "a bad upload token",
-            create.clone(),
-            new(1, json!({})),
-            400,
-            "Request must contain a valid upload token.",
-        ),
-        (
-            "a description of 1000",
-            create.clone(),
-            new(1, json!({"description": "x".repeat(1000)})),
-            400,
-            "1000",
-        ),
-        (
-            "a name of 256",
-            create.clone(),
-            new(1, json!({"simpleMediaItem": {"uploadToken": "x", "fileName": "x".repeat(256)}})),
-            400,
-            "255",
-        ),
-        ("a position without an album", create.clone(), position, 400, "Album position"),
-        ("an unknown album", create, foreign, 404, "The provided ID does not match any albums"),
-        ("a title of 501", "/v1/albums".into(), json!({"album": {"title": "x".repeat(501)}}), 400, "500"),
-        (
-            "51 into an album",
-            album_path("batchAddMediaItems"),
-            json!({"mediaItemIds": ids(51)}),
-            400,
-            "50 items",
-        ),
-        (
-            "none into an album",
-            album_path("batchAddMediaItems"),
-            json!({"mediaItemIds": []}),
-            400,
-            "at least one",
-        ),
-        (
-            "an unknown item into an album",
-            album_path("batchAddMediaItems"),
-            json!({"mediaItemIds": [item, "no"]}),
-            400,
-            "Request contains an invalid media item id.",
-        ),
-        (
-            "repeats out of an album",
-            album_path("batchRemoveMediaItems"),
-            json!({"mediaItemIds": ["a", "a"]}),
-            400,
-            "duplicate",
-        ),
-        (
-            "an enrichment without a position",
-            album_path("addEnrichment"),
-            json!({"newEnrichmentItem": {"textEnrichment": {"text": "hi"}}}),
-            400,
-            "position",
-        ),
-        (
-            "album and filters",
-            search.clone(),
-            json!({"albumId": album.id, "filters": {}}),
-            400,
-            "album id and filters",
-        ),
-        ("six dates", search.clone(), date(6), 400, "5 dates"),
-        ("a negative page", search.clone(), json!({"pageSize": -1}), 400, "negative"),
-        ("a page token of nobody", search.clone(), json!({"pageToken": "abc"}), 400, "page token"),
-        (
-            "an order without dates",
-            search.clone(),
-            json!({"orderBy": "MediaMetadata.creation_time"}),
-            400,
-            "date filter",
-        ),
-        (
-            "two media types",
-            search.clone(),
-            json!({"filters": {"mediaTypeFilter": {"mediaTypes": ["PHOTO", "VIDEO"]}}}),
-            400,
-            "one media type",
-        ),
-        (
-            "a category on both sides",
-            search.clone(),
-            json!({"filters": {"contentFilter": {"includedContentCategories": ["PETS"], "excludedContentCategories": ["PETS"]}}}),
-            400,
-            "both",
-        ),
-        ("an unknown field", search.clone(), json!({"albumID": "x"}), 400, "Unknown name"),
-        ("an unknown album to list", search, json!({"albumId": "nowhere"}), 404, "not found"),
-        ("sharing", album_path("share"), json!({}), 403, "Request had insufficient authentication scopes."),
-        ("joining", "/v1/sharedAlbums:join".into(), json!({"shareToken": "x"}), 403, "insufficient"),
-    ];
-    for (what, path, body, status, text) in cases {
-        let (seen, answer) = world.post(&path, body).await;
-        assert_eq!(seen, status, "{what}: {answer}");
-        assert!(message(&answer).contains(text), "{what}: {answer}");
-        assert_eq!(answer["error"]["code"], status, "{what}: {answer}");
-        assert!(answer["error"]["status"].is_string(), "{what}: {answer}");
-        assert!(answer["error"]["errors"].is_null(), "only alt=json shows the older format: {what}");
-    }
-    for (path, status, text) in [
-        ("/v1/mediaItems:batchGet".to_owned(), 400, "at least one"),
-        ("/v1/mediaItems:batchGet?mediaItemIds=a&mediaItemIds=a".to_owned(), 400, "duplicate"),
-        (format!("/v1/mediaItems:batchGet?mediaItemIds={}", ids(51).join("&mediaItemIds=")), 400, "50 items"),
-        ("/v1/mediaItems/unknown".to_owned(), 404, "not found"),
-        ("/v1/sharedAlbums".to_owned(), 403, "insufficient"),
-    ] {
-        let (seen, answer) = world.get(&path).await;
-        assert_eq!((seen.as_u16(), message(&answer).contains(text)), (status, true), "{path}: {answer}");
-    }
-}
+use serde_json::json;
 
 #[tokio::test]
 async fn json_has_the_types_of_proto3() {
@@ -275,12 +139,6 @@ async fn what_is_no_picture_fails_for_itself_alone() {
 }
 
 #[tokio::test]
-async fn a_photo_above_the_limit_fails_in_batch_create() {
-    let world = World::with(Settings { max_photo_bytes: 100, ..Settings::default() }).await;
-    assert_eq!(world.create("big.jpg", jpeg(1)).await["status"]["code"], 3);
-}
-
-#[tokio::test]
 async fn a_client_sees_only_what_it_created() {
     let mut world = World::seeded(3, 1).await;
     let id = world.emulator.world().items()[0].id.clone();
@@ -302,6 +160,7 @@ async fn a_client_sees_only_what_it_created() {
 async fn every_method_asks_for_its_scope() {
     let mut world = World::seeded(1, 1).await;
     let album = world.emulator.world().albums()[0].id.clone();
+    let item = world.emulator.world().items()[0].id.clone();
     let emulated = world.emulator.world().clone();
     let append = "photoslibrary.appendonly";
     let read = "photoslibrary.readonly.appcreateddata";
@@ -309,19 +168,40 @@ async fn every_method_asks_for_its_scope() {
     let methods = [
         ("GET", "/v1/mediaItems".to_owned(), vec![read]),
         ("POST", "/v1/mediaItems:search".to_owned(), vec![read]),
-        ("GET", "/v1/albums".to_owned(), vec![read]),
-        ("POST", "/v1/albums".to_owned(), vec![append]),
+        ("GET", format!("/v1/mediaItems/{item}"), vec![read]),
+        ("GET", format!("/v1/mediaItems:batchGet?mediaItemIds={item}"), vec![read]),
+        ("PATCH", format!("/v1/mediaItems/{item}?updateMask=description"), vec![edit]),
         ("POST", "/v1/mediaItems:batchCreate".to_owned(), vec![append]),
-        ("PATCH", format!("/v1/albums/{album}"), vec![edit]),
+        ("GET", "/v1/albums".to_owned(), vec![read]),
+        ("GET", format!("/v1/albums/{album}"), vec![read]),
+        ("POST", "/v1/albums".to_owned(), vec![append]),
+        ("PATCH", format!("/v1/albums/{album}?updateMask=title"), vec![edit]),
         ("POST", format!("/v1/albums/{album}:batchAddMediaItems"), vec![append, edit]),
+        ("POST", format!("/v1/albums/{album}:batchRemoveMediaItems"), vec![append, edit]),
         ("POST", format!("/v1/albums/{album}:addEnrichment"), vec![append, edit]),
+        // Sharing ended on 2025-03-31: the routes are there, and nothing is enough for them.
+        ("POST", format!("/v1/albums/{album}:share"), vec![]),
+        ("POST", format!("/v1/albums/{album}:unshare"), vec![]),
+        ("GET", "/v1/sharedAlbums".to_owned(), vec![]),
+        ("GET", "/v1/sharedAlbums/token".to_owned(), vec![]),
+        ("POST", "/v1/sharedAlbums:join".to_owned(), vec![]),
+        ("POST", "/v1/sharedAlbums:leave".to_owned(), vec![]),
     ];
+    let removed = ["photoslibrary", "photoslibrary.readonly", "photoslibrary.sharing"];
     for (method, path, enough) in methods {
-        for scope in [append, read, edit] {
+        for scope in [append, read, edit].into_iter().chain(removed) {
             world.token = emulated.access_token(crate::support::CLIENT, &[scope]);
             let response = world.request(method.parse().unwrap(), &path).send().await.unwrap();
-            let refused = response.status() == 403;
-            assert_eq!(!refused, enough.contains(&scope), "{method} {path} with {scope}");
+            let (status, body) = crate::support::read(response).await;
+            let what = format!("{method} {path} with {scope}: {status} {body}");
+            assert_eq!(status != 403, enough.contains(&scope), "{what}");
+            if status == 403 {
+                assert_eq!(message(&body), "Request had insufficient authentication scopes.", "{what}");
+                assert_eq!(body["error"]["status"], "PERMISSION_DENIED", "{what}");
+            } else {
+                // Some of the requests are empty, and refused for that; no route is missing.
+                assert!([200, 400].contains(&status.as_u16()), "{what}");
+            }
         }
     }
 }
@@ -353,17 +233,6 @@ async fn albums_are_changed_whole_or_not_at_all() {
     let text = json!({"newEnrichmentItem": {"textEnrichment": {"text": "hi"}}, "albumPosition": {"position": "FIRST_IN_ALBUM"}});
     let (_, body) = world.post(&format!("/v1/albums/{id}:addEnrichment"), text).await;
     assert!(body["enrichmentItem"]["id"].is_string());
-}
-
-#[tokio::test]
-async fn an_album_holds_so_many_items_and_no_more() {
-    let world = World::with(Settings { max_album_items: 2, ..Settings::default() }).await;
-    world.emulator.world().seed(&Seed { items: 3, albums: 0, ..Seed::default() });
-    let ids: Vec<String> = world.emulator.world().items().into_iter().map(|item| item.id).collect();
-    let (_, album) = world.post("/v1/albums", json!({"album": {"title": "One"}})).await;
-    let path = format!("/v1/albums/{}:batchAddMediaItems", album["id"].as_str().unwrap());
-    assert_eq!(world.post(&path, json!({"mediaItemIds": ids})).await.0, 400);
-    assert_eq!(world.post(&path, json!({"mediaItemIds": ids[..2]})).await.0, 200);
 }
 
 #[tokio::test]

@@ -5,5 +5,7 @@
 mod bytes;
 mod faults;
 mod library;
+mod limits;
 mod oauth;
+mod settings;
 mod support;

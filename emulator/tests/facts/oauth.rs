@@ -141,6 +141,32 @@ async fn the_token_endpoint_refuses_as_google_does() {
 }
 
 #[tokio::test]
+async fn a_secret_is_asked_for_unless_that_is_switched_off() {
+    let world = World::with(Settings { require_client_secret: false, ..Settings::default() }).await;
+    let living = world.emulator.world().refresh_token(CLIENT, &[]);
+    let without = &refresh(&living)[..3];
+    assert_eq!(token(&world, without).await.0, 200);
+    // A wrong one is still wrong.
+    world.emulator.world().update_settings(|settings| {
+        settings.clients.insert(CLIENT.to_owned(), "secret".to_owned());
+    });
+    assert_eq!(token(&world, without).await.0, 200);
+    let (status, body) = token(&world, &refresh(&living)).await;
+    assert_eq!((status.as_u16(), &body["error"]), (401, &json!("invalid_client")));
+}
+
+#[tokio::test]
+async fn a_refresh_brings_a_new_refresh_token_where_that_is_set() {
+    let world = World::with(Settings { rotate_refresh_tokens: true, ..Settings::default() }).await;
+    let first = world.emulator.world().refresh_token(CLIENT, &[]);
+    let (status, body) = token(&world, &refresh(&first)).await;
+    let second = body["refresh_token"].as_str().unwrap();
+    assert_eq!(status, 200);
+    assert_ne!(second, first);
+    assert_eq!(token(&world, &refresh(second)).await.0, 200);
+}
+
+#[tokio::test]
 async fn an_access_token_dies_after_an_hour_and_a_refresh_token_after_its_days() {
     let mut world =
         World::with(Settings { refresh_token_seconds: Some(7 * 24 * 3600), ..Settings::default() }).await;
