@@ -17,7 +17,7 @@ use crate::{
     args::Demo,
     commands::run::{tell, watch},
     exit::{Exit, Failure},
-    output::{Output, say, to_json},
+    output::{Output, say, say_aside, to_json},
 };
 
 const CLIENT_ID: &str = "100000000001-demo.apps.googleusercontent.com";
@@ -193,6 +193,10 @@ fn object(value: Value) -> Map<String, Value> {
 /// Real pictures to send out, unless they are there.
 fn draw_pictures(folder: &Path, count: u32) -> Result<(), Failure> {
     fs::create_dir_all(folder).map_err(|error| cannot("make", folder, &error))?;
+    let missing = (1..=count).filter(|number| !folder.join(picture_name(*number)).exists()).count();
+    if missing > 100 {
+        say_aside(&format!("drawing {missing} pictures to send out …"));
+    }
     for number in 1..=count {
         let path = folder.join(picture_name(number));
         if path.exists() {

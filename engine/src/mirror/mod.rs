@@ -1,7 +1,9 @@
 //! A mirror: the tree of files that a backup plan keeps.
 //!
-//! It carries a marker file with the plan's id, without which nothing is written (I11: an unmounted disk). Bytes go to a
+//! It carries a [`marker`] with the plan's id, without which nothing is written. Bytes go to a
 //! temporary file beside the marker, are checked, hashed and flushed there, and are then renamed into their place (I1).
+
+mod marker;
 
 use std::{
     collections::BTreeSet,
@@ -15,33 +17,18 @@ use std::{
 use charon_provider::{Body, Class, Error, Fidelity, Reason};
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use tokio::io::AsyncWriteExt;
 
-use crate::{
-    ids::{PlanId, Sha256},
-    sniff,
-};
+use crate::{ids::Sha256, sniff};
+pub(crate) use marker::mirror_above;
 
 /// Charon's own folder within a mirror.
 pub(crate) const OWN_FOLDER: &str = ".charon";
-const MARKER: &str = "mirror.json";
 const INCOMING: &str = "incoming";
 const SET_ASIDE: &str = "set-aside";
 /// File systems keep modification times to two seconds (FAT) or better.
 const COARSEST_TIME: Duration = Duration::from_secs(2);
-
-/// What file managers and NAS systems leave in a folder that is otherwise empty.
-const IGNORED_WHEN_EMPTY: [&str; 5] =
-    ["lost+found", "@eaDir", "#recycle", "System Volume Information", "$RECYCLE.BIN"];
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Marker {
-    /// Says to a person what the file is for.
-    about: String,
-    plan: PlanId,
-}
 
 /// The open mirror of a plan.
 #[derive(Debug)]
@@ -70,88 +57,8 @@ impl Drop for Received {
 }
 
 impl Mirror {
-    /// Makes a mirror of an empty folder, or of one that does not exist yet, by putting the plan's marker there.
-    ///
-    /// # Errors
-    /// What is in the way, and what to do about it.
-    pub(crate) fn initialise(root: &Path, plan: PlanId) -> Result<(), String> {
-        let shown = root.display();
-        let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-                format!("the destination {shown} is not a folder; choose another one")
-            }
-            io::ErrorKind::PermissionDenied => format!(
-                "the destination {shown} cannot be used ({error}); let the user that runs charon write there, or choose \
-                 another folder"
-            ),
-            _ => format!("the destination {shown} cannot be used ({error}); choose another folder"),
-        };
-        fs::create_dir_all(root).map_err(failed)?;
-        match read_marker(root)? {
-            Some(marker) if marker.plan == plan => return Ok(()),
-            Some(_) => {
-                return Err(format!(
-                    "the destination {shown} is the mirror of another plan; choose another folder (two plans over one \
-                     mirror would get in each other's way)"
-                ));
-            }
-            None => {}
-        }
-        for entry in fs::read_dir(root).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            let name = name.to_string_lossy();
-            if !name.starts_with('.') && !IGNORED_WHEN_EMPTY.contains(&&*name) {
-                return Err(format!(
-                    "the destination {shown} is not empty (it holds {name}); choose an empty folder, or one that does \
-                     not exist yet"
-                ));
-            }
-        }
-        let about = "This folder is the mirror of a Charon backup plan. Without this file Charon writes nothing here.";
-        let marker = Marker { about: about.into(), plan };
-        let text = serde_json::to_vec_pretty(&marker).map_err(|error| error.to_string())?;
-        let own = root.join(OWN_FOLDER);
-        fs::create_dir_all(own.join(INCOMING)).map_err(failed)?;
-        let beside = own.join("mirror.json.new");
-        fs::write(&beside, text)
-            .and_then(|()| File::open(&beside)?.sync_all())
-            .and_then(|()| fs::rename(&beside, own.join(MARKER)))
-            .and_then(|()| sync_folder(&own))
-            .and_then(|()| sync_folder(root))
-            .and_then(|()| root.parent().map_or(Ok(()), sync_folder))
-            .map_err(failed)
-    }
-
-    /// Opens the mirror of a plan, and clears what an earlier run left half done.
-    ///
-    /// # Errors
-    /// What was seen instead of the plan's marker (I11), and what to do about it.
-    pub(crate) fn open(root: &Path, plan: PlanId) -> Result<Self, String> {
-        let shown = root.display();
-        match read_marker(root)? {
-            Some(marker) if marker.plan == plan => {}
-            Some(_) => {
-                return Err(format!(
-                    "the destination {shown} carries the marker of another plan: is another disk mounted there? Nothing \
-                     was written"
-                ));
-            }
-            None => {
-                return Err(format!(
-                    "the destination {shown} does not carry this plan's marker ({OWN_FOLDER}/{MARKER}): is the disk \
-                     mounted? Nothing was written"
-                ));
-            }
-        }
-        let incoming = root.join(OWN_FOLDER).join(INCOMING);
-        let cleared = match fs::remove_dir_all(&incoming) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        };
-        cleared.and_then(|()| fs::create_dir_all(&incoming)).map_err(|error| {
-            format!("the destination {shown} cannot be written to ({error}); {}", cure(&error))
-        })?;
-        Ok(Self { root: root.to_owned(), next_temporary: AtomicU64::new(0) })
+    fn at(root: &Path) -> Self {
+        Self { root: root.to_owned(), next_temporary: AtomicU64::new(0) }
     }
 
     /// Whether there is anything at this path, which is below the destination.
@@ -304,11 +211,6 @@ impl Mirror {
     }
 }
 
-/// The mirror that holds this path, if one does: the nearest folder upwards that carries a marker.
-pub(crate) fn mirror_above(path: &Path) -> Option<&Path> {
-    path.ancestors().find(|folder| folder.join(OWN_FOLDER).join(MARKER).is_file())
-}
-
 /// Whether a file has just these bytes.
 fn has_bytes(target: &Path, metadata: &Metadata, received: &Received) -> io::Result<bool> {
     if metadata.len() != received.size {
@@ -322,19 +224,6 @@ fn has_bytes(target: &Path, metadata: &Metadata, received: &Received) -> io::Res
             0 => return Ok(Sha256(hasher.finalize().into()) == received.sha256),
             count => hasher.update(&buffer[..count]),
         }
-    }
-}
-
-fn read_marker(root: &Path) -> Result<Option<Marker>, String> {
-    let path = root.join(OWN_FOLDER).join(MARKER);
-    match fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
-            format!("the marker {} cannot be read ({error}); nothing was written", path.display())
-        }),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(error) => Err(format!("the marker {} cannot be read: {error}", path.display())),
     }
 }
 
@@ -410,31 +299,6 @@ mod tests {
     }
 
     const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0";
-
-    #[test]
-    fn a_destination_without_its_marker_is_refused() {
-        // I11
-        let folder = tempfile::tempdir().expect("a folder");
-        let refusal = Mirror::open(folder.path(), plan()).expect_err("no marker");
-        assert!(refusal.contains("mounted"), "{refusal}");
-    }
-
-    #[test]
-    fn a_destination_of_another_plan_is_refused() {
-        // I11
-        let folder = tempfile::tempdir().expect("a folder");
-        Mirror::initialise(folder.path(), plan()).expect("an empty folder");
-        assert!(Mirror::initialise(folder.path(), plan()).is_err());
-        assert!(Mirror::open(folder.path(), plan()).is_err());
-    }
-
-    #[test]
-    fn a_folder_with_something_in_it_is_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("thesis.odt"), "years of work").expect("a file");
-        let refusal = Mirror::initialise(folder.path(), plan()).expect_err("not empty");
-        assert!(refusal.contains("thesis.odt"), "{refusal}");
-    }
 
     #[tokio::test]
     async fn bytes_are_placed_with_the_capture_time() {
