@@ -9,6 +9,7 @@
 
 mod backup;
 pub mod clock;
+mod durable;
 mod engine;
 mod error;
 mod host;

@@ -17,7 +17,7 @@ use chacha20poly1305::{
 };
 use zeroize::Zeroizing;
 
-use crate::{clock::Entropy, error::Error};
+use crate::{clock::Entropy, durable::sync_folder, error::Error};
 
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
@@ -128,16 +128,6 @@ fn make_key_file(path: &Path, key: &[u8], entropy: &dyn Entropy) -> io::Result<(
     // Linked or not, this name is of no more use; one that cannot be removed harms nobody.
     drop(fs::remove_file(&beside));
     linked.and_then(|()| path.parent().map_or(Ok(()), sync_folder))
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    fs::File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(unix)]

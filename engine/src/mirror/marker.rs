@@ -9,8 +9,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{INCOMING, Mirror, OWN_FOLDER, cure, sync_folder};
-use crate::ids::PlanId;
+use super::{INCOMING, Mirror, OWN_FOLDER, cure};
+use crate::{durable::sync_folder, ids::PlanId};
 
 const MARKER: &str = "mirror.json";
 

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use sha2::Digest;
 use tokio::io::AsyncWriteExt;
 
-use crate::{ids::Sha256, sniff};
+use crate::{durable::sync_folder, ids::Sha256, sniff};
 pub(crate) use marker::mirror_above;
 
 /// Charon's own folder within a mirror.
@@ -225,23 +225,6 @@ fn has_bytes(target: &Path, metadata: &Metadata, received: &Received) -> io::Res
             count => hasher.update(&buffer[..count]),
         }
     }
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
-        // Some network file systems do not know how to flush a folder.
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
-            Ok(())
-        }
-        other => other,
-    }
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    // Elsewhere a folder cannot be opened to be flushed; the file system keeps renames in order.
-    Ok(())
 }
 
 fn no_room(doing: &str, path: &Path, error: &io::Error) -> Error {
