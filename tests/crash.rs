@@ -300,7 +300,9 @@ async fn a_commit_that_took_effect_and_was_not_recorded_makes_no_duplicates_wher
     let settings = Settings { single_use_upload_tokens: true, ..slow() };
     let place = a_commit_that_nobody_recorded_is_not_done_twice(settings).await;
     let uploads = place.count("uploads");
-    assert!(uploads <= 120 + UNDER_WAY, "{uploads} uploads of 70 files, of which 50 had to be sent again");
+    // The bytes of the lost commit, and at most those that share a refused batch with them: finding out which tokens still work
+    // would cost more commits than it saves.
+    assert!(uploads <= 70 + 50 + 20 + UNDER_WAY, "{uploads} uploads of 70 files");
 }
 
 /// Waits until the emulator has seen this much, presses Ctrl-C, and gives what the program said at its end.
