@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, Entropy},
     error::Error,
     ids::StorageId,
     lane::Lane,
@@ -23,6 +23,7 @@ pub(crate) struct StorageHost {
     pub(crate) store: Store,
     pub(crate) vault: Vault,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) lane: Arc<Lane>,
 }
 
@@ -56,8 +57,16 @@ impl Host for StorageHost {
         Ok(Err(Conflict { secrets: newer, revision: Revision(row.secrets_revision) }))
     }
 
+    async fn account(&self, _id: &str) -> Result<(), charon_provider::Error> {
+        Ok(())
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        self.entropy.fill(buffer);
     }
 }
 

@@ -34,7 +34,9 @@ mod vault;
 pub use engine::{Engine, Settings};
 pub use error::Error;
 pub use ids::{PlanId, RunId, StorageId};
-pub use plan::{BackupConfig, PlanConfig, UploadConfig};
+pub use plan::{
+    AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, PlanConfig, SelectionConfig, UploadConfig,
+};
 pub use plans::PlanView;
 pub use registry::Registry;
 pub use run::{Counts, Outcome, Progress, RunState, Stop, Summary, Trouble};

@@ -15,6 +15,70 @@ pub struct BackupConfig {
     pub storage: String,
     /// The folder of the mirror: empty, or not there yet, when the plan is made.
     pub destination: PathBuf,
+    /// Which photos and videos come home; what is not said is as the storage has it.
+    #[serde(default)]
+    pub selection: SelectionConfig,
+    /// A listing may stop where everything is known already, as long as one that went to the end is no older than this. 0
+    /// means that every listing goes to the end.
+    #[serde(default = "a_day")]
+    #[schemars(range(max = 8760), extend("x-unit" = "hours", "x-advanced" = true))]
+    pub full_listing_hours: u32,
+}
+
+/// Which photos and videos a backup plan wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SelectionConfig {
+    /// Leave out what was taken before this year.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1826, max = 2100))]
+    pub start_year: Option<i16>,
+    /// Whether archived photos and videos are wanted too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub include_archived: Option<bool>,
+    /// `photo` or `video`, to have only these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<MediaKind>,
+    /// Whether only favourites are wanted. Cannot be joined with albums: Google tells one or the other.
+    pub favourites: bool,
+    /// `every` for what is in any album, or the titles or ids of albums; without it the whole library.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub albums: Option<AlbumsConfig>,
+}
+
+/// Photos or videos.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum MediaKind {
+    /// Photos alone.
+    Photo,
+    /// Videos alone.
+    Video,
+}
+
+/// Which albums a backup plan wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum AlbumsConfig {
+    /// What is in any album.
+    Every(Every),
+    /// What is in one of these: titles, or ids as `storage albums` lists them.
+    These(Vec<String>),
+}
+
+/// The word `every`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Every {
+    /// All albums.
+    Every,
+}
+
+fn a_day() -> u32 {
+    24
 }
 
 /// A plan that sends folders out.
@@ -30,6 +94,29 @@ pub struct UploadConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub album: Option<String>,
+    /// Whether new photos go behind all others in the album, or before them.
+    #[serde(default)]
+    pub album_position: AlbumPosition,
+    /// Whether descriptions are taken from sidecar files beside the photos: `name.jpg.json` as Google Takeout writes them,
+    /// or `name.jpg.xmp` or `name.xmp`.
+    #[serde(default = "yes")]
+    pub descriptions: bool,
+}
+
+/// Where in the album new photos go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum AlbumPosition {
+    /// Behind all others.
+    #[default]
+    Last,
+    /// Before all others.
+    First,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What a plan does.

@@ -172,7 +172,8 @@ impl Engine {
 
     fn host(&self, storage: StorageId, lane: Arc<Lane>) -> Arc<dyn Host> {
         let (store, vault, clock) = (self.store.clone(), self.vault.clone(), Arc::clone(&self.clock));
-        Arc::new(StorageHost { storage, store, vault, clock, lane })
+        let entropy = Arc::clone(&self.entropy);
+        Arc::new(StorageHost { storage, store, vault, clock, entropy, lane })
     }
 
     fn view(&self, row: &StorageRow) -> Result<StorageView, Error> {

@@ -142,6 +142,6 @@ impl Finding {
     }
 
     fn into_check(self, stage: &'static str, took: Duration) -> Check {
-        Check { stage, verdict: self.verdict, took, found: self.found, cure: self.cure }
+        Check { stage, verdict: self.verdict, took, found: self.found, cure: self.cure, link: None }
     }
 }

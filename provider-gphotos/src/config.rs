@@ -89,8 +89,8 @@ struct Fields {
     #[serde(default)]
     #[schemars(
         title = "Read sizes",
-        description = "Ask for the size of every item, at the cost of one request each. This version does not do it \
-                       yet: leave it off.",
+        description = "Ask for the size of every item before it is fetched, at the cost of one more request for bytes \
+                       each. Progress is then told in bytes, and a copy of another size is noticed.",
         extend("x-group" = "Backup", "x-order" = 7, "x-advanced" = true)
     )]
     read_size: bool,
@@ -98,8 +98,8 @@ struct Fields {
     #[serde(default)]
     #[schemars(
         title = "Full-resolution proxy",
-        description = "The URL of a gphotosdl proxy, which gives the originals instead of Google's re-encoded copies. \
-                       This version does not use it yet: leave it blank.",
+        description = "The URL of a gphotosdl proxy, such as http://localhost:8282, which gives the originals instead \
+                       of Google's re-encoded copies. What it cannot give comes from Google.",
         extend("x-group" = "Backup", "x-order" = 8, "x-advanced" = true)
     )]
     proxy: String,
@@ -208,6 +208,10 @@ pub(crate) struct Settings {
     pub(crate) read_only: bool,
     /// What a backup wants where its plan does not say otherwise.
     pub(crate) selection: Selection,
+    /// Whether the size of each item is asked for before it is fetched.
+    pub(crate) read_size: bool,
+    /// Where originals come from, if there is such a place. No token is ever sent there.
+    pub(crate) proxy: Option<Url>,
     /// How uploads are committed.
     pub(crate) batch: BatchPolicy,
 }
@@ -274,18 +278,17 @@ impl Fields {
         let token_url = endpoint("token_url", &self.token_url, TOKEN_URL);
         let api_url = endpoint("api_url", &self.api_url, API_URL);
 
-        if !self.proxy.trim().is_empty() {
-            let reason = match Url::parse(self.proxy.trim()) {
-                Ok(url) if matches!(url.scheme(), "http" | "https") => {
-                    "is not used by this version yet: leave it blank; photos come as the copies that the API gives"
+        let proxy = match self.proxy.trim() {
+            "" => None,
+            text => match Url::parse(text) {
+                Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
+                _ => {
+                    let reason = "is not a URL; expected one such as http://localhost:8282";
+                    mistakes.push(Mistake::in_field("proxy", reason));
+                    None
                 }
-                _ => "is not a URL; expected one such as http://localhost:8282",
-            };
-            mistakes.push(Mistake::in_field("proxy", reason));
-        }
-        if self.read_size {
-            mistakes.push(Mistake::in_field("read_size", "is not done by this version yet: leave it off"));
-        }
+            },
+        };
         let client_id = self.client_id.trim();
         if client_id.is_empty() {
             mistakes.push(Mistake::in_field("client_id", "must not be blank"));
@@ -308,7 +311,10 @@ impl Fields {
                     selection: Selection {
                         start_year: Some(self.start_year),
                         include_archived: self.include_archived,
+                        ..Selection::default()
                     },
+                    read_size: self.read_size,
+                    proxy,
                     batch: self.batch_mode.policy(usize::from(self.batch_size), idle),
                 })
             }
@@ -320,11 +326,12 @@ impl Fields {
 impl BatchMode {
     fn policy(self, size: usize, idle: Duration) -> BatchPolicy {
         let size = if size == 0 { LARGEST_BATCH } else { size.min(LARGEST_BATCH) };
+        let commit_timeout = Duration::from_mins(10);
         let or = |default: u64| if idle.is_zero() { Duration::from_secs(default) } else { idle };
         match self {
-            Self::Sync => BatchPolicy { size, staged: 2 * size, idle: or(1) },
-            Self::Async => BatchPolicy { size, staged: 500, idle: or(10) },
-            Self::Off => BatchPolicy { size: 1, staged: 1, idle: Duration::ZERO },
+            Self::Sync => BatchPolicy { size, staged: 2 * size, idle: or(1), commit_timeout },
+            Self::Async => BatchPolicy { size, staged: 500, idle: or(10), commit_timeout },
+            Self::Off => BatchPolicy { size: 1, staged: 16, idle: Duration::ZERO, commit_timeout },
         }
     }
 }

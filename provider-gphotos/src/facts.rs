@@ -1,12 +1,15 @@
 //! What Google Photos takes, and what it counts.
 
 use charon_provider::{
-    Capabilities, Facts, Format,
+    Capabilities, Costs, Facts, Format,
     Kind::{self, Photo, Video},
-    Meter, Resets, UploadLimits,
+    Meter, Pace, Resets, UploadLimits,
 };
 
-use crate::config::Settings;
+use crate::{
+    api::{self, API, MEDIA},
+    config::Settings,
+};
 
 /// Library API requests per project and day, uploads and listings included.
 const API_PER_DAY: u32 = 10_000;
@@ -21,6 +24,8 @@ const PHOTO_BYTES: u64 = 200_000_000;
 const VIDEO_BYTES: u64 = 20_000_000_000;
 /// The longest title of an album, in characters.
 pub(crate) const ALBUM_TITLE_CHARS: usize = 500;
+/// Google takes descriptions of fewer than 1,000 characters.
+const DESCRIPTION_CHARS: usize = 999;
 /// The longest file name that `batchCreate` takes, in characters.
 pub(crate) const FILE_NAME_CHARS: usize = 255;
 
@@ -42,8 +47,18 @@ pub(crate) fn of(settings: &Settings) -> Facts {
             photo_bytes: PHOTO_BYTES,
             video_bytes: VIDEO_BYTES,
             album_title_chars: ALBUM_TITLE_CHARS,
+            description_chars: DESCRIPTION_CHARS,
         },
         selection: settings.selection.clone(),
+        costs: Costs {
+            page: vec![API],
+            page_items: api::LARGEST_ITEM_PAGE,
+            fetch: vec![MEDIA],
+            send: vec![API],
+            commit: vec![API],
+        },
+        pace: Pace::default(),
+        read_size: settings.read_size,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use charon_provider::{Config, Description, Host, Provider, Storage};
+use charon_provider::{Authorization, Config, Description, Host, Provider, Storage};
 use charon_schema::{Mistake, Mistakes};
+use url::Url;
 
 use crate::{
     config::{self, Settings},
@@ -64,5 +65,14 @@ impl Provider for GPhotos {
             })?;
         }
         Ok(Arc::new(GPhotosStorage::new(settings, config.secrets, config.revision, clients, host)))
+    }
+
+    fn authorize(
+        &self,
+        _config: Config,
+        _redirect: &Url,
+        _host: Arc<dyn Host>,
+    ) -> Result<Box<dyn Authorization>, Mistakes> {
+        Err(Mistake { pointer: String::new(), reason: "consent cannot be asked for yet".into() }.into())
     }
 }

@@ -1,7 +1,9 @@
 //! The way photos go out: sending bytes, and making items of them.
 
 use async_trait::async_trait;
-use charon_provider::{AlbumId, Class, Content, Error, Reason, RemoteItem, Sink, Staged, UploadToken};
+use charon_provider::{
+    Class, Content, Error, KeepSession, Placement, Reason, RemoteItem, Session, Sink, Staged, UploadToken,
+};
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 
@@ -18,7 +20,12 @@ const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(23);
 
 #[async_trait]
 impl Sink for GPhotosStorage {
-    async fn send(&self, content: &Content) -> Result<UploadToken, Error> {
+    async fn send(
+        &self,
+        content: &Content,
+        _session: Option<&Session>,
+        _keep: &dyn KeepSession,
+    ) -> Result<UploadToken, Error> {
         if content.length == 0 {
             return Err(Error::new(Class::Item, "send the bytes of a file", "the file is empty"));
         }
@@ -30,14 +37,15 @@ impl Sink for GPhotosStorage {
 
     async fn commit(
         &self,
-        album: Option<&AlbumId>,
+        album: Option<&Placement>,
         staged: &[Staged],
     ) -> Result<Vec<Result<RemoteItem, Error>>, Error> {
         if staged.is_empty() {
             return Ok(Vec::new());
         }
         let items: Vec<_> = staged.iter().map(|one| (short_name(&one.file_name), &one.token.token)).collect();
-        let results = self.api.create_items(album.map(|album| album.0.as_str()), &items).await?;
+        let results =
+            self.api.create_items(album.map(|placement| placement.album.0.as_str()), &items).await?;
         let tokens: Vec<&str> = staged.iter().map(|one| one.token.token.expose_secret()).collect();
         let now = self.api.host().now();
         let outcome = |(result, token): (Option<ItemResult>, &str)| {

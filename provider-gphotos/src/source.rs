@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use charon_provider::{
     Address, Body, Class, Cursor, Error, Existence, Kind, Page, Part, Readiness, RemoteId, RemoteItem,
-    Selection, Source,
+    ResumePoint, Selection, Source,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -74,8 +74,12 @@ impl Source for GPhotosStorage {
             .collect())
     }
 
-    async fn open(&self, item: &RemoteItem, part: Part) -> Result<Body, Error> {
-        let Part::Whole = part;
+    async fn measure(&self, _item: &RemoteItem) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
+
+    async fn open(&self, item: &RemoteItem, part: Part, _from: Option<&ResumePoint>) -> Result<Body, Error> {
+        let Part::Whole = part else { return Err(api::stale("not yet")) };
         let address =
             item.address.as_ref().ok_or_else(|| api::stale("Google did not say where the bytes are"))?;
         if address.valid_until <= self.api.host().now() {
@@ -103,18 +107,12 @@ fn existence(status: &Status) -> Existence {
 }
 
 /// The item in the contract's words; `None` for one without an id, which nobody could ask for again.
-///
-/// An item whose capture time is missing or unreadable is taken for one of this moment. It has to be taken for
-/// something, and of a date in the past a plan's `start_year` could make an item that is never backed up.
 pub(crate) fn remote_item(item: MediaItem, now: Timestamp) -> Option<RemoteItem> {
     if item.id.is_empty() {
         tracing::warn!("Google listed an item without an id; it is passed over");
         return None;
     }
-    let taken_at = item.media_metadata.creation_time.parse().unwrap_or_else(|_| {
-        tracing::warn!(item = %item.id, "Google gave an item without a readable capture time; taking the present one");
-        now
-    });
+    let taken_at = item.media_metadata.creation_time.parse().ok();
     let mime_type = item.mime_type.to_ascii_lowercase();
     let video = item.media_metadata.video;
     let is_video = mime_type.starts_with("video/") || (video.is_some() && !mime_type.starts_with("image/"));
@@ -136,6 +134,8 @@ pub(crate) fn remote_item(item: MediaItem, now: Timestamp) -> Option<RemoteItem>
         taken_at,
         width: pixels(item.media_metadata.width),
         height: pixels(item.media_metadata.height),
+        size: None,
+        has_clip: false,
         readiness,
         address,
     })

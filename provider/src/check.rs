@@ -30,6 +30,8 @@ pub struct Check {
     pub found: String,
     /// What a person can do about it.
     pub cure: Option<String>,
+    /// A page where they can do it, or read more.
+    pub link: Option<String>,
 }
 
 fn milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

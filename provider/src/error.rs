@@ -35,6 +35,14 @@ pub enum Reason {
     UploadToken,
     /// What came is not what was asked for (a page of text instead of a photo).
     WrongContent,
+    /// The listing cannot be followed any further from its cursor: it has to be begun anew.
+    ListingExpired,
+    /// The upload session is gone: the bytes have to be sent from the beginning, in a session of their own.
+    SessionLost,
+    /// The item has no such part.
+    NoSuchPart,
+    /// The same bytes are in the same commit already: to be committed again, alone.
+    AlreadyExists,
     /// It cannot be known whether the request took effect: the answer was lost.
     Unanswered,
     /// Nothing more than the class says.

@@ -1,10 +1,10 @@
 //! What a storage declares: capabilities, limits, meters. The engine and the user interface obey it.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use serde::Serialize;
 
-use crate::{Kind, Selection};
+use crate::{Cost, Kind, Selection};
 
 /// Everything a storage declares of itself.
 #[derive(Clone, Debug)]
@@ -22,6 +22,46 @@ pub struct Facts {
     pub limits: UploadLimits,
     /// What its configuration selects, where a plan does not say otherwise.
     pub selection: Selection,
+    /// What one step of a run costs, for estimates and for what has to be held in reserve.
+    pub costs: Costs,
+    /// How fast it may be asked.
+    pub pace: Pace,
+    /// Whether the size of every item that is fetched is to be [measured](crate::Source::measure) first.
+    pub read_size: bool,
+}
+
+/// What one step of a run costs, each as the meters that count it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Costs {
+    /// One page of a listing.
+    pub page: Vec<Cost>,
+    /// The most items that a page has.
+    pub page_items: usize,
+    /// The bytes of one item, with its measuring if sizes are read.
+    pub fetch: Vec<Cost>,
+    /// Sending one file.
+    pub send: Vec<Cost>,
+    /// One commit.
+    pub commit: Vec<Cost>,
+}
+
+/// How fast a storage may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Requests per minute, all together; `None` for as many as it takes.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// The most transfers at a time. It is a ceiling: who is told to slow down uses fewer.
+    pub connections: usize,
+    /// Bytes per second that go up, all together; `None` for no limit.
+    pub up: Option<NonZeroU32>,
+    /// Bytes per second that come down, all together; `None` for no limit.
+    pub down: Option<NonZeroU32>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { requests_per_minute: None, connections: 16, up: None, down: None }
+    }
 }
 
 /// What a storage can do.
@@ -67,6 +107,8 @@ pub struct BatchPolicy {
     pub staged: usize,
     /// A batch that is not full is committed when nothing has joined it for this long while more is still on its way.
     pub idle: Duration,
+    /// How long one commit may take; after that its answer is taken for lost.
+    pub commit_timeout: Duration,
 }
 
 /// What a storage takes, so that nothing is sent that would be refused.
@@ -80,6 +122,8 @@ pub struct UploadLimits {
     pub video_bytes: u64,
     /// The longest title of an album, in characters.
     pub album_title_chars: usize,
+    /// The longest description of an item, in characters; 0 if it takes none.
+    pub description_chars: usize,
 }
 
 /// One format that a storage takes.

@@ -36,6 +36,16 @@ pub trait Host: Send + Sync + fmt::Debug {
     /// could not be stored.
     async fn save_secrets(&self, seen: Revision, new: Secrets) -> Result<Result<Revision, Conflict>, Error>;
 
+    /// Tells whose account the storage speaks for, by an id that stays, whenever that is learnt.
+    ///
+    /// # Errors
+    /// Class [`Auth`](crate::Class::Auth) when the storage has been another account's until now: nothing may be done with
+    /// this one (I11).
+    async fn account(&self, id: &str) -> Result<(), Error>;
+
     /// The present moment, by the engine's clock.
     fn now(&self) -> Timestamp;
+
+    /// Fills a buffer with random bytes that nobody can guess, by the engine's randomness.
+    fn random(&self, buffer: &mut [u8]);
 }

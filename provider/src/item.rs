@@ -72,12 +72,16 @@ pub struct RemoteItem {
     pub mime_type: String,
     /// Photo or video.
     pub kind: Kind,
-    /// When it was taken, as far as the storage knows.
-    pub taken_at: Timestamp,
+    /// When it was taken, if the storage knows.
+    pub taken_at: Option<Timestamp>,
     /// Pixels.
     pub width: Option<u32>,
     /// Pixels.
     pub height: Option<u32>,
+    /// Bytes, if the storage said so.
+    pub size: Option<u64>,
+    /// Whether there is, or may well be, a short clip beside the still: [`Part::Clip`](crate::Part::Clip).
+    pub has_clip: bool,
     /// Whether its bytes can be had.
     pub readiness: Readiness,
     /// Where its bytes are; `None` where the storage did not say.

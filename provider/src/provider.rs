@@ -2,9 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
+use async_trait::async_trait;
 use charon_schema::{ConfigSchema, Mistakes};
+use secrecy::SecretString;
+use url::Url;
 
-use crate::{Config, Host, Storage};
+use crate::{Config, Error, Host, Storage};
 
 /// What a provider says of itself before anything is configured.
 #[derive(Debug)]
@@ -31,4 +34,41 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Every mistake in the configuration that the schema cannot express (a token that cannot be read, an endpoint
     /// that is no URL), with the path to the field.
     fn open(&self, config: Config, host: Arc<dyn Host>) -> Result<Arc<dyn Storage>, Mistakes>;
+
+    /// Begins to ask a person for consent in the browser. The configuration need not have what a consent gives (a token).
+    /// `redirect` is where the browser is sent afterwards. Sends no request.
+    ///
+    /// # Errors
+    /// Every mistake in the configuration that stands in the way.
+    fn authorize(
+        &self,
+        config: Config,
+        redirect: &Url,
+        host: Arc<dyn Host>,
+    ) -> Result<Box<dyn Authorization>, Mistakes>;
+}
+
+/// A consent that is being asked for.
+#[async_trait]
+pub trait Authorization: Send + Sync {
+    /// The page where a person gives it.
+    fn url(&self) -> &Url;
+
+    /// Turns what came back into a secret of the configuration. `answer` is the URL that the browser was sent to, whole
+    /// or from its `?` on.
+    ///
+    /// # Errors
+    /// When it was refused, is of another asking, or gives fewer rights than are needed.
+    async fn redeem(&self, answer: &str) -> Result<Consent, Error>;
+}
+
+/// What a consent gave.
+#[derive(Debug)]
+pub struct Consent {
+    /// The field of the configuration that it belongs into.
+    pub field: &'static str,
+    /// Its value.
+    pub value: SecretString,
+    /// The account, as people know it (an e-mail address), if that was told.
+    pub account: Option<String>,
 }

@@ -6,25 +6,48 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use jiff::tz::TimeZone;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Fidelity, RemoteId, RemoteItem};
+use crate::{AlbumId, Error, Fidelity, Kind, RemoteId, RemoteItem};
 
 /// Which remote items are wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
     /// The first year wanted (UTC); items taken before it are left out, and counted.
     pub start_year: Option<i16>,
     /// Whether archived items are wanted too.
     pub include_archived: bool,
+    /// Photos or videos alone; `None` for both.
+    pub kind: Option<Kind>,
+    /// Whether only favourites are wanted.
+    pub favourites: bool,
+    /// Which albums are wanted.
+    pub albums: AlbumChoice,
+}
+
+/// Which albums are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlbumChoice {
+    /// The whole library, in albums or not.
+    #[default]
+    Library,
+    /// What is in any album.
+    Every,
+    /// What is in one of these.
+    These(Vec<AlbumId>),
 }
 
 impl Selection {
     /// Why an item that was listed is not wanted, if it is not.
     pub fn leaves_out(&self, item: &RemoteItem) -> Option<&'static str> {
-        let year = item.taken_at.to_zoned(TimeZone::UTC).year();
+        if self.kind.is_some_and(|kind| kind != item.kind) {
+            return Some(match item.kind {
+                Kind::Photo => "a photo, and the selection is of videos",
+                Kind::Video => "a video, and the selection is of photos",
+            });
+        }
+        let year = item.taken_at?.to_zoned(TimeZone::UTC).year();
         self.start_year.is_some_and(|first| year < first).then_some("before start_year")
     }
 }
@@ -58,12 +81,29 @@ pub enum Existence {
 pub enum Part {
     /// The photo or the video itself.
     Whole,
+    /// The short clip beside the still of a motion photo.
+    Clip,
+}
+
+/// Where the bytes of an item broke off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResumePoint {
+    /// How many there are already.
+    pub offset: u64,
+    /// What [`Body::validator`] said of them: other bytes must not be put behind these.
+    pub validator: String,
 }
 
 /// The bytes of an item, on their way.
 pub struct Body {
-    /// How many there will be, if the storage said so.
+    /// Where they begin: at the [`ResumePoint`], or at 0 when the storage sends them all again.
+    pub offset: u64,
+    /// How many the item has, counted from 0, if the storage said so.
     pub length: Option<u64>,
+    /// What tells these bytes from others of the same item (an entity tag); without it they cannot be resumed.
+    pub validator: Option<String>,
+    /// Whether they may be a ZIP archive with the still and the clip of a live photo, whatever the item's name says.
+    pub may_be_bundle: bool,
     /// How true they are to the original.
     pub fidelity: Fidelity,
     /// The bytes. An error ends them.
@@ -73,6 +113,7 @@ pub struct Body {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body")
+            .field("offset", &self.offset)
             .field("length", &self.length)
             .field("fidelity", &self.fidelity)
             .finish_non_exhaustive()
@@ -82,7 +123,11 @@ impl fmt::Debug for Body {
 /// The way photos come home. Each call is one attempt; whether to try again is for the engine to decide.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// One page of what is wanted, from the beginning or from a cursor.
+    /// One page of what is wanted, from the beginning or from a cursor. The newest come first, as far as the storage has an
+    /// order.
+    ///
+    /// # Errors
+    /// [`Reason::ListingExpired`](crate::Reason::ListingExpired) when the cursor is no longer accepted.
     async fn list(&self, wanted: &Selection, from: Option<&Cursor>) -> Result<Page, Error>;
 
     /// The most ids that one [`confirm`](Source::confirm) takes.
@@ -95,5 +140,12 @@ pub trait Source: Send + Sync {
     ///
     /// # Errors
     /// [`Reason::StaleAddress`](crate::Reason::StaleAddress) when the item's address has expired, or it has none.
-    async fn open(&self, item: &RemoteItem, part: Part) -> Result<Body, Error>;
+    /// [`Reason::NoSuchPart`](crate::Reason::NoSuchPart) when the item has no such part after all.
+    async fn open(&self, item: &RemoteItem, part: Part, from: Option<&ResumePoint>) -> Result<Body, Error>;
+
+    /// How many bytes an item has, without fetching them; `None` if the storage does not say.
+    ///
+    /// # Errors
+    /// As for [`open`](Source::open).
+    async fn measure(&self, item: &RemoteItem) -> Result<Option<u64>, Error>;
 }

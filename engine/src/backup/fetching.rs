@@ -122,7 +122,7 @@ fn concerning_the_item(error: Error) -> Error {
 }
 
 async fn receive_once(backup: &Backup, source: &dyn Source, item: &RemoteItem) -> Result<Received, Error> {
-    let body = source.open(item, Part::Whole).await?;
+    let body = source.open(item, Part::Whole, None).await?;
     backup.mirror.receive(body, &item.file_name).await
 }
 
@@ -141,7 +141,8 @@ async fn place(
         fidelity: received.fidelity,
         record,
     };
-    let (mirror, path, taken_at) = (Arc::clone(&backup.mirror), wanted.path.clone(), item.taken_at);
+    let (mirror, path, taken_at) =
+        (Arc::clone(&backup.mirror), wanted.path.clone(), item.taken_at.unwrap_or(ctx.clock.now()));
     let path = tokio::task::spawn_blocking(move || mirror.place(received, &path, taken_at).map(|()| path))
         .await
         .map_err(|error| Error::new(Class::Destination, "store an item", error.to_string()))??;

@@ -197,7 +197,8 @@ async fn assign_paths(
         .iter()
         .map(|item| match known.get(&item.id).and_then(|known| known.copy.as_ref()) {
             Some(_) => Vec::new(),
-            None => naming::candidates(&item.file_name, item.taken_at, &item.id.0).collect(),
+            None => naming::candidates(&item.file_name, item.taken_at.unwrap_or(ctx.clock.now()), &item.id.0)
+                .collect(),
         })
         .collect();
     let keys: Vec<String> = candidates.iter().flatten().map(|path| naming::path_key(path)).collect();

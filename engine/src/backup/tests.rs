@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use charon_provider::{
-    Albums, BatchPolicy, Body, Capabilities, Check, Class, Cursor, Error as StorageError, Existence, Facts,
-    Kind, Page, Part, Readiness, RemoteId, RemoteItem, Selection, Sink, Source, Storage, UploadLimits,
+    Albums, BatchPolicy, Body, Capabilities, Check, Class, Costs, Cursor, Error as StorageError, Existence,
+    Facts, Kind, Pace, Page, Part, Readiness, RemoteId, RemoteItem, ResumePoint, Selection, Sink, Source,
+    Storage, UploadLimits,
 };
 use futures::{StreamExt, stream::BoxStream};
 use serde_json::Map;
@@ -34,9 +35,11 @@ impl Source for ManyPages {
             file_name: "a.jpg".into(),
             mime_type: "image/jpeg".into(),
             kind: Kind::Photo,
-            taken_at: jiff::Timestamp::UNIX_EPOCH,
+            taken_at: Some(jiff::Timestamp::UNIX_EPOCH),
             width: None,
             height: None,
+            size: None,
+            has_clip: false,
             readiness: Readiness::Ready,
             address: None,
         };
@@ -51,7 +54,11 @@ impl Source for ManyPages {
         Ok(ids.iter().map(|_| Existence::NotFound).collect())
     }
 
-    async fn open(&self, _: &RemoteItem, _: Part) -> Result<Body, StorageError> {
+    async fn measure(&self, _: &RemoteItem) -> Result<Option<u64>, StorageError> {
+        Ok(None)
+    }
+
+    async fn open(&self, _: &RemoteItem, _: Part, _: Option<&ResumePoint>) -> Result<Body, StorageError> {
         Err(StorageError::new(Class::Item, "open an item", "there is none"))
     }
 }
@@ -118,9 +125,12 @@ async fn place() -> Place {
         identity: "test".into(),
         capabilities: Capabilities { list: true, download: true, upload: false, albums: false },
         meters: Vec::new(),
-        batch: BatchPolicy { size: 1, staged: 1, idle: Duration::ZERO },
+        batch: BatchPolicy { size: 1, staged: 1, idle: Duration::ZERO, commit_timeout: Duration::ZERO },
         limits: UploadLimits::default(),
         selection: Selection::default(),
+        costs: Costs::default(),
+        pace: Pace::default(),
+        read_size: false,
     };
     let (progress_in, progress) = watch::channel(Progress::default());
     let lane = Arc::new(Lane::new(clock.clone()));

@@ -278,7 +278,14 @@ mod tests {
 
     fn body(chunks: &[&'static [u8]], length: u64) -> Body {
         let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk))).collect();
-        Body { length: Some(length), fidelity: Fidelity::ApiCopy, bytes: stream::iter(chunks).boxed() }
+        Body {
+            offset: 0,
+            length: Some(length),
+            validator: None,
+            may_be_bundle: false,
+            fidelity: Fidelity::ApiCopy,
+            bytes: stream::iter(chunks).boxed(),
+        }
     }
 
     const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0";

@@ -37,7 +37,7 @@ pub(crate) struct Assigned<'a> {
     pub(crate) remote_id: &'a RemoteId,
     pub(crate) file_name: &'a str,
     pub(crate) mime_type: &'a str,
-    pub(crate) taken_at: Timestamp,
+    pub(crate) taken_at: Option<Timestamp>,
     /// Null for an item that is new to the ledger.
     pub(crate) asset_id: Option<i64>,
     /// The path and its key, for an item that has none yet.
@@ -66,7 +66,7 @@ impl Store {
             "SELECT remotes.remote_id, remotes.asset_id, remotes.listed_by, copies.path, copies.sha256
              FROM json_each(?) AS wanted
              CROSS JOIN remotes ON remotes.storage_id = ? AND remotes.remote_id = wanted.value
-             LEFT JOIN copies ON copies.plan_id = ? AND copies.asset_id = remotes.asset_id",
+             LEFT JOIN copies ON copies.plan_id = ? AND copies.asset_id = remotes.asset_id AND copies.part = 'whole'",
         )
         .bind(json!(ids).to_string())
         .bind(storage.to_string())
@@ -161,8 +161,8 @@ impl Store {
             })
             .collect();
         sqlx::query(
-            "INSERT INTO copies (plan_id, asset_id, remote_id, path, path_key)
-             SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?2)",
+            "INSERT INTO copies (plan_id, asset_id, part, remote_id, path, path_key)
+             SELECT ?1, value ->> 0, 'whole', value ->> 1, value ->> 2, value ->> 3 FROM json_each(?2)",
         )
         .bind(plan.to_string())
         .bind(json!(copies).to_string())
@@ -187,9 +187,9 @@ impl Store {
             .collect();
         let mut tx = self.begin().await.doing(DOING)?;
         sqlx::query(
-            "INSERT INTO contents (asset_id, sha256, size, fidelity)
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)
-             WHERE true ON CONFLICT (asset_id, sha256) DO NOTHING",
+            "INSERT INTO contents (asset_id, part, sha256, size, fidelity)
+             SELECT value ->> 0, 'whole', value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)
+             WHERE true ON CONFLICT (asset_id, part, sha256) DO NOTHING",
         )
         .bind(json!(rows).to_string())
         .execute(&mut *tx)
@@ -198,7 +198,7 @@ impl Store {
         for item in stored_items {
             // One by one: joined with a list, SQLite would walk through all copies of the plan for every batch.
             sqlx::query(
-                "UPDATE copies SET sha256 = ?, size = ?, stored_at = ? WHERE plan_id = ? AND asset_id = ?",
+                "UPDATE copies SET sha256 = ?, size = ?, stored_at = ? WHERE plan_id = ? AND asset_id = ? AND part = 'whole'",
             )
             .bind(item.sha256.to_string())
             .bind(stored(item.size))

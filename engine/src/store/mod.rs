@@ -117,14 +117,14 @@ async fn refuse_old_sqlite(pool: &SqlitePool) -> Result<(), String> {
 }
 
 async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), String> {
-    let first = sqlx::migrate::Migration::new(
-        1,
-        "first rooms".into(),
-        sqlx::migrate::MigrationType::Simple,
-        sqlx::SqlStr::from_static(include_str!("../../migrations/0001_first_rooms.sql")),
-        false,
-    );
-    let migrator = Migrator::with_migrations(vec![first]);
+    let migration = |version, name: &'static str, sql: &'static str| {
+        let (kind, sql) = (sqlx::migrate::MigrationType::Simple, sqlx::SqlStr::from_static(sql));
+        sqlx::migrate::Migration::new(version, name.into(), kind, sql, false)
+    };
+    let migrator = Migrator::with_migrations(vec![
+        migration(1, "first rooms", include_str!("../../migrations/0001_first_rooms.sql")),
+        migration(2, "trust", include_str!("../../migrations/0002_trust.sql")),
+    ]);
     let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
     let present = present_version(pool).await;
     if present > 0 && present < newest {

@@ -48,7 +48,7 @@ pub(crate) struct Committed {
     pub(crate) remote_id: RemoteId,
     pub(crate) file_name: String,
     pub(crate) mime_type: String,
-    pub(crate) taken_at: Timestamp,
+    pub(crate) taken_at: Option<Timestamp>,
     pub(crate) record: ItemRecord,
 }
 
@@ -103,7 +103,7 @@ impl Store {
             "SELECT wanted.value AS sha256, remotes.remote_id, staged.token, staged.valid_until,
                     album_items.remote_id IS NOT NULL AS in_album
              FROM json_each(?) AS wanted
-             LEFT JOIN contents ON contents.sha256 = wanted.value
+             LEFT JOIN contents ON contents.sha256 = wanted.value AND contents.part = 'whole'
              LEFT JOIN remotes ON remotes.asset_id = contents.asset_id AND remotes.storage_id = ?2
              LEFT JOIN album_items ON album_items.storage_id = ?2 AND album_items.album_id = ?3
                    AND album_items.remote_id = remotes.remote_id
@@ -199,11 +199,13 @@ impl Store {
 
     /// The album that Charon uses for a title.
     pub(crate) async fn album(&self, storage: StorageId, title: &str) -> Result<Option<AlbumId>, Error> {
-        let row = sqlx::query("SELECT album_id FROM albums WHERE storage_id = ? AND title = ?")
-            .bind(storage.to_string())
-            .bind(title)
-            .fetch_optional(&self.writer)
-            .await;
+        let row = sqlx::query(
+            "SELECT album_id FROM albums WHERE storage_id = ? AND title = ? AND album_id IS NOT NULL",
+        )
+        .bind(storage.to_string())
+        .bind(title)
+        .fetch_optional(&self.writer)
+        .await;
         row.and_then(|row| row.map(|row| row.try_get(0).map(AlbumId)).transpose()).doing("look up an album")
     }
 
@@ -298,7 +300,7 @@ async fn record_committed_item(
     // other storages hold (in one storage an asset is one item); otherwise the asset is new.
     let row = sqlx::query(
         "SELECT COALESCE((SELECT asset_id FROM remotes WHERE storage_id = ? AND remote_id = ?),
-                         (SELECT asset_id FROM contents WHERE sha256 = ? AND NOT EXISTS (
+                         (SELECT asset_id FROM contents WHERE sha256 = ? AND part = 'whole' AND NOT EXISTS (
                               SELECT 1 FROM remotes WHERE remotes.asset_id = contents.asset_id AND storage_id = ?1) LIMIT 1)),
                 (SELECT COALESCE(MAX(id), 0) + 1 FROM assets)",
     )
@@ -323,14 +325,14 @@ async fn record_committed_item(
     .bind(asset)
     .bind(&item.file_name)
     .bind(&item.mime_type)
-    .bind(item.taken_at.to_string())
+    .bind(item.taken_at.map(|at| at.to_string()))
     .bind(item.record.at.to_string())
     .execute(&mut **tx)
     .await?;
     let fidelity = serde_json::to_value(Fidelity::Original).map_err(decode_error)?;
     sqlx::query(
-        "INSERT INTO contents (asset_id, sha256, size, fidelity) VALUES (?, ?, ?, ?)
-         ON CONFLICT (asset_id, sha256) DO UPDATE SET fidelity = excluded.fidelity",
+        "INSERT INTO contents (asset_id, part, sha256, size, fidelity) VALUES (?, 'whole', ?, ?, ?)
+         ON CONFLICT (asset_id, part, sha256) DO UPDATE SET fidelity = excluded.fidelity",
     )
     .bind(asset)
     .bind(&sha256)

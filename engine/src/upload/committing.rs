@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use charon_provider::{AlbumId, Class, Error as StorageError, Reason, RemoteItem, Sink, Staged};
+use charon_provider::{
+    AlbumId, Class, Error as StorageError, Placement, Position, Reason, RemoteItem, Sink, Staged,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Hashed, Upload, albums, coming::Coming};
@@ -145,8 +147,9 @@ async fn commit_part(
     answer_was_lost: &AtomicBool,
 ) -> Option<Result<Vec<Result<RemoteItem, StorageError>>, StorageError>> {
     let staged: Vec<Staged> = part.iter().map(|one| one.staged.clone()).collect();
+    let album = album.map(|album| Placement { album: album.clone(), position: Position::Last });
     with_retries_and_grace(&upload.ctx, GRACE, || async {
-        let outcome = sink.commit(album, &staged).await;
+        let outcome = sink.commit(album.as_ref(), &staged).await;
         if outcome.as_ref().is_err_and(|error| error.reason == Reason::Unanswered) {
             answer_was_lost.store(true, Ordering::Relaxed);
         }

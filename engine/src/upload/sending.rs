@@ -89,6 +89,16 @@ struct Ended {
     outcome: Option<Result<(), StorageError>>,
 }
 
+/// Sessions are not kept yet.
+struct NotKept;
+
+#[async_trait::async_trait]
+impl charon_provider::KeepSession for NotKept {
+    async fn keep(&self, _session: &charon_provider::Session) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
 /// The files under way.
 struct Sender {
     upload: Arc<Upload>,
@@ -200,7 +210,11 @@ impl OneFile {
             };
             let (reply, answer) = oneshot::channel();
             let to_commit = ToCommit {
-                staged: Staged { file_name: self.file.found.name(), token: staged.clone() },
+                staged: Staged {
+                    file_name: self.file.found.name(),
+                    description: None,
+                    token: staged.clone(),
+                },
                 file: self.file.clone(),
                 reply,
             };
@@ -251,7 +265,7 @@ impl OneFile {
             return Ok(Some(Err(StorageError::new(Class::Config, "send photos", cause))));
         };
         let (content, read) = self.content();
-        let sent = match with_retries(ctx, || sink.send(&content)).await {
+        let sent = match with_retries(ctx, || sink.send(&content, None, &NotKept)).await {
             Some(Ok(token)) => token,
             Some(Err(error)) => return Ok(Some(Err(error))),
             None => return Ok(None),
@@ -271,7 +285,7 @@ impl OneFile {
         let found = &self.file.found;
         let read = Arc::new(std::sync::Mutex::new(None));
         let (path, size, result) = (found.path.clone(), found.size, Arc::clone(&read));
-        let open = move || {
+        let open = move |_from: u64| {
             let (path, result) = (path.clone(), Arc::clone(&result));
             let mut hasher = Some(sha2::Sha256::new());
             let mut left = size;

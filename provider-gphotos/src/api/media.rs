@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The meter of requests for bytes.
-const MEDIA: Cost = Cost("media");
+pub(crate) const MEDIA: Cost = Cost("media");
 const DOING: &str = "fetch the bytes of an item";
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 3;
@@ -78,7 +78,14 @@ impl Media {
             .bytes_stream()
             .map_err(|error| error::unanswered(DOING, Subject::Media, error.into()))
             .boxed();
-        Ok(Body { length, fidelity: Fidelity::ApiCopy, bytes })
+        Ok(Body {
+            offset: 0,
+            length,
+            validator: None,
+            may_be_bundle: false,
+            fidelity: Fidelity::ApiCopy,
+            bytes,
+        })
     }
 }
 

@@ -27,13 +27,13 @@ use crate::{
 pub(crate) use self::{
     albums::{LARGEST_ADDITION, LARGEST_PAGE as LARGEST_ALBUM_PAGE},
     commit::{DOING as COMMITTING, matched},
-    media::{Media, stale},
+    media::{MEDIA, Media, stale},
     media_items::{LARGEST_LOOKUP, LARGEST_PAGE as LARGEST_ITEM_PAGE},
     model::{AlbumResource, Int64, ItemResult, MediaItem, Status, VideoStatus},
 };
 
 /// The meter of every request of the Library API, uploads of bytes included.
-const API: Cost = Cost("api");
+pub(crate) const API: Cost = Cost("api");
 
 /// A client of the Library API for one account.
 #[derive(Debug)]

@@ -76,7 +76,7 @@ fn announced(
     // The second attempt of the same upload begins anew.
     let mut taken: u64 = 0;
     let end = stream::once(std::future::ready(Ok(Bytes::new()))).map_ok(|_| None);
-    (content.open)()
+    (content.open)(0)
         .map_ok(Some)
         .chain(end)
         .map(move |chunk| match chunk {

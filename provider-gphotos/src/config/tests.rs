@@ -40,7 +40,15 @@ fn what_is_not_said_has_googles_and_rclones_defaults() {
     assert_eq!(settings.api_url.as_str(), "https://photoslibrary.googleapis.com/");
     assert_eq!(settings.selection.start_year, Some(2000));
     assert!(!settings.selection.include_archived && !settings.read_only);
-    assert_eq!(settings.batch, BatchPolicy { size: 50, staged: 100, idle: Duration::from_secs(1) });
+    assert_eq!(
+        settings.batch,
+        BatchPolicy {
+            size: 50,
+            staged: 100,
+            idle: Duration::from_secs(1),
+            commit_timeout: Duration::from_mins(10)
+        }
+    );
 }
 
 #[test]
@@ -61,9 +69,7 @@ fn a_mistake_is_told_with_the_path_to_its_field() {
         (json!({"api_url": "photos"}), "/api_url", "is not a URL"),
         (json!({"token_url": "http://example.org/token"}), "/token_url", "plain http can be read"),
         (json!({"auth_url": "mailto:a@b"}), "/auth_url", "https://"),
-        (json!({"proxy": "http://localhost:8282"}), "/proxy", "not used by this version"),
         (json!({"proxy": "localhost"}), "/proxy", "is not a URL"),
-        (json!({"read_size": true}), "/read_size", "not done by this version"),
     ] {
         let found = only_mistake(&extra);
         assert_eq!(found.0, pointer, "{extra}");
@@ -87,9 +93,9 @@ fn a_missing_client_id_and_token_are_both_named() {
 
 #[test]
 fn every_mistake_that_the_schema_cannot_see_is_told_at_once() {
-    let error = read(&json!({"api_url": "x", "token": "hunter2", "read_size": true})).unwrap_err();
+    let error = read(&json!({"api_url": "x", "token": "hunter2", "proxy": "x"})).unwrap_err();
     let pointers: Vec<_> = error.0.iter().map(|mistake| mistake.pointer.as_str()).collect();
-    assert_eq!(pointers, ["/api_url", "/read_size", "/token"]);
+    assert_eq!(pointers, ["/api_url", "/proxy", "/token"]);
 }
 
 #[test]
@@ -98,15 +104,20 @@ fn each_batch_mode_has_its_policy() {
     let seconds = Duration::from_secs;
     assert_eq!(
         policy(json!({"batch_mode": "sync", "batch_size": 10, "batch_timeout": "500ms"})),
-        BatchPolicy { size: 10, staged: 20, idle: Duration::from_millis(500) }
+        BatchPolicy {
+            size: 10,
+            staged: 20,
+            idle: Duration::from_millis(500),
+            commit_timeout: Duration::from_mins(10)
+        }
     );
     assert_eq!(
         policy(json!({"batch_mode": "async"})),
-        BatchPolicy { size: 50, staged: 500, idle: seconds(10) }
+        BatchPolicy { size: 50, staged: 500, idle: seconds(10), commit_timeout: Duration::from_mins(10) }
     );
     assert_eq!(
         policy(json!({"batch_mode": "off", "batch_size": 9, "batch_timeout": "5s"})),
-        BatchPolicy { size: 1, staged: 1, idle: Duration::ZERO }
+        BatchPolicy { size: 1, staged: 16, idle: Duration::ZERO, commit_timeout: Duration::from_mins(10) }
     );
 }
 

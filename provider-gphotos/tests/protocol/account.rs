@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use charon_provider::{Config, Conflict, Cost, Error, Host, Provider as _, Revision, Secrets, Storage};
+use charon_provider::{
+    Config, Conflict, Cost, Error, Host, KeepSession, Provider as _, Revision, Secrets, Session, Storage,
+};
 use charon_provider_gphotos::GPhotos;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -40,6 +42,17 @@ struct Remembered {
     revision: Revision,
     saves: u32,
     full: bool,
+    account: Option<String>,
+}
+
+/// Sessions that nobody keeps.
+pub(crate) struct NotKept;
+
+#[async_trait]
+impl KeepSession for NotKept {
+    async fn keep(&self, _: &Session) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 impl FakeHost {
@@ -101,6 +114,20 @@ impl Host for FakeHost {
         remembered.revision.0 += 1;
         remembered.saves += 1;
         Ok(Ok(remembered.revision))
+    }
+
+    async fn account(&self, id: &str) -> Result<(), Error> {
+        let mut remembered = self.remembered();
+        match remembered.account.replace(id.to_owned()) {
+            Some(before) if before != id => {
+                Err(Error::new(charon_provider::Class::Auth, "go on", "it is another account"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        buffer.fill(7);
     }
 
     fn now(&self) -> Timestamp {

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    account::{FRESH, open},
+    account::{FRESH, NotKept, open},
     upload::{content, staged},
 };
 
@@ -57,7 +57,7 @@ async fn a_commit_that_found_no_server_has_not_taken_effect() {
 #[tokio::test]
 async fn an_upload_or_a_listing_that_breaks_can_simply_be_repeated() {
     let (storage, _) = open(&server_that_says("").await, FRESH, serde_json::json!({}));
-    let sent = storage.sink().unwrap().send(&content("a.jpg", &[b"abc"])).await.unwrap_err();
+    let sent = storage.sink().unwrap().send(&content("a.jpg", &[b"abc"]), None, &NotKept).await.unwrap_err();
     let listed = storage.source().unwrap().list(&Selection::default(), None).await.unwrap_err();
     for error in [sent, listed] {
         assert_eq!((error.class, error.reason), (Class::Transient, Reason::Other), "{error}");
@@ -71,7 +71,7 @@ async fn bytes_that_end_too_early_end_in_an_error() {
             .await;
     let (storage, _) = open(&uri, FRESH, serde_json::json!({}));
     let item = crate::backup::photo(&format!("{uri}/lr/x"));
-    let body = storage.source().unwrap().open(&item, Part::Whole).await.unwrap();
+    let body = storage.source().unwrap().open(&item, Part::Whole, None).await.unwrap();
     assert_eq!(body.length, Some(100));
     let error = body.bytes.try_for_each(|_| async { Ok(()) }).await.unwrap_err();
     assert_eq!(error.class, Class::Transient);

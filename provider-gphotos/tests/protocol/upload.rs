@@ -3,26 +3,30 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use charon_provider::{AlbumId, Class, Content, Reason, RemoteId, Resets, Staged, UploadToken};
+use charon_provider::{
+    AlbumId, Class, Content, Placement, Position, Reason, RemoteId, Resets, Staged, UploadToken,
+};
 use futures::{StreamExt as _, stream};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers};
 
-use crate::account::{Account, FRESH, NOW, assert_tells_no_secret, authorization, json_response, refusal};
+use crate::account::{
+    Account, FRESH, NOW, NotKept, assert_tells_no_secret, authorization, json_response, refusal,
+};
 
 pub(crate) fn content(name: &str, chunks: &'static [&'static [u8]]) -> Content {
     Content {
         file_name: name.into(),
         mime_type: Some("image/jpeg"),
         length: chunks.iter().map(|chunk| chunk.len() as u64).sum(),
-        open: Arc::new(move || stream::iter(chunks).map(|chunk| Ok(Bytes::from_static(chunk))).boxed()),
+        open: Arc::new(move |_| stream::iter(chunks).map(|chunk| Ok(Bytes::from_static(chunk))).boxed()),
     }
 }
 
 pub(crate) fn staged(name: &str, token: &str) -> Staged {
     let token = UploadToken { token: token.into(), valid_until: NOW.parse().expect("a moment") };
-    Staged { file_name: name.into(), token }
+    Staged { file_name: name.into(), description: None, token }
 }
 
 #[tokio::test]
@@ -31,8 +35,13 @@ async fn bytes_are_sent_raw_with_their_length_their_name_and_their_kind() {
     account
         .answer("POST", "/v1/uploads", ResponseTemplate::new(200).set_body_string("upload-token-1\n"))
         .await;
-    let token =
-        account.storage.sink().unwrap().send(&content("Grüße.jpg", &[b"ab", b"", b"cde"])).await.unwrap();
+    let token = account
+        .storage
+        .sink()
+        .unwrap()
+        .send(&content("Grüße.jpg", &[b"ab", b"", b"cde"]), None, &NotKept)
+        .await
+        .unwrap();
     assert_eq!(token.token.expose_secret(), "upload-token-1");
     assert_eq!(token.valid_until.to_string(), "2026-11-22T07:00:00Z");
     let request = &account.requests("/v1/uploads").await[0];
@@ -64,7 +73,7 @@ async fn bytes_are_sent_again_from_the_beginning_when_the_token_is_renewed() {
     let unknown =
         json_response(401, json!({"code": 16, "message": "Authentication session is not defined."}));
     account.answer("POST", "/v1/uploads", unknown).await;
-    account.storage.sink().unwrap().send(&content("a.jpg", &[b"abc", b"def"])).await.unwrap();
+    account.storage.sink().unwrap().send(&content("a.jpg", &[b"abc", b"def"]), None, &NotKept).await.unwrap();
     let bodies: Vec<_> =
         account.requests("/v1/uploads").await.into_iter().map(|request| request.body).collect();
     assert_eq!(bodies, [b"abcdef", b"abcdef"]);
@@ -73,7 +82,8 @@ async fn bytes_are_sent_again_from_the_beginning_when_the_token_is_renewed() {
 #[tokio::test]
 async fn a_file_that_is_empty_costs_no_request() {
     let account = Account::new(FRESH).await;
-    let error = account.storage.sink().unwrap().send(&content("a.jpg", &[])).await.unwrap_err();
+    let error =
+        account.storage.sink().unwrap().send(&content("a.jpg", &[]), None, &NotKept).await.unwrap_err();
     assert_eq!(error.class, Class::Item);
     assert!(account.host.permits().is_empty());
 }
@@ -85,14 +95,14 @@ async fn a_file_that_changes_or_fails_while_it_is_sent_is_the_files_own_trouble(
     let grown = Content { length: 3, ..content("a.jpg", &[b"abcdef"]) };
     let shrunk = Content { length: 9, ..content("a.jpg", &[b"abcdef"]) };
     let failing = Content {
-        open: Arc::new(|| {
+        open: Arc::new(|_| {
             stream::iter([Ok(Bytes::from_static(b"abc")), Err(std::io::Error::other("stale file handle"))])
                 .boxed()
         }),
         ..shrunk.clone()
     };
     for (content, words) in [(grown, "grew"), (shrunk, "shrank"), (failing, "stale file handle")] {
-        let error = account.storage.sink().unwrap().send(&content).await.unwrap_err();
+        let error = account.storage.sink().unwrap().send(&content, None, &NotKept).await.unwrap_err();
         assert_eq!(error.class, Class::Item, "{error}");
         assert!(error.cause.contains(words), "{error}");
     }
@@ -103,7 +113,13 @@ async fn an_answer_that_is_no_upload_token_is_not_taken_for_one() {
     for body in ["", "<html>Sign in</html>", "two words"] {
         let account = Account::new(FRESH).await;
         account.answer("POST", "/v1/uploads", ResponseTemplate::new(200).set_body_string(body)).await;
-        let error = account.storage.sink().unwrap().send(&content("a.jpg", &[b"x"])).await.unwrap_err();
+        let error = account
+            .storage
+            .sink()
+            .unwrap()
+            .send(&content("a.jpg", &[b"x"]), None, &NotKept)
+            .await
+            .unwrap_err();
         assert_eq!(error.class, Class::Transient, "{body}");
     }
 }
@@ -116,7 +132,10 @@ async fn a_commit_names_its_files_and_its_album() {
     account.answer("POST", "/v1/mediaItems:batchCreate", json_response(200, answer)).await;
     let sink = account.storage.sink().unwrap();
     let album = AlbumId("album-1".into());
-    let made = sink.commit(Some(&album), &[staged("Grüße.jpg", "t1")]).await.unwrap();
+    let made = sink
+        .commit(Some(&Placement { album, position: Position::Last }), &[staged("Grüße.jpg", "t1")])
+        .await
+        .unwrap();
     assert_eq!(made[0].as_ref().unwrap().id.0, "m1");
     sink.commit(None, &[staged("a.jpg", "t1")]).await.unwrap();
     let bodies: Vec<Value> =
