@@ -35,6 +35,9 @@ struct Expire {
 struct NewToken {
     #[serde(default)]
     client_id: Option<String>,
+    /// The address of another account than the one in the settings.
+    #[serde(default)]
+    account_email: Option<String>,
     #[serde(default)]
     scopes: Vec<String>,
 }
@@ -129,8 +132,9 @@ fn route(call: &Call, method: &Method, path: &str, body: &[u8]) -> Result<Respon
             let wanted: NewToken = parse(body)?;
             let client_id = wanted.client_id.unwrap_or_else(|| world.settings().default_client_id);
             let scopes: Vec<&str> = wanted.scopes.iter().map(String::as_str).collect();
-            let blob: Value =
-                serde_json::from_str(&world.token_blob(&client_id, &scopes)).unwrap_or_default();
+            let account = wanted.account_email.unwrap_or_else(|| world.settings().account_email);
+            let blob = world.token_blob_of(&account, &client_id, &scopes);
+            let blob: Value = serde_json::from_str(&blob).unwrap_or_default();
             show(&blob)
         }
         _ => refuse(StatusCode::NOT_FOUND, HELP),

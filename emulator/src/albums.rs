@@ -46,7 +46,7 @@ pub(crate) fn create(
 ) -> Result<Value, ApiError> {
     let params = Params::of_body(body, &[], &["album"])?;
     let album = params.message("album", &FIELDS)?.unwrap_or_default();
-    let number = state.add_album(&caller.client_id, title(&album)?, now);
+    let number = state.add_album(&caller.owner, title(&album)?, now);
     Ok(resource::album(call, state, now, number, caller))
 }
 
@@ -97,14 +97,14 @@ fn batch(
     ids: &[String],
 ) -> Result<(usize, Vec<usize>), ApiError> {
     let album = find_album(state, now, caller, id).ok_or_else(ApiError::not_found)?;
-    if state.albums[album].client_id != caller.client_id {
+    if state.albums[album].owner != caller.owner {
         return Err(ApiError::invalid("No permission to add media items to this album."));
     }
     let items = ids
         .iter()
         .map(|id| {
             find(state, now, caller, id)
-                .filter(|number| state.items[*number].client_id == caller.client_id)
+                .filter(|number| state.items[*number].owner == caller.owner)
                 .ok_or_else(|| ApiError::invalid("Request contains an invalid media item id."))
         })
         .collect::<Result<_, _>>()?;

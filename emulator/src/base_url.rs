@@ -51,7 +51,7 @@ pub(crate) fn resolve(state: &State, now: Timestamp, token: &str) -> Result<usiz
     let minted = Timestamp::from_millisecond(i64::try_from(minted).unwrap_or(0)).unwrap_or(Timestamp::MIN);
     let age = now.duration_since(minted).as_secs();
     let life = i64::try_from(state.settings.base_url_seconds).unwrap_or(i64::MAX);
-    let revoked = state.revoked_clients.get(&state.items[number].client_id);
+    let revoked = state.revoked.get(&state.items[number].owner);
     if age >= life || generation < state.base_url_generation || revoked.is_some_and(|at| minted <= *at) {
         return Err(Dead::Expired);
     }

@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 
 use crate::{
+    account::Owner,
     error::{ApiError, Code},
     fault::{Action, Limit},
     operation::{OLD_READ, Operation, REMOVED_SCOPES},
@@ -64,14 +65,14 @@ pub(crate) struct Call {
 /// Whose library a call sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
-    pub(crate) client_id: String,
+    pub(crate) owner: Owner,
     /// An old token that sees the whole library (legacy scopes).
     pub(crate) sees_all: bool,
 }
 
 impl Caller {
-    pub(crate) fn sees(&self, client_id: &str) -> bool {
-        self.sees_all || self.client_id == client_id
+    pub(crate) fn sees(&self, owner: &Owner) -> bool {
+        self.owner == *owner || self.sees_all && self.owner.account == owner.account
     }
 }
 
@@ -114,8 +115,8 @@ impl Call {
         else {
             return Err(unauthenticated(state));
         };
-        let client_id = access.client_id;
-        let project = project_of(&client_id);
+        let owner = Owner::new(&access.client_id, &access.account);
+        let project = project_of(&owner.client_id);
         for fault in &self.faults {
             match fault {
                 Action::ApiDisabled => return Err(ApiError::api_disabled(project)),
@@ -138,10 +139,10 @@ impl Call {
                 ApiError::scopes(state.settings.scope_error_details)
             });
         }
-        state.quota.spend(&state.settings, now, &client_id, &self.operation)?;
+        state.quota.spend(&state.settings, now, &owner, &self.operation)?;
         let sees_all = legacy
             && access.scopes.iter().any(|scope| scope == OLD_READ || scope.ends_with("auth/photoslibrary"));
-        Ok(Caller { client_id, sees_all })
+        Ok(Caller { owner, sees_all })
     }
 
     /// The refusal that a fault demands before anything happens.
@@ -159,14 +160,16 @@ impl Call {
         })
     }
 
-    /// The client whose token this is, living or not.
-    pub(crate) fn client(&self, state: &State) -> Option<String> {
-        self.bearer().and_then(|token| state.tokens.access.get(token)).map(|access| access.client_id.clone())
+    /// Whose token this is, living or not.
+    pub(crate) fn owner(&self, state: &State) -> Option<Owner> {
+        let access = self.bearer().and_then(|token| state.tokens.access.get(token))?;
+        Some(Owner::new(&access.client_id, &access.account))
     }
 
     /// The project in error texts before the caller is known.
     pub(crate) fn project(&self, state: &State) -> String {
-        let client = self.client(state).unwrap_or_else(|| state.settings.default_client_id.clone());
+        let client = self.owner(state).map(|owner| owner.client_id);
+        let client = client.unwrap_or_else(|| state.settings.default_client_id.clone());
         project_of(&client).to_owned()
     }
 }

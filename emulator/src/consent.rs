@@ -10,9 +10,11 @@ use jiff::SignedDuration;
 use url::Url;
 
 use crate::{
+    account::is_identity,
     call::Call,
     error::answer,
     oauth::{Code, is_scope},
+    world::full,
 };
 
 struct Request {
@@ -102,8 +104,9 @@ pub(crate) fn page(call: &Call) -> Response<Body> {
         Ok(request) => request,
         Err(refused) => return refused.page(),
     };
-    if call.world.lock().settings.auto_approve {
-        return redirect(call, request, true);
+    let settings = call.world.settings();
+    if settings.auto_approve || settings.auto_deny {
+        return redirect(call, request, !settings.auto_deny);
     }
     let mut hidden = String::new();
     for (name, value) in &fields {
@@ -120,11 +123,12 @@ pub(crate) fn page(call: &Call) -> Response<Body> {
          <style>body{{font:16px/1.5 sans-serif;max-width:34em;margin:3em auto;padding:0 1em}}\
          button{{font:inherit;padding:.5em 1.5em;margin-right:1em}}</style></head><body>\
          <h1>{} wants access to an emulated Google account</h1>\
-         <p>This is the emulator, not Google. The account is pat@example.com. It asks for:</p><ul>{scopes}</ul>\
+         <p>This is the emulator, not Google. The account is {}. It asks for:</p><ul>{scopes}</ul>\
          <form method=\"post\" action=\"/o/oauth2/approve\">{hidden}\
          <button name=\"decision\" value=\"allow\">Allow</button>\
          <button name=\"decision\" value=\"deny\">Cancel</button></form></body></html>",
         escape(&request.client_id),
+        escape(&settings.account_email),
     );
     answer(StatusCode::OK, "text/html; charset=utf-8", page)
 }
@@ -141,8 +145,15 @@ pub(crate) fn decide(call: &Call, body: &[u8]) -> Response<Body> {
     }
 }
 
-fn redirect(call: &Call, request: Request, allowed: bool) -> Response<Body> {
+fn redirect(call: &Call, mut request: Request, allowed: bool) -> Response<Body> {
     let now = call.world.now();
+    if let Some(granted) = call.world.settings().granted_scopes {
+        let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
+        let ticked = if granted.is_empty() { Vec::new() } else { full(&granted) };
+        request.scopes.retain(|scope| is_identity(scope) || ticked.contains(scope));
+    }
+    // With no box ticked there is nothing to consent to.
+    let allowed = allowed && !request.scopes.is_empty();
     let mut target = request.redirect_uri.clone();
     if let Some(state) = &request.state {
         target.query_pairs_mut().append_pair("state", state);
@@ -153,6 +164,7 @@ fn redirect(call: &Call, request: Request, allowed: bool) -> Response<Body> {
         target.query_pairs_mut().append_pair("code", &code).append_pair("scope", &request.scopes.join(" "));
         let code_for = Code {
             client_id: request.client_id,
+            account: state.settings.account(),
             redirect_uri: request.redirect_text,
             scopes: request.scopes,
             challenge: request.challenge,

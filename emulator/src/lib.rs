@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod account;
 mod admin;
 mod albums;
 mod base_url;
@@ -52,6 +53,7 @@ mod uploads;
 pub mod video;
 mod world;
 
+pub use account::Account;
 pub use fault::{Action, Fault, Limit};
 #[cfg(feature = "tls-proxy")]
 pub use proxy::{HOSTS, ProxyError, TlsProxy};

@@ -189,7 +189,7 @@ fn library(page: &Page<'_>, state: &State, caller: &Caller, filters: &Filters, a
     let settled = state.settings.filtered_search_delay_seconds;
     let mut fitting = found.filter(|(_, number)| {
         let item = &state.items[*number];
-        caller.sees(&item.client_id) && filters.pass(item, page.now, settled) && !page.leaves_out(*number)
+        caller.sees(&item.owner) && filters.pass(item, page.now, settled) && !page.leaves_out(*number)
     });
     let given: Vec<(Timestamp, usize)> = fitting.by_ref().take(page.size).copied().collect();
     let more = fitting.next().is_some();
@@ -228,7 +228,7 @@ pub(crate) fn find_album(state: &State, now: Timestamp, caller: &Caller, id: &st
     let album = &state.albums[number];
     let pause = i64::try_from(state.settings.not_found_after_creation_seconds).unwrap_or(i64::MAX);
     let settled = now.duration_since(album.created_at).as_secs() >= pause;
-    (settled && caller.sees(&album.client_id)).then_some(number)
+    (settled && caller.sees(&album.owner)).then_some(number)
 }
 
 pub(crate) fn albums(call: &Call, state: &State, now: Timestamp, caller: &Caller) -> Result<Value, ApiError> {
@@ -242,7 +242,7 @@ pub(crate) fn albums(call: &Call, state: &State, now: Timestamp, caller: &Caller
     let visible: BTreeSet<usize> = (0..state.albums.len())
         .filter(|number| {
             let album = &state.albums[*number];
-            caller.sees(&album.client_id) && (state.settings.list_empty_albums || !album.members.is_empty())
+            caller.sees(&album.owner) && (state.settings.list_empty_albums || !album.members.is_empty())
         })
         .collect();
     if page.repeats() && offset > 0 {

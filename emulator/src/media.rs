@@ -78,9 +78,9 @@ pub(crate) async fn serve(call: &Call, token: &str, parameter: &str) -> Response
             Err(Dead::Expired) => return expired(token, parameter),
             Err(Dead::Missing) => return missing(state.settings.missing_media_is_png),
         };
-        let client_id = state.items[number].client_id.clone();
+        let owner = state.items[number].owner.clone();
         let settings = state.settings.clone();
-        if let Err(refused) = state.quota.spend(&settings, now, &client_id, &call.operation) {
+        if let Err(refused) = state.quota.spend(&settings, now, &owner, &call.operation) {
             return refused.structured(call.alt_json());
         }
         let processing = is_processing(call, &state, now, number);

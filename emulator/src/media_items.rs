@@ -77,7 +77,7 @@ pub(crate) fn batch_create(
         let Some(&number) = state.album_ids.get(album_id) else {
             return Err(ApiError::new(Code::NotFound, "The provided ID does not match any albums."));
         };
-        if state.albums[number].client_id != caller.client_id {
+        if state.albums[number].owner != caller.owner {
             return Err(ApiError::invalid("No permission to add media items to this album."));
         }
         Some(number)
@@ -97,7 +97,7 @@ pub(crate) fn batch_create(
         .iter()
         .map(|new| {
             let upload = state.uploads.tokens.get(&new.token)?;
-            let alive = upload.client_id == caller.client_id
+            let alive = upload.owner == caller.owner
                 && now.duration_since(upload.created_at).as_secs() < life
                 && !(single_use && upload.spent);
             alive.then(|| upload.clone())
@@ -109,7 +109,7 @@ pub(crate) fn batch_create(
     let incoming: u64 = uploads
         .iter()
         .flatten()
-        .filter(|upload| state.same_bytes(&caller.client_id, upload.hash, upload.sniffed.as_ref()).is_none())
+        .filter(|upload| state.same_bytes(&caller.owner, upload.hash, upload.sniffed.as_ref()).is_none())
         .map(|upload| upload.size)
         .sum();
     if state.settings.storage_left_bytes.is_some_and(|left| incoming > left) {
@@ -181,7 +181,7 @@ fn create(
     }
     // From here on the item holds the bytes, not the token.
     let stored = state.uploads.tokens.get_mut(&new.token).and_then(|upload| upload.bytes.take());
-    if let Some(number) = state.same_bytes(&caller.client_id, upload.hash, Some(sniffed)) {
+    if let Some(number) = state.same_bytes(&caller.owner, upload.hash, Some(sniffed)) {
         if let Some(bytes) = stored {
             state.uploads.kept_bytes = state.uploads.kept_bytes.saturating_sub(bytes.len() as u64);
         }
@@ -196,7 +196,7 @@ fn create(
     let filename = if new.file_name.is_empty() { upload.name.clone() } else { new.file_name.clone() };
     Ok(state.add_item(Item {
         id: String::new(),
-        client_id: caller.client_id.clone(),
+        owner: caller.owner.clone(),
         filename,
         description: new.description.clone(),
         mime_type: sniffed.mime_type.to_owned(),
@@ -217,7 +217,7 @@ pub(crate) fn find(state: &State, now: Timestamp, caller: &Caller, id: &str) -> 
     let item = &state.items[number];
     let pause = i64::try_from(state.settings.not_found_after_creation_seconds).unwrap_or(i64::MAX);
     let settled = now.duration_since(item.created_at).as_secs() >= pause;
-    (settled && caller.sees(&item.client_id)).then_some(number)
+    (settled && caller.sees(&item.owner)).then_some(number)
 }
 
 fn unreadable(state: &State) -> ApiError {

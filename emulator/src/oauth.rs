@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    account::{Account, Owner, id_token, is_identity},
     call::Call,
     error::json_response,
     fault::Action,
@@ -28,6 +29,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     pub(crate) client_id: String,
+    pub(crate) account: Account,
     pub(crate) scopes: Vec<String>,
     pub(crate) expires_at: Timestamp,
 }
@@ -35,6 +37,7 @@ pub(crate) struct Access {
 #[derive(Debug, Clone)]
 pub(crate) struct Refresh {
     pub(crate) client_id: String,
+    pub(crate) account: Account,
     pub(crate) scopes: Vec<String>,
     pub(crate) issued_at: Timestamp,
     number: u64,
@@ -44,6 +47,7 @@ pub(crate) struct Refresh {
 #[derive(Debug, Clone)]
 pub(crate) struct Code {
     pub(crate) client_id: String,
+    pub(crate) account: Account,
     pub(crate) redirect_uri: String,
     pub(crate) scopes: Vec<String>,
     /// The PKCE challenge and whether it is a SHA-256.
@@ -65,30 +69,47 @@ impl State {
     pub(crate) fn new_access(
         &mut self,
         client_id: &str,
+        account: &Account,
         scopes: &[String],
         now: Timestamp,
     ) -> (String, Timestamp) {
         let token = self.random.text("ya29.", 218);
         let life = i64::try_from(self.settings.access_token_seconds).unwrap_or(i64::MAX);
         let expires_at = now.checked_add(SignedDuration::from_secs(life)).unwrap_or(Timestamp::MAX);
-        let access = Access { client_id: client_id.to_owned(), scopes: scopes.to_vec(), expires_at };
+        let access = Access {
+            client_id: client_id.to_owned(),
+            account: account.clone(),
+            scopes: scopes.to_vec(),
+            expires_at,
+        };
         self.tokens.access.insert(token.clone(), access);
         (token, expires_at)
     }
 
-    /// A refresh token; the oldest of the client goes when there are too many (100 at Google).
-    pub(crate) fn new_refresh(&mut self, client_id: &str, scopes: &[String], now: Timestamp) -> String {
+    /// A refresh token; the oldest of the client and account goes when there are too many (100 at Google).
+    pub(crate) fn new_refresh(
+        &mut self,
+        client_id: &str,
+        account: &Account,
+        scopes: &[String],
+        now: Timestamp,
+    ) -> String {
         let token = self.random.text("1//0", 103);
         self.tokens.issued += 1;
         let number = self.tokens.issued;
-        let refresh =
-            Refresh { client_id: client_id.to_owned(), scopes: scopes.to_vec(), issued_at: now, number };
+        let refresh = Refresh {
+            client_id: client_id.to_owned(),
+            account: account.clone(),
+            scopes: scopes.to_vec(),
+            issued_at: now,
+            number,
+        };
         self.tokens.refresh.insert(token.clone(), refresh);
         let mut own: Vec<(u64, String)> = self
             .tokens
             .refresh
             .iter()
-            .filter(|(_, refresh)| refresh.client_id == client_id)
+            .filter(|(_, refresh)| refresh.client_id == client_id && refresh.account.sub == account.sub)
             .map(|(token, refresh)| (refresh.number, token.clone()))
             .collect();
         own.sort();
@@ -194,8 +215,9 @@ fn grant(
                     return Err(Refused(StatusCode::BAD_REQUEST, "invalid_grant", "Invalid code verifier."));
                 }
             }
-            let refresh = code.offline.then(|| state.new_refresh(&client_id, &code.scopes, now));
-            Ok(issue(state, &client_id, &code.scopes, refresh, now))
+            let refresh =
+                code.offline.then(|| state.new_refresh(&client_id, &code.account, &code.scopes, now));
+            Ok(issue(state, &client_id, &code.account, &code.scopes, refresh, now))
         }
         "refresh_token" => {
             let token = field("refresh_token");
@@ -214,8 +236,8 @@ fn grant(
             let rotated = state
                 .settings
                 .rotate_refresh_tokens
-                .then(|| state.new_refresh(&client_id, &refresh.scopes, now));
-            Ok(issue(state, &client_id, &refresh.scopes, rotated, now))
+                .then(|| state.new_refresh(&client_id, &refresh.account, &refresh.scopes, now));
+            Ok(issue(state, &client_id, &refresh.account, &refresh.scopes, rotated, now))
         }
         "" => Err(Refused(
             StatusCode::BAD_REQUEST,
@@ -229,38 +251,43 @@ fn grant(
 fn issue(
     state: &mut State,
     client_id: &str,
+    account: &Account,
     scopes: &[String],
     refresh: Option<String>,
     now: Timestamp,
 ) -> Value {
-    let (access, _) = state.new_access(client_id, scopes, now);
+    let (access, _) = state.new_access(client_id, account, scopes, now);
     let mut out = json!({
         "access_token": access,
         "expires_in": state.settings.access_token_seconds.saturating_sub(1),
         "scope": scopes.join(" "),
         "token_type": "Bearer",
     });
+    if let Some(id_token) = id_token(account, client_id, scopes, now) {
+        out["id_token"] = json!(id_token);
+    }
     if let Some(refresh) = refresh {
         out["refresh_token"] = json!(refresh);
     }
     out
 }
 
-/// Kills a token, and with a refresh token everything that the client holds.
+/// Kills a token, and with a refresh token everything that the client holds of the account.
 pub(crate) fn revoke(call: &Call, body: &[u8]) -> Response<Body> {
     let now = call.world.now();
     let fields = form(body);
     let token = fields.get("token").map(String::as_str).or(call.query("token")).unwrap_or("");
     let mut state = call.world.lock();
-    let client = state.tokens.refresh.get(token).map(|refresh| refresh.client_id.clone());
-    let client = client.or_else(|| state.tokens.access.get(token).map(|access| access.client_id.clone()));
-    let Some(client) = client else {
+    let owner = |client_id: &str, account: &Account| Owner::new(client_id, account);
+    let refresh = state.tokens.refresh.get(token).map(|refresh| owner(&refresh.client_id, &refresh.account));
+    let access = state.tokens.access.get(token).map(|access| owner(&access.client_id, &access.account));
+    let Some(gone) = refresh.or(access) else {
         return Refused(StatusCode::BAD_REQUEST, "invalid_token", "Token expired or revoked").answer();
     };
-    state.tokens.refresh.retain(|_, refresh| refresh.client_id != client);
-    state.tokens.access.retain(|_, access| access.client_id != client);
+    state.tokens.refresh.retain(|_, refresh| owner(&refresh.client_id, &refresh.account) != gone);
+    state.tokens.access.retain(|_, access| owner(&access.client_id, &access.account) != gone);
     // "Valid for 60 minutes or until the user revokes the app."
-    state.revoked_clients.insert(client, now);
+    state.revoked.insert(gone, now);
     json_response(StatusCode::OK, &json!({}))
 }
 
@@ -270,23 +297,26 @@ pub(crate) fn userinfo(call: &Call) -> Response<Body> {
     let state = call.world.lock();
     let token = call.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let token = token.or(call.query("access_token")).unwrap_or("");
-    if state.tokens.access.get(token).is_none_or(|access| access.expires_at <= now) {
+    let Some(access) = state.tokens.access.get(token).filter(|access| access.expires_at > now) else {
         return crate::error::ApiError::new(
             crate::error::Code::Unauthenticated,
             "Request is missing required authentication credential.",
         )
         .structured(false);
-    }
+    };
+    let account = &access.account;
+    let given = account.name.split(' ').next().unwrap_or_default();
     json_response(
         StatusCode::OK,
         &json!({
-            "id": "108204268033311374519",
-            "sub": "108204268033311374519",
-            "name": "Pat Emulated",
-            "given_name": "Pat",
+            "id": account.sub,
+            "sub": account.sub,
+            "name": account.name,
+            "given_name": given,
             "family_name": "Emulated",
-            "email": "pat@example.com",
+            "email": account.email,
             "verified_email": true,
+            "email_verified": true,
         }),
     )
 }
@@ -307,6 +337,7 @@ pub(crate) fn openid_configuration(call: &Call) -> Response<Body> {
             "subject_types_supported": ["public"],
             "scopes_supported": ["openid", "email", "profile"],
             "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "id_token_signing_alg_values_supported": ["RS256"],
             "code_challenge_methods_supported": ["plain", "S256"],
             "grant_types_supported": ["authorization_code", "refresh_token"],
         }),
@@ -320,9 +351,7 @@ pub(crate) fn device_code() -> Response<Body> {
 
 /// Whether a scope exists.
 pub(crate) fn is_scope(scope: &str, legacy: bool) -> bool {
-    let userinfo = ["openid", "email", "profile"].contains(&scope)
-        || scope.starts_with("https://www.googleapis.com/auth/userinfo.");
-    userinfo || CURRENT_SCOPES.contains(&scope) || legacy && REMOVED_SCOPES.contains(&scope)
+    is_identity(scope) || CURRENT_SCOPES.contains(&scope) || legacy && REMOVED_SCOPES.contains(&scope)
 }
 
 /// Answers what belongs to OAuth.

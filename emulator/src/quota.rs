@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::{
+    account::Owner,
     error::{ApiError, Code},
     fault::Limit,
     operation::{Family, Operation},
@@ -19,9 +20,9 @@ pub(crate) struct Quota {
     /// Per project: requests and requests for media bytes of the day.
     spent: HashMap<String, (u64, u64)>,
     minute: i64,
-    writes: HashMap<String, u64>,
-    /// Writes under way, per client.
-    pub(crate) under_way: HashMap<String, u64>,
+    writes: HashMap<Owner, u64>,
+    /// Writes under way, per user of a client.
+    pub(crate) under_way: HashMap<Owner, u64>,
     /// Albums that are being written.
     pub(crate) albums: HashMap<String, u64>,
     pub(crate) uploads_under_way: u64,
@@ -44,10 +45,10 @@ impl Quota {
         &mut self,
         settings: &Settings,
         now: Timestamp,
-        client_id: &str,
+        owner: &Owner,
         operation: &Operation,
     ) -> Result<(), ApiError> {
-        let project = project_of(client_id);
+        let project = project_of(&owner.client_id);
         let today = now.to_zoned(california()).date();
         if self.day != Some(today) {
             self.day = Some(today);
@@ -74,7 +75,7 @@ impl Quota {
             self.minute = minute;
             self.writes.clear();
         }
-        let writes = self.writes.entry(client_id.to_owned()).or_default();
+        let writes = self.writes.entry(owner.clone()).or_default();
         if settings.writes_per_minute.is_some_and(|limit| *writes >= limit) {
             let limit = settings.writes_per_minute;
             return Err(too_many(
@@ -86,7 +87,7 @@ impl Quota {
         }
         *writes += 1;
         // This request is among those under way.
-        let under_way = self.under_way.get(client_id).copied().unwrap_or(0);
+        let under_way = self.under_way.get(owner).copied().unwrap_or(0);
         if settings.concurrent_writes.is_some_and(|limit| under_way > limit) {
             return Err(too_many(Limit::ConcurrentWrites, project, None, settings.retry_after_seconds));
         }
@@ -139,7 +140,8 @@ mod tests {
         let settings = Settings { requests_per_day: Some(1), ..Settings::default() };
         let mut quota = Quota::default();
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let mut spend = |now| quota.spend(&settings, at(now), "123-x", &Operation::AlbumsList);
+        let owner = Owner { client_id: "123-x".to_owned(), ..Owner::default() };
+        let mut spend = |now| quota.spend(&settings, at(now), &owner, &Operation::AlbumsList);
         assert!(spend("2026-11-21T07:00:00Z").is_ok());
         let refused = spend("2026-11-21T07:59:59Z").unwrap_err();
         assert_eq!(

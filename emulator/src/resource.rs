@@ -90,7 +90,7 @@ pub(crate) fn album(call: &Call, state: &State, now: Timestamp, number: usize, c
         out.insert("title".into(), json!(album.title));
     }
     out.insert("productUrl".into(), json!(format!("https://photos.google.com/lr/album/{}", album.id)));
-    if album.client_id == caller.client_id {
+    if album.owner == caller.owner {
         out.insert("isWriteable".into(), json!(true));
     }
     let count = album.members.len();

@@ -4,6 +4,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    account::Owner,
     picture::{Location, Picture},
     random::Random,
     state::{Content, Item, State},
@@ -27,7 +28,7 @@ pub struct Seed {
     pub first: Timestamp,
     /// When the newest item was taken.
     pub last: Timestamp,
-    /// The client that owns them; `None` is the settings' default client. `""` is nobody's: visible to no client.
+    /// The client that owns them, for the account in the settings; `None` is the settings' default client. `""` is nobody's: visible to no client.
     pub client_id: Option<String>,
     /// Plain pictures: small drawings padded to this many bytes, made on demand and never held in memory.
     pub plain_bytes: Option<usize>,
@@ -79,6 +80,7 @@ pub struct Seeded {
 impl State {
     pub(crate) fn seed(&mut self, seed: &Seed, now: Timestamp) -> Seeded {
         let client_id = seed.client_id.clone().unwrap_or_else(|| self.settings.default_client_id.clone());
+        let owner = Owner::new(&client_id, &self.settings.account());
         let base = self.settings.seed.wrapping_mul(0x1_0000_0001).wrapping_add(self.seeded);
         let mut random = Random::new(base);
         let from = seed.first.as_second();
@@ -108,14 +110,14 @@ impl State {
             let filename = name.unwrap_or(item.filename);
             // It has been there since it was taken.
             let created_at = taken_at.min(now);
-            let client_id = client_id.clone();
-            item_numbers.push(self.add_item(Item { client_id, filename, created_at, ..item }));
+            let owner = owner.clone();
+            item_numbers.push(self.add_item(Item { owner, filename, created_at, ..item }));
         }
         let albums: Vec<usize> = (0..seed.albums as usize)
             .map(|index| {
                 let title = seed.album_titles.get(index).cloned();
                 let title = title.unwrap_or_else(|| format!("Album {}", index + 1));
-                self.add_album(&client_id, &title, now)
+                self.add_album(&owner, &title, now)
             })
             .collect();
         for (index, &item) in item_numbers.iter().enumerate() {
@@ -137,7 +139,7 @@ impl State {
 fn blank(filename: String, mime_type: &str, taken_at: Timestamp, content: Content) -> Item {
     Item {
         id: String::new(),
-        client_id: String::new(),
+        owner: Owner::default(),
         filename,
         description: String::new(),
         mime_type: mime_type.to_owned(),

@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use crate::{
+    account::Owner,
     admin, albums,
     call::{Call, Origin},
     discovery,
@@ -182,7 +183,7 @@ where
 struct UnderWay {
     world: World,
     upload: bool,
-    write: Option<String>,
+    write: Option<Owner>,
     album: Option<String>,
 }
 
@@ -229,11 +230,11 @@ fn begin(call: &mut Call, name: &'static str) -> (Duration, UnderWay) {
         state.stats.peak_concurrent_uploads = state.stats.peak_concurrent_uploads.max(now);
     }
     if call.operation.is_write() {
-        let client = call.client(state).unwrap_or_default();
-        let count = state.quota.under_way.entry(client.clone()).or_default();
+        let user = call.owner(state).unwrap_or_default();
+        let count = state.quota.under_way.entry(user.clone()).or_default();
         *count += 1;
         state.stats.peak_concurrent_writes = state.stats.peak_concurrent_writes.max(*count);
-        under_way.write = Some(client);
+        under_way.write = Some(user);
         if let Some(album) = call.operation.album() {
             *state.quota.albums.entry(album.to_owned()).or_default() += 1;
             under_way.album = Some(album.to_owned());

@@ -28,8 +28,18 @@ pub struct Settings {
     pub default_client_id: String,
     /// The known OAuth clients and their secrets; empty accepts every pair, each as a client of its own.
     pub clients: BTreeMap<String, String>,
+    /// The address of the Google account that consents. What is seeded and the ready-made tokens are this account's.
+    /// Tokens that were given before keep their account.
+    pub account_email: String,
+    /// The stable id of that account; `None` follows from the address.
+    pub account_sub: Option<String>,
     /// The consent page answers itself with "Allow".
     pub auto_approve: bool,
+    /// The consent page answers itself with "Cancel": `access_denied`. Wins over `auto_approve`.
+    pub auto_deny: bool,
+    /// The scopes whose boxes are ticked on the consent page, also short (`photoslibrary.appendonly`); `None` ticks
+    /// all. The scopes of identity have no box and are always given.
+    pub granted_scopes: Option<Vec<String>>,
     /// Accepts client credentials in HTTP Basic at the token endpoint, not only in the form. `[?]`; off, since Go's
     /// OAuth library says that Google refuses it (it then repeats with the form).
     pub accept_basic_credentials: bool,
@@ -127,7 +137,11 @@ impl Default for Settings {
             latency_ms: 0,
             default_client_id: "844831818923-emulator.apps.googleusercontent.com".to_owned(),
             clients: BTreeMap::new(),
+            account_email: "pat@example.com".to_owned(),
+            account_sub: None,
             auto_approve: false,
+            auto_deny: false,
+            granted_scopes: None,
             accept_basic_credentials: false,
             require_client_secret: true,
             access_token_seconds: 3600,

@@ -10,8 +10,18 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    exif::Exif, fault::ActiveFault, oauth::Tokens, picture::Picture, quota::Quota, random::Random,
-    settings::Settings, sniff::Sniffed, stats::Stats, uploads::Uploads, video::Video,
+    account::{Account, Owner},
+    exif::Exif,
+    fault::ActiveFault,
+    oauth::Tokens,
+    picture::Picture,
+    quota::Quota,
+    random::Random,
+    settings::Settings,
+    sniff::Sniffed,
+    stats::Stats,
+    uploads::Uploads,
+    video::Video,
 };
 
 /// A content's identity.
@@ -42,7 +52,7 @@ impl Content {
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
     pub(crate) id: String,
-    pub(crate) client_id: String,
+    pub(crate) owner: Owner,
     pub(crate) filename: String,
     pub(crate) description: String,
     pub(crate) mime_type: String,
@@ -73,7 +83,7 @@ pub(crate) enum Entry {
 #[derive(Debug, Clone)]
 pub(crate) struct Album {
     pub(crate) id: String,
-    pub(crate) client_id: String,
+    pub(crate) owner: Owner,
     pub(crate) title: String,
     pub(crate) created_at: Timestamp,
     pub(crate) cover: Option<usize>,
@@ -100,9 +110,9 @@ pub(crate) struct State {
     pub(crate) item_ids: HashMap<String, usize>,
     /// Items by the time they were taken.
     pub(crate) timeline: BTreeSet<(Timestamp, usize)>,
-    by_content: HashMap<(String, Hash), usize>,
+    by_content: HashMap<(Owner, Hash), usize>,
     /// Seeded items whose hash nobody has asked for, by what their file says about itself.
-    by_looks: HashMap<(String, String), Vec<usize>>,
+    by_looks: HashMap<(Owner, String), Vec<usize>>,
     pub(crate) albums: Vec<Album>,
     pub(crate) album_ids: HashMap<String, usize>,
     pub(crate) uploads: Uploads,
@@ -113,8 +123,8 @@ pub(crate) struct State {
     pub(crate) quota: Quota,
     /// Base URLs of an earlier generation are dead.
     pub(crate) base_url_generation: u32,
-    /// Base URLs of these clients' items that were minted until then are dead.
-    pub(crate) revoked_clients: BTreeMap<String, Timestamp>,
+    /// Base URLs of these owners' items that were minted until then are dead.
+    pub(crate) revoked: BTreeMap<Owner, Timestamp>,
     pub(crate) seeded: u64,
 }
 
@@ -137,7 +147,7 @@ impl State {
             stats: Stats::default(),
             quota: Quota::default(),
             base_url_generation: 0,
-            revoked_clients: BTreeMap::new(),
+            revoked: BTreeMap::new(),
             seeded: 0,
         }
     }
@@ -146,10 +156,14 @@ impl State {
     pub(crate) fn add_item(&mut self, mut item: Item) -> usize {
         let number = self.items.len();
         item.id = match item.known {
-            // The same bytes of the same client are the same item (facts §3), also in the next world of the same seed.
+            // The same bytes of the same owner are the same item (facts §3), also in the next world of the same seed.
             Some((hash, _)) => {
-                Random::of(&[&self.settings.seed.to_le_bytes(), item.client_id.as_bytes(), &hash])
-                    .media_item_id()
+                let seed = self.settings.seed.to_le_bytes();
+                let mut parts = vec![&seed[..], item.owner.client_id.as_bytes(), &hash];
+                if item.owner.account != Account::of(&Settings::default().account_email).sub {
+                    parts.push(item.owner.account.as_bytes());
+                }
+                Random::of(&parts).media_item_id()
             }
             None => self.random.media_item_id(),
         };
@@ -158,24 +172,24 @@ impl State {
         self.item_ids.insert(item.id.clone(), number);
         self.timeline.insert((item.taken_at, number));
         if let Some((hash, _)) = item.known {
-            self.by_content.insert((item.client_id.clone(), hash), number);
+            self.by_content.insert((item.owner.clone(), hash), number);
         } else {
             let looks = looks(item.exif.unique_id.as_ref(), Some(item.taken_at), item.dimensions);
-            self.by_looks.entry((item.client_id.clone(), looks)).or_default().push(number);
+            self.by_looks.entry((item.owner.clone(), looks)).or_default().push(number);
         }
         self.items.push(item);
         number
     }
 
-    /// The item of the same client that has the same bytes.
-    pub(crate) fn same_bytes(&self, client_id: &str, hash: Hash, sniffed: Option<&Sniffed>) -> Option<usize> {
-        if let Some(&number) = self.by_content.get(&(client_id.to_owned(), hash)) {
+    /// The item of the same owner that has the same bytes.
+    pub(crate) fn same_bytes(&self, owner: &Owner, hash: Hash, sniffed: Option<&Sniffed>) -> Option<usize> {
+        if let Some(&number) = self.by_content.get(&(owner.clone(), hash)) {
             return Some(number);
         }
         // A seeded item's hash is not known until it is needed: what the file says about itself leads to it.
         let sniffed = sniffed?;
         let looks = looks(sniffed.exif.unique_id.as_ref(), sniffed.taken_at, sniffed.dimensions);
-        let candidates = self.by_looks.get(&(client_id.to_owned(), looks))?.iter().copied();
+        let candidates = self.by_looks.get(&(owner.clone(), looks))?.iter().copied();
         let same = |number: &usize| {
             let bytes = self.items[*number].content.original();
             bytes.is_some_and(|bytes| hash_of(&bytes) == hash)
@@ -187,17 +201,17 @@ impl State {
     pub(crate) fn learn(&mut self, number: usize, hash: Hash, size: u64) {
         let item = &mut self.items[number];
         item.known = Some((hash, size));
-        self.by_content.entry((item.client_id.clone(), hash)).or_insert(number);
+        self.by_content.entry((item.owner.clone(), hash)).or_insert(number);
     }
 
     /// Adds an album and returns its number.
-    pub(crate) fn add_album(&mut self, client_id: &str, title: &str, created_at: Timestamp) -> usize {
+    pub(crate) fn add_album(&mut self, owner: &Owner, title: &str, created_at: Timestamp) -> usize {
         let number = self.albums.len();
         let id = self.random.album_id();
         self.album_ids.insert(id.clone(), number);
         self.albums.push(Album {
             id,
-            client_id: client_id.to_owned(),
+            owner: owner.clone(),
             title: title.to_owned(),
             created_at,
             cover: None,

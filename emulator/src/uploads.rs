@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    account::Owner,
     call::Call,
     error::{ApiError, Code, answer},
     operation::Operation,
@@ -36,7 +37,7 @@ pub(crate) struct Uploads {
 /// What an upload token stands for.
 #[derive(Debug, Clone)]
 pub(crate) struct Upload {
-    pub(crate) client_id: String,
+    pub(crate) owner: Owner,
     pub(crate) hash: Hash,
     pub(crate) size: u64,
     pub(crate) name: String,
@@ -48,7 +49,7 @@ pub(crate) struct Upload {
 
 #[derive(Debug)]
 struct Session {
-    client_id: String,
+    owner: Owner,
     name: String,
     received: Received,
     status: Status,
@@ -103,7 +104,7 @@ impl Received {
     }
 
     /// Makes an upload token of what arrived.
-    fn finish(self, state: &mut State, client_id: &str, name: String, now: Timestamp) -> String {
+    fn finish(self, state: &mut State, owner: Owner, name: String, now: Timestamp) -> String {
         let sniffed = sniff(&self.bytes);
         let room = state.settings.upload_memory_bytes.saturating_sub(state.uploads.kept_bytes);
         let keep = self.size <= self.room.min(room);
@@ -112,7 +113,7 @@ impl Received {
         }
         let token = state.random.text("CAIS", 280);
         let upload = Upload {
-            client_id: client_id.to_owned(),
+            owner,
             hash: self.hasher.finalize().into(),
             size: self.size,
             name,
@@ -174,7 +175,7 @@ async fn raw(call: &Call, body: Body) -> Result<Response<Body>, ApiError> {
     if received.size == 0 {
         return Err(ApiError::invalid("Payload must not be empty"));
     }
-    let token = received.finish(&mut state, &caller.client_id, file_name(call), now);
+    let token = received.finish(&mut state, caller.owner, file_name(call), now);
     Ok(answer(StatusCode::OK, "text/plain; charset=utf-8", token))
 }
 
@@ -185,7 +186,7 @@ fn start(call: &Call) -> Result<Response<Body>, ApiError> {
     let raw_size = call.header("x-goog-upload-raw-size").and_then(|text| text.parse().ok());
     let id = state.random.text("", 64);
     let session = Session {
-        client_id: caller.client_id,
+        owner: caller.owner,
         name: file_name(call),
         received: Received::new(room(&state.settings, state.uploads.kept_bytes)),
         status: Status::Active,
@@ -224,11 +225,11 @@ fn open<'a>(
     let life = i64::try_from(state.settings.upload_session_seconds).unwrap_or(i64::MAX);
     let session = state.uploads.sessions.get_mut(id);
     let session = session
-        .filter(|session| caller.as_ref().is_none_or(|caller| caller.client_id == session.client_id))
+        .filter(|session| caller.as_ref().is_none_or(|caller| caller.owner == session.owner))
         .filter(|session| now.duration_since(session.created_at).as_secs() < life)
         .ok_or_else(ApiError::not_found)?;
     if caller.is_none() {
-        state.quota.spend(&state.settings, now, &session.client_id, &call.operation)?;
+        state.quota.spend(&state.settings, now, &session.owner, &call.operation)?;
     }
     Ok(session)
 }
@@ -314,7 +315,7 @@ async fn chunk(
     let size = session.received.size;
     let received = std::mem::replace(&mut session.received, Received::new(0));
     session.received.size = size;
-    let (client_id, name) = (session.client_id.clone(), session.name.clone());
-    let token = received.finish(&mut state, &client_id, name, now);
+    let (owner, name) = (session.owner.clone(), session.name.clone());
+    let token = received.finish(&mut state, owner, name, now);
     Ok(with_status(answer(StatusCode::OK, "text/plain; charset=utf-8", token), Status::Final))
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    account::Owner,
     clock::Clock,
     fault::{ActiveFault, Fault},
     seed::{Seed, Seeded},
@@ -37,8 +38,10 @@ struct Inner {
 pub struct ItemTruth {
     /// Media item id.
     pub id: String,
-    /// Whose it is.
+    /// Which client's it is.
     pub client_id: String,
+    /// `sub` of the account that it belongs to.
+    pub account: String,
     /// The name of the first upload.
     pub filename: String,
     /// The user's text.
@@ -66,8 +69,10 @@ pub struct ItemTruth {
 pub struct AlbumTruth {
     /// Album id.
     pub id: String,
-    /// Whose it is.
+    /// Which client's it is.
     pub client_id: String,
+    /// `sub` of the account that it belongs to.
+    pub account: String,
     /// Title.
     pub title: String,
     /// Ids of its items, in order.
@@ -137,7 +142,8 @@ impl World {
         self.lock().seed(seed, now)
     }
 
-    /// Puts a file into a client's library as if the user had uploaded it by other means; returns its id.
+    /// Puts a file into a client's library as if the user had uploaded it by other means; returns its id. It belongs to
+    /// the account in the settings.
     pub fn add_item(
         &self,
         client_id: &str,
@@ -149,12 +155,13 @@ impl World {
         let now = self.now();
         let hash = hash_of(&bytes);
         let mut state = self.lock();
-        if let Some(number) = state.same_bytes(client_id, hash, Some(&sniffed)) {
+        let owner = Owner::new(client_id, &state.settings.account());
+        if let Some(number) = state.same_bytes(&owner, hash, Some(&sniffed)) {
             return Ok(state.items[number].id.clone());
         }
         let number = state.add_item(Item {
             id: String::new(),
-            client_id: client_id.to_owned(),
+            owner,
             filename: filename.to_owned(),
             description: String::new(),
             mime_type: sniffed.mime_type.to_owned(),
@@ -207,7 +214,8 @@ impl World {
         items
             .map(|(item, albums)| ItemTruth {
                 id: item.id.clone(),
-                client_id: item.client_id.clone(),
+                client_id: item.owner.client_id.clone(),
+                account: item.owner.account.clone(),
                 filename: item.filename.clone(),
                 description: item.description.clone(),
                 mime_type: item.mime_type.clone(),
@@ -239,7 +247,8 @@ impl World {
         albums
             .map(|album| AlbumTruth {
                 id: album.id.clone(),
-                client_id: album.client_id.clone(),
+                client_id: album.owner.client_id.clone(),
+                account: album.owner.account.clone(),
                 title: album.title.clone(),
                 item_ids: album.items().map(|item| state.items[item].id.clone()).collect(),
                 enrichments: album.entries.len() - album.members.len(),
@@ -330,22 +339,33 @@ impl World {
     /// A living access token, as if the user had consented. Scopes may be short (`photoslibrary.appendonly`).
     pub fn access_token(&self, client_id: &str, scopes: &[&str]) -> String {
         let now = self.now();
-        self.lock().new_access(client_id, &full(scopes), now).0
+        let mut state = self.lock();
+        let account = state.settings.account();
+        state.new_access(client_id, &account, &full(scopes), now).0
     }
 
     /// A living refresh token, as if the user had consented.
     pub fn refresh_token(&self, client_id: &str, scopes: &[&str]) -> String {
         let now = self.now();
-        self.lock().new_refresh(client_id, &full(scopes), now)
+        let mut state = self.lock();
+        let account = state.settings.account();
+        state.new_refresh(client_id, &account, &full(scopes), now)
     }
 
     /// rclone's token JSON with a living access token and a living refresh token, as if the user had consented.
     pub fn token_blob(&self, client_id: &str, scopes: &[&str]) -> String {
+        let email = self.settings().account_email;
+        self.token_blob_of(&email, client_id, scopes)
+    }
+
+    /// The same for another account than the one in the settings, known by its address.
+    pub fn token_blob_of(&self, account_email: &str, client_id: &str, scopes: &[&str]) -> String {
         let now = self.now();
         let mut state = self.lock();
         let scopes = full(scopes);
-        let (access_token, expires_at) = state.new_access(client_id, &scopes, now);
-        let refresh_token = state.new_refresh(client_id, &scopes, now);
+        let account = state.settings.account_of(account_email);
+        let (access_token, expires_at) = state.new_access(client_id, &account, &scopes, now);
+        let refresh_token = state.new_refresh(client_id, &account, &scopes, now);
         serde_json::json!({
             "access_token": access_token,
             "token_type": "Bearer",
@@ -364,7 +384,7 @@ pub const SCOPES: [&str; 3] = [
 ];
 
 /// Scopes in full; none at all are the three of [`SCOPES`].
-fn full(scopes: &[&str]) -> Vec<String> {
+pub(crate) fn full(scopes: &[&str]) -> Vec<String> {
     if scopes.is_empty() {
         return SCOPES.map(str::to_owned).to_vec();
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{CLIENT, World, read};
-use gphotos_emulator::{Action, Fault, SCOPES, Settings};
+use crate::support::{CLIENT, World, jpeg, read};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use gphotos_emulator::{Account, Action, Fault, SCOPES, Settings};
 use jiff::SignedDuration;
 use reqwest::{StatusCode, Url};
 use serde_json::{Value, json};
@@ -221,4 +222,115 @@ async fn the_openid_configuration_leads_to_the_emulator() {
     for name in ["token_endpoint", "userinfo_endpoint", "revocation_endpoint", "authorization_endpoint"] {
         assert!(configuration[name].as_str().unwrap().starts_with(&world.emulator.url()), "{name}");
     }
+}
+
+/// The claims of the ID token in an answer.
+fn claims(body: &Value) -> Value {
+    let token = body["id_token"].as_str().unwrap();
+    let parts: Vec<&str> = token.split('.').collect();
+    assert_eq!(parts.len(), 3, "header, claims, signature");
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap()
+}
+
+/// A consent of `scope` from a loopback redirect on `port`, down to the token answer.
+async fn consented(world: &World, scope: &str, port: u16) -> Value {
+    let redirect = format!("http://127.0.0.1:{port}/callback");
+    let mut url = Url::parse(&format!("{}/o/oauth2/v2/auth", world.emulator.url())).unwrap();
+    url.query_pairs_mut().extend_pairs([
+        ("client_id", CLIENT),
+        ("redirect_uri", redirect.as_str()),
+        ("response_type", "code"),
+        ("state", "abc"),
+        ("access_type", "offline"),
+        ("prompt", "consent"),
+        ("scope", scope),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ]);
+    let response = world.http.get(url).send().await.unwrap();
+    let location = response.headers()["location"].to_str().unwrap().to_owned();
+    assert!(location.starts_with(&redirect), "{location}");
+    let code = returned(&location)["code"].clone();
+    let mut fields = exchange(&code, VERIFIER);
+    fields.retain(|(name, _)| *name != "redirect_uri");
+    fields.push(("redirect_uri", &redirect));
+    let (status, body) = token(world, &fields).await;
+    assert_eq!(status, 200, "{body}");
+    body
+}
+
+#[tokio::test]
+async fn who_consented_stands_in_the_id_token_of_the_code_and_of_every_refresh() {
+    let mut world = World::with(Settings { auto_approve: true, ..Settings::default() }).await;
+    let scope = format!("openid email {}", SCOPES.join(" "));
+    let first = consented(&world, &scope, 50_001).await;
+    let who = claims(&first);
+    assert_eq!(who["iss"], "https://accounts.google.com");
+    assert_eq!((&who["aud"], &who["email"]), (&json!(CLIENT), &json!("pat@example.com")));
+    assert!(who["exp"].as_i64().unwrap() > who["iat"].as_i64().unwrap());
+    world.patch("/-/settings", json!({"account_email": "alex@example.com"})).await;
+    let other = claims(&consented(&world, &scope, 50_002).await);
+    assert_eq!(other["email"], "alex@example.com");
+    assert_ne!(other["sub"], who["sub"]);
+    world.patch("/-/settings", json!({"account_sub": "1234"})).await;
+    assert_eq!(claims(&consented(&world, &scope, 50_003).await)["sub"], "1234");
+    // What was given before keeps its account.
+    let (_, again) = token(&world, &refresh(first["refresh_token"].as_str().unwrap())).await;
+    assert_eq!((&claims(&again)["sub"], &claims(&again)["email"]), (&who["sub"], &who["email"]));
+    world.token = again["access_token"].as_str().unwrap().to_owned();
+    let (_, user) = world.get("/oauth2/v3/userinfo").await;
+    assert_eq!((&user["sub"], &user["email"]), (&who["sub"], &who["email"]));
+    assert_eq!(user["name"], "Pat Emulated");
+    // Nobody asked who it is.
+    assert!(consented(&world, &SCOPES.join(" "), 50_004).await["id_token"].is_null());
+}
+
+#[tokio::test]
+async fn another_account_under_the_same_client_sees_nothing_of_the_first() {
+    let mut world = World::seeded(2, 1).await;
+    let own = world.create("a.jpg", jpeg(1)).await["mediaItem"]["id"].clone();
+    assert_eq!(world.all(100).await.len(), 3);
+    let upload = world.upload("b.jpg", jpeg(2)).await;
+    let (_, blob) = world.post("/-/token", json!({"account_email": "alex@example.com"})).await;
+    let first = std::mem::replace(&mut world.token, blob["access_token"].as_str().unwrap().to_owned());
+    assert_eq!(world.all(100).await.len(), 0);
+    assert_eq!(world.get("/v1/albums").await.1, json!({}));
+    assert_eq!(world.get(&format!("/v1/mediaItems/{}", own.as_str().unwrap())).await.0, 404);
+    let body = json!({"newMediaItems": [{"simpleMediaItem": {"uploadToken": upload}}]});
+    assert_eq!(world.post("/v1/mediaItems:batchCreate", body).await.0, 400, "another account's upload");
+    let same = world.create("a.jpg", jpeg(1)).await["mediaItem"]["id"].clone();
+    assert_ne!(own, same, "the same bytes in another account are another item");
+    let alex = Account::of("alex@example.com").sub;
+    let items = world.emulator.world().items();
+    assert_eq!(items.iter().filter(|item| item.account == alex).count(), 1);
+    // Revoking ends what the one account gave, and nothing of the other's.
+    let revoke = format!("{}/revoke", world.emulator.url());
+    world.http.post(&revoke).form(&[("token", &world.token)]).send().await.unwrap();
+    assert_eq!(world.get("/v1/albums").await.0, 401);
+    world.token = first;
+    assert_eq!(world.all(100).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_person_may_leave_boxes_unticked_or_cancel() {
+    let mut world = World::with(Settings {
+        auto_approve: true,
+        granted_scopes: Some(vec!["photoslibrary.appendonly".to_owned()]),
+        ..Settings::default()
+    })
+    .await;
+    let scope = format!("openid {}", SCOPES.join(" "));
+    let body = consented(&world, &scope, 50_005).await;
+    assert_eq!(body["scope"], format!("openid {}", SCOPES[0]));
+    assert!(body["id_token"].is_string());
+    world.token = body["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(world.get("/v1/mediaItems").await.0, 403);
+    assert_eq!(world.post("/v1/albums", json!({"album": {"title": "x"}})).await.0, 200);
+    // A refresh does not widen it.
+    let (_, again) = token(&world, &refresh(body["refresh_token"].as_str().unwrap())).await;
+    assert_eq!(again["scope"], body["scope"]);
+    world.emulator.world().update_settings(|settings| settings.auto_deny = true);
+    let response = world.http.get(consent(&world, &[])).send().await.unwrap();
+    let back = returned(response.headers()["location"].to_str().unwrap());
+    assert_eq!((back["error"].as_str(), back["state"].as_str()), ("access_denied", "abc"));
 }
