@@ -148,11 +148,7 @@ pub(crate) fn batch_remove(
     if items.iter().any(|item| !album.members.contains(item)) {
         return Err(ApiError::invalid("Request contains an invalid media item id."));
     }
-    album.members.retain(|member| !items.contains(member));
-    album.entries.retain(|entry| !matches!(entry, Entry::Item(item) if items.contains(item)));
-    if album.cover.is_some_and(|cover| items.contains(&cover)) {
-        album.cover = None;
-    }
+    album.take_out(&items);
     Ok(json!({}))
 }
 

@@ -48,6 +48,9 @@ pub(crate) fn resolve(state: &State, now: Timestamp, token: &str) -> Result<usiz
     if proof != check(state.settings.seed, item, minted, generation) || number >= state.items.len() {
         return Err(Dead::Missing);
     }
+    if state.items[number].removed {
+        return Err(Dead::Missing);
+    }
     let minted = Timestamp::from_millisecond(i64::try_from(minted).unwrap_or(0)).unwrap_or(Timestamp::MIN);
     let age = now.duration_since(minted).as_secs();
     let life = i64::try_from(state.settings.base_url_seconds).unwrap_or(i64::MAX);

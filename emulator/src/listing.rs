@@ -242,7 +242,9 @@ pub(crate) fn albums(call: &Call, state: &State, now: Timestamp, caller: &Caller
     let visible: BTreeSet<usize> = (0..state.albums.len())
         .filter(|number| {
             let album = &state.albums[*number];
-            caller.sees(&album.owner) && (state.settings.list_empty_albums || !album.members.is_empty())
+            !album.removed
+                && caller.sees(&album.owner)
+                && (state.settings.list_empty_albums || !album.members.is_empty())
         })
         .collect();
     if page.repeats() && offset > 0 {

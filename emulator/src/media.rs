@@ -4,19 +4,23 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, Response, StatusCode, header},
+    http::{Method, Response, StatusCode},
 };
 use bytes::Bytes;
 
 use crate::{
     base_url::{Dead, resolve},
     call::Call,
+    content::Content,
     error::answer,
     fault::Action,
     jpeg,
+    operation::Operation,
     picture::{Picture, draw_play, thumbnail},
+    random::Random,
+    ranges::{File, Manners, Source},
     resource::is_processing,
-    state::{Content, Item},
+    state::Item,
     video::{Video, transcoded},
 };
 
@@ -85,27 +89,41 @@ pub(crate) async fn serve(call: &Call, token: &str, parameter: &str) -> Response
         }
         let processing = is_processing(call, &state, now, number);
         let item = state.items[number].clone();
-        let no_video = wanted == Wanted::DownloadVideo && (processing || !item.is_video());
+        let still = !item.is_video() && item.clip.is_none();
+        let no_video = wanted == Wanted::DownloadVideo && (processing || still);
         (item, settings.keep_bytes, no_video.then_some(settings.no_video_status))
     };
     if let Some(status) = no_video {
         return refused(StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND));
     }
-    let video_bytes = wanted == Wanted::DownloadVideo;
-    let mime_type = match wanted {
-        Wanted::DownloadVideo => item.mime_type.clone(),
-        Wanted::Download if !item.is_video() => match item.content {
-            Content::Dropped(_) => "image/jpeg".to_owned(),
-            _ => item.mime_type.clone(),
-        },
-        _ => "image/jpeg".to_owned(),
-    };
-    let name =
-        if video_bytes || matches!(wanted, Wanted::Download) { item.filename.clone() } else { String::new() };
-    let Ok(bytes) = tokio::task::spawn_blocking(move || render(&item, wanted, keep_bytes)).await else {
+    let manners = Manners::Right;
+    let etag = entity_tag(&item, parameter, keep_bytes);
+    let Ok((source, mime_type)) = tokio::task::spawn_blocking({
+        let item = item.clone();
+        move || render(&item, wanted, keep_bytes)
+    })
+    .await
+    else {
         return refused(StatusCode::INTERNAL_SERVER_ERROR);
     };
-    whole_or_range(call, bytes, &mime_type, &name)
+    let name = match wanted {
+        Wanted::Thumbnail { .. } => String::new(),
+        Wanted::DownloadVideo if item.clip.is_some() => {
+            let stem = item.filename.rsplit_once('.').map_or(item.filename.as_str(), |(stem, _)| stem);
+            format!("{stem}.mp4")
+        }
+        _ => item.filename,
+    };
+    let head = matches!(call.operation, Operation::Media { head: true, .. });
+    let method = if head { Method::HEAD } else { Method::GET };
+    File { source, mime_type, name, etag: Some(etag) }.answer(&method, &call.headers, manners)
+}
+
+/// A strong tag: another one whenever the bytes are others.
+fn entity_tag(item: &Item, parameter: &str, keep_bytes: bool) -> String {
+    let kept = [u8::from(keep_bytes)];
+    let parts = [item.id.as_bytes(), &item.version.to_le_bytes(), parameter.as_bytes(), &kept];
+    format!("\"{:016x}\"", Random::of(&parts).next_u64())
 }
 
 fn stand_in(item: &Item, seed: u64) -> Picture {
@@ -129,91 +147,62 @@ fn poster(item: &Item) -> Picture {
     Picture { number: None, ..stand_in(item, seed) }
 }
 
-fn render(item: &Item, wanted: Wanted, keep_bytes: bool) -> Bytes {
-    let original = item.content.original();
+/// The bytes and their type.
+fn render(item: &Item, wanted: Wanted, keep_bytes: bool) -> (Source, String) {
+    let jpeg = || "image/jpeg".to_owned();
     match wanted {
         Wanted::Thumbnail { width, height, crop, overlay } => {
-            let decoded = if item.is_video() { None } else { original.as_deref().and_then(jpeg::decode) };
+            let original = if item.is_video() { None } else { item.content.original() };
+            let decoded = original.as_deref().and_then(jpeg::decode);
             let pixels = decoded.unwrap_or_else(|| poster(item).pixels());
             let mut small = thumbnail(&pixels, width, height, crop);
-            if item.is_video() && overlay {
+            if (item.is_video() || item.clip.is_some()) && overlay {
                 draw_play(&mut small);
             }
-            jpeg::encode(&small, 80).into()
+            (Source::Held(jpeg::encode(&small, 80).into()), jpeg())
         }
-        Wanted::Download | Wanted::DownloadVideo if keep_bytes && original.is_some() => {
-            original.unwrap_or_default()
+        Wanted::DownloadVideo => {
+            // A clip is an MP4, whatever the camera wrote.
+            let (content, mime_type) = match &item.clip {
+                Some(clip) => (&clip.content, "video/mp4"),
+                None => (&item.content, item.mime_type.as_str()),
+            };
+            (film(item, content, keep_bytes), mime_type.to_owned())
         }
-        Wanted::DownloadVideo => match (original, &item.content) {
-            (Some(bytes), _) => transcoded(&bytes).into(),
-            (None, Content::Dropped(seed)) => {
-                Video { taken_at: Some(item.taken_at), ..Video::new(*seed) }.mp4().into()
-            }
-            _ => Bytes::new(),
+        // Without `v` a video gives its still, except to a test that compares bytes.
+        Wanted::Download if item.is_video() => match item.content.original().filter(|_| keep_bytes) {
+            Some(bytes) => (Source::Held(bytes), jpeg()),
+            None => (Source::Held(jpeg::encode(&poster(item).pixels(), 85).into()), jpeg()),
         },
-        // Without `v` a video gives its still.
-        Wanted::Download if item.is_video() => jpeg::encode(&poster(item).pixels(), 85).into(),
-        Wanted::Download => match (original, &item.content) {
-            (Some(bytes), _) if item.mime_type == "image/jpeg" => jpeg::download_copy(&bytes).into(),
-            // No decoder here: the file stays readable, but it is another one, as every copy of Google's is.
-            (Some(bytes), _) if matches!(item.mime_type.as_str(), "image/heif" | "image/avif") => {
-                transcoded(&bytes).into()
+        Wanted::Download => match item.content.original() {
+            None => {
+                let seed = if let Content::Dropped(seed) = item.content { seed } else { 0 };
+                (Source::Held(jpeg::download_copy(&stand_in(item, seed).jpeg()).into()), jpeg())
             }
-            (Some(bytes), _) => [&bytes[..], b"\0copy"].concat().into(),
-            (None, Content::Dropped(seed)) => jpeg::download_copy(&stand_in(item, *seed).jpeg()).into(),
-            _ => Bytes::new(),
+            Some(bytes) if keep_bytes => (Source::Held(bytes), item.mime_type.clone()),
+            Some(bytes) => {
+                let copy = match item.mime_type.as_str() {
+                    "image/jpeg" => jpeg::download_copy(&bytes),
+                    // No decoder here: the file stays readable, but it is another one, as every copy of Google's is.
+                    "image/heif" | "image/avif" => transcoded(&bytes),
+                    _ => [&bytes[..], b"\0copy"].concat(),
+                };
+                (Source::Held(copy.into()), item.mime_type.clone())
+            }
         },
     }
 }
 
-/// The part that a `Range` header asks for: start and end, both included.
-fn range(header: &str, length: usize) -> Option<Result<(usize, usize), ()>> {
-    let (start, end) = header.strip_prefix("bytes=")?.split_once('-')?;
-    let last = length.checked_sub(1)?;
-    Some(match (start.parse::<usize>(), end.parse::<usize>()) {
-        (Ok(start), _) if start > last => Err(()),
-        (Ok(start), Ok(end)) if start <= end => Ok((start, end.min(last))),
-        (Ok(start), Err(_)) if end.is_empty() => Ok((start, last)),
-        (Err(_), Ok(0)) if start.is_empty() => Err(()),
-        (Err(_), Ok(suffix)) if start.is_empty() => Ok((length.saturating_sub(suffix), last)),
-        _ => return None,
-    })
-}
-
-fn whole_or_range(call: &Call, bytes: Bytes, mime_type: &str, name: &str) -> Response<Body> {
-    let length = bytes.len();
-    let (status, bytes, content_range) = match call.header("range").and_then(|value| range(value, length)) {
-        None => (StatusCode::OK, bytes, None),
-        Some(Ok((start, end))) => (
-            StatusCode::PARTIAL_CONTENT,
-            bytes.slice(start..=end),
-            Some(format!("bytes {start}-{end}/{length}")),
-        ),
-        Some(Err(())) => (StatusCode::RANGE_NOT_SATISFIABLE, Bytes::new(), Some(format!("bytes */{length}"))),
-    };
-    let size = bytes.len();
-    let head = matches!(call.operation, crate::operation::Operation::Media { head: true, .. });
-    let mut response = Response::new(if head { Body::empty() } else { Body::from(bytes) });
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    let mut set = |key, value: &str| {
-        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-            headers.insert(key, value);
+fn film(item: &Item, content: &Content, keep_bytes: bool) -> Source {
+    match (content, content.original()) {
+        (Content::Large(large), _) => Source::Large(large.clone()),
+        (_, Some(bytes)) if keep_bytes => Source::Held(bytes),
+        (_, Some(bytes)) => Source::Held(transcoded(&bytes).into()),
+        (Content::Dropped(seed), None) => {
+            Source::Held(Video { taken_at: Some(item.taken_at), ..Video::new(*seed) }.mp4().into())
         }
-    };
-    set(header::CONTENT_TYPE, mime_type);
-    set(header::CONTENT_LENGTH, &size.to_string());
-    set(header::ACCEPT_RANGES, "bytes");
-    set(header::CACHE_CONTROL, "private, max-age=86400, no-transform");
-    if let Some(content_range) = content_range {
-        set(header::CONTENT_RANGE, &content_range);
+        _ => Source::Held(Bytes::new()),
     }
-    if !name.is_empty() {
-        let plain: String =
-            name.chars().filter(|c| c.is_ascii() && !c.is_ascii_control() && *c != '"').collect();
-        set(header::CONTENT_DISPOSITION, &format!("attachment;filename=\"{plain}\""));
-    }
-    response
 }
 
 /// The 403 page of a base URL that was good once.
@@ -241,15 +230,6 @@ fn refused(status: StatusCode) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_are_those_of_http() {
-        assert_eq!(range("bytes=0-9", 100), Some(Ok((0, 9))));
-        assert_eq!(range("bytes=90-", 100), Some(Ok((90, 99))));
-        assert_eq!(range("bytes=-10", 100), Some(Ok((90, 99))));
-        assert_eq!(range("bytes=100-", 100), Some(Err(())));
-        assert_eq!(range("lines=1-2", 100), None);
-    }
 
     #[test]
     fn sizes_are_between_1_and_16383() {

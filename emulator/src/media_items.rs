@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use crate::{
     albums,
     call::{Call, Caller, storage_full},
+    content::Content,
     error::{ApiError, Code},
     fault::Action,
     params::Params,
     resource,
-    state::{Content, Item, State},
+    state::{Item, State},
     uploads::Upload,
 };
 
@@ -194,20 +195,18 @@ fn create(
     }
     let seed = u64::from_be_bytes(std::array::from_fn(|at| upload.hash[at]));
     let filename = if new.file_name.is_empty() { upload.name.clone() } else { new.file_name.clone() };
+    let taken_at = sniffed.taken_at.unwrap_or(upload.created_at);
+    let content = stored.map_or(Content::Dropped(seed), Content::Stored);
+    let blank = Item::blank(caller.owner.clone(), filename, sniffed.mime_type, taken_at, content);
     Ok(state.add_item(Item {
-        id: String::new(),
-        owner: caller.owner.clone(),
-        filename,
         description: new.description.clone(),
-        mime_type: sniffed.mime_type.to_owned(),
-        taken_at: sniffed.taken_at.unwrap_or(upload.created_at),
         created_at: now,
         dimensions: sniffed.dimensions,
         exif: Box::new(sniffed.exif.clone()),
         frames_per_second: sniffed.frames_per_second,
-        content: stored.map_or(Content::Dropped(seed), Content::Stored),
         known: Some((upload.hash, upload.size)),
         times_uploaded: 1,
+        ..blank
     }))
 }
 

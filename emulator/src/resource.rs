@@ -45,7 +45,10 @@ pub(crate) fn media_item(
     out.insert("mimeType".into(), json!(item.mime_type));
 
     let mut metadata = Map::new();
-    metadata.insert("creationTime".into(), json!(instant(item.taken_at)));
+    let creation_time = item.creation_time.clone().unwrap_or_else(|| instant(item.taken_at));
+    if !creation_time.is_empty() {
+        metadata.insert("creationTime".into(), json!(creation_time));
+    }
     if let Some((width, height)) = item.dimensions {
         metadata.insert("width".into(), json!(width.to_string()));
         metadata.insert("height".into(), json!(height.to_string()));

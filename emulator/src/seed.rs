@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::Owner,
+    content::{Clip, Content},
     picture::{Location, Picture},
     random::Random,
-    state::{Content, Item, State},
+    state::{Item, State},
     video::{FRAMES_PER_SECOND, Video},
 };
 
@@ -19,6 +20,8 @@ pub struct Seed {
     pub items: u32,
     /// The share of videos among them.
     pub video_share: f64,
+    /// The share of motion photos among the pictures.
+    pub motion_share: f64,
     /// Albums; item *n* goes into album *n* mod (`albums` + 1), where the last place means "none", and every tenth item
     /// is in the next album too.
     pub albums: u32,
@@ -47,6 +50,7 @@ impl Default for Seed {
         Seed {
             items: 0,
             video_share: 0.0,
+            motion_share: 0.0,
             albums: 0,
             album_titles: Vec::new(),
             first: Timestamp::from_second(1_262_304_000).unwrap_or(Timestamp::UNIX_EPOCH),
@@ -102,8 +106,15 @@ impl State {
             });
             let made_from = random.next_u64();
             let name = usize::try_from(index).ok().and_then(|index| seed.names.get(index)).cloned();
+            // Asked only where there are some, so that other seeds give the same world as ever.
+            let moves = seed.motion_share > 0.0 && !is_video && random.fraction() < seed.motion_share;
             let item = if is_video {
                 video_item(made_from, serial, taken_at, location)
+            } else if moves {
+                let still = picture_item(seed, made_from, serial, taken_at, location);
+                let clip = Content::Video(Video { taken_at: Some(taken_at), ..Video::new(made_from) });
+                let filename = format!("PXL_{serial:04}.MP.jpg");
+                Item { filename, clip: Some(Clip { content: clip, live: false }), ..still }
             } else {
                 picture_item(seed, made_from, serial, taken_at, location)
             };
@@ -137,21 +148,7 @@ impl State {
 }
 
 fn blank(filename: String, mime_type: &str, taken_at: Timestamp, content: Content) -> Item {
-    Item {
-        id: String::new(),
-        owner: Owner::default(),
-        filename,
-        description: String::new(),
-        mime_type: mime_type.to_owned(),
-        taken_at,
-        created_at: taken_at,
-        dimensions: None,
-        exif: Box::default(),
-        frames_per_second: None,
-        content,
-        known: None,
-        times_uploaded: 0,
-    }
+    Item::blank(Owner::default(), filename, mime_type, taken_at, content)
 }
 
 fn picture_item(

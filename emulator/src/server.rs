@@ -8,7 +8,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::stream;
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::{
@@ -60,7 +60,9 @@ impl Emulator {
         let world = World::new(settings);
         world.set_url(format!("http://{address}"));
         let origin = Origin::direct(world.url());
-        let task = tokio::spawn(accept(listener, world.clone(), origin));
+        let serving = world.clone();
+        let respond = move |request| handle(serving.clone(), origin.clone(), request);
+        let task = tokio::spawn(accept(listener, true, respond));
         Ok(Emulator { world, address, task })
     }
 
@@ -99,14 +101,19 @@ impl Drop for Emulator {
     }
 }
 
-async fn accept(listener: TcpListener, world: World, origin: Origin) {
+/// Serves every connection of a listener. `half_close` still answers a client that has closed its side.
+pub(crate) async fn accept<F, R>(listener: TcpListener, half_close: bool, respond: F)
+where
+    F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
+    R: Future<Output = Result<Response<Body>, Cut>> + Send + 'static,
+{
     // Owns the connections: they end with it.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve_tcp(stream, world.clone(), origin.clone()));
+                    connections.spawn(serve_tcp(stream, half_close, respond.clone()));
                 }
                 // Too many open files, mostly: it passes.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -121,14 +128,17 @@ async fn accept(listener: TcpListener, world: World, origin: Origin) {
 #[error("the connection is cut on purpose")]
 pub(crate) struct Cut;
 
-async fn serve_tcp(stream: TcpStream, world: World, origin: Origin) {
+async fn serve_tcp<F, R>(stream: TcpStream, half_close: bool, respond: F)
+where
+    F: Fn(Request<Incoming>) -> R,
+    R: Future<Output = Result<Response<Body>, Cut>> + Send + 'static,
+{
     // Small answers must not wait for more. A socket that refuses still works.
     drop(stream.set_nodelay(true));
-    let service = service_fn(|request| handle(world.clone(), origin.clone(), request));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
+        .half_close(half_close)
+        .serve_connection(TokioIo::new(stream), service_fn(respond));
     let cut = match (&mut connection).await {
         Ok(()) => false,
         Err(error) => error.is_user(),
@@ -374,10 +384,11 @@ fn after(call: &Call, response: Response<Body>) -> Result<Response<Body>, Cut> {
 }
 
 /// The same headers, but the connection ends before the body does.
-fn truncated(response: Response<Body>, bytes: Option<u64>) -> Response<Body> {
+pub(crate) fn truncated(response: Response<Body>, bytes: Option<u64>) -> Response<Body> {
     use futures::StreamExt;
     let (mut parts, body) = response.into_parts();
-    let known = hyper::body::Body::size_hint(&body).exact();
+    let told = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let known = told.or(hyper::body::Body::size_hint(&body).exact());
     if let Some(length) = known {
         parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }

@@ -5,49 +5,25 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::{
     account::{Account, Owner},
+    content::{Clip, Content},
     exif::Exif,
     fault::ActiveFault,
     oauth::Tokens,
-    picture::Picture,
     quota::Quota,
     random::Random,
     settings::Settings,
     sniff::Sniffed,
     stats::Stats,
     uploads::Uploads,
-    video::Video,
 };
 
 /// A content's identity.
 pub(crate) type Hash = [u8; 32];
-
-/// Where an item's bytes come from.
-#[derive(Debug, Clone)]
-pub(crate) enum Content {
-    Picture(Box<Picture>),
-    Video(Video),
-    Stored(Bytes),
-    /// The uploaded bytes were not kept; a picture or video of this seed stands for them.
-    Dropped(u64),
-}
-
-impl Content {
-    /// The original bytes; `None` if they were not kept.
-    pub(crate) fn original(&self) -> Option<Bytes> {
-        match self {
-            Content::Picture(picture) => Some(picture.jpeg().into()),
-            Content::Video(video) => Some(video.mp4().into()),
-            Content::Stored(bytes) => Some(bytes.clone()),
-            Content::Dropped(_) => None,
-        }
-    }
-}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
@@ -65,9 +41,50 @@ pub(crate) struct Item {
     /// Hash and size; of seeded pictures only once somebody asks.
     pub(crate) known: Option<(Hash, u64)>,
     pub(crate) times_uploaded: u64,
+    /// What moves, in a motion or live photo.
+    pub(crate) clip: Option<Clip>,
+    pub(crate) favorite: bool,
+    pub(crate) archived: bool,
+    /// What is shown as `creationTime` instead of the real one; an empty text: nothing.
+    pub(crate) creation_time: Option<String>,
+    /// How often the bytes were changed.
+    pub(crate) version: u64,
+    /// Gone; the number is not given again.
+    pub(crate) removed: bool,
 }
 
 impl Item {
+    /// An item that nothing is known of beyond its name, type, date and bytes.
+    pub(crate) fn blank(
+        owner: Owner,
+        filename: String,
+        mime_type: &str,
+        taken_at: Timestamp,
+        content: Content,
+    ) -> Item {
+        Item {
+            id: String::new(),
+            owner,
+            filename,
+            description: String::new(),
+            mime_type: mime_type.to_owned(),
+            taken_at,
+            created_at: taken_at,
+            dimensions: None,
+            exif: Box::default(),
+            frames_per_second: None,
+            content,
+            known: None,
+            times_uploaded: 0,
+            clip: None,
+            favorite: false,
+            archived: false,
+            creation_time: None,
+            version: 0,
+            removed: false,
+        }
+    }
+
     pub(crate) fn is_video(&self) -> bool {
         self.mime_type.starts_with("video/")
     }
@@ -90,9 +107,20 @@ pub(crate) struct Album {
     pub(crate) entries: Vec<Entry>,
     /// The items among the entries, to keep them apart quickly.
     pub(crate) members: BTreeSet<usize>,
+    /// Gone; the number is not given again.
+    pub(crate) removed: bool,
 }
 
 impl Album {
+    /// Takes items out, if they are there.
+    pub(crate) fn take_out(&mut self, items: &[usize]) {
+        self.members.retain(|member| !items.contains(member));
+        self.entries.retain(|entry| !matches!(entry, Entry::Item(item) if items.contains(item)));
+        if self.cover.is_some_and(|cover| items.contains(&cover)) {
+            self.cover = None;
+        }
+    }
+
     pub(crate) fn items(&self) -> impl Iterator<Item = usize> {
         self.entries.iter().filter_map(|entry| match entry {
             Entry::Item(item) => Some(*item),
@@ -123,6 +151,8 @@ pub(crate) struct State {
     pub(crate) quota: Quota,
     /// Base URLs of an earlier generation are dead.
     pub(crate) base_url_generation: u32,
+    /// Page tokens of an earlier generation are dead.
+    pub(crate) page_token_generation: u32,
     /// Base URLs of these owners' items that were minted until then are dead.
     pub(crate) revoked: BTreeMap<Owner, Timestamp>,
     pub(crate) seeded: u64,
@@ -147,6 +177,7 @@ impl State {
             stats: Stats::default(),
             quota: Quota::default(),
             base_url_generation: 0,
+            page_token_generation: 0,
             revoked: BTreeMap::new(),
             seeded: 0,
         }
@@ -191,10 +222,22 @@ impl State {
         let looks = looks(sniffed.exif.unique_id.as_ref(), sniffed.taken_at, sniffed.dimensions);
         let candidates = self.by_looks.get(&(owner.clone(), looks))?.iter().copied();
         let same = |number: &usize| {
-            let bytes = self.items[*number].content.original();
-            bytes.is_some_and(|bytes| hash_of(&bytes) == hash)
+            let digest = self.items[*number].content.digest();
+            digest.is_some_and(|(own, _)| own == hash)
         };
-        candidates.filter(|number| self.items[*number].known.is_none()).find(same)
+        let open = |number: &usize| !self.items[*number].removed && self.items[*number].known.is_none();
+        candidates.filter(open).find(same)
+    }
+
+    /// Lets an item's bytes no longer lead to it.
+    pub(crate) fn forget(&mut self, number: usize) {
+        let item = &mut self.items[number];
+        if let Some((hash, _)) = item.known.take() {
+            let key = (item.owner.clone(), hash);
+            if self.by_content.get(&key) == Some(&number) {
+                self.by_content.remove(&key);
+            }
+        }
     }
 
     /// Remembers what a seeded item's bytes turned out to be.
@@ -217,6 +260,7 @@ impl State {
             cover: None,
             entries: Vec::new(),
             members: BTreeSet::new(),
+            removed: false,
         });
         number
     }

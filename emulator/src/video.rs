@@ -215,8 +215,13 @@ pub(crate) fn transcoded(file: &[u8]) -> Vec<u8> {
         out[start - 4..start].copy_from_slice(b"free");
         out[start..end].fill(0);
     }
-    out.extend(boxed(b"free", &[b"transcoded"]));
+    out.extend(free(b"transcoded"));
     out
+}
+
+/// A box that every player skips.
+pub(crate) fn free(text: &[u8]) -> Vec<u8> {
+    boxed(b"free", &[text])
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "byte strings are written as references")]

@@ -12,11 +12,12 @@ use serde_json::Value;
 use crate::{
     account::Owner,
     clock::Clock,
+    content::Content,
     fault::{ActiveFault, Fault},
     seed::{Seed, Seeded},
     settings::Settings,
     sniff::sniff,
-    state::{Content, Item, State, hash_of, hex},
+    state::{Item, State, hash_of, hex},
     stats::Stats,
 };
 
@@ -60,6 +61,12 @@ pub struct ItemTruth {
     pub size: Option<u64>,
     /// How many batchCreate results led to it: 0 for seeded items.
     pub times_uploaded: u64,
+    /// Whether it is a motion or live photo: [`World::clip`] has what moves.
+    pub clip: bool,
+    /// Whether the user starred it.
+    pub favorite: bool,
+    /// Whether the user archived it.
+    pub archived: bool,
     /// Ids of the albums that hold it.
     pub albums: Vec<String>,
 }
@@ -159,27 +166,24 @@ impl World {
         if let Some(number) = state.same_bytes(&owner, hash, Some(&sniffed)) {
             return Ok(state.items[number].id.clone());
         }
+        let known = Some((hash, bytes.len() as u64));
+        let taken_at = sniffed.taken_at.unwrap_or(now);
+        let content = Content::Stored(bytes);
+        let blank = Item::blank(owner, filename.to_owned(), sniffed.mime_type, taken_at, content);
         let number = state.add_item(Item {
-            id: String::new(),
-            owner,
-            filename: filename.to_owned(),
-            description: String::new(),
-            mime_type: sniffed.mime_type.to_owned(),
-            taken_at: sniffed.taken_at.unwrap_or(now),
             created_at: now,
             dimensions: sniffed.dimensions,
             exif: Box::new(sniffed.exif),
             frames_per_second: sniffed.frames_per_second,
-            known: Some((hash, bytes.len() as u64)),
-            content: Content::Stored(bytes),
-            times_uploaded: 0,
+            known,
+            ..blank
         });
         Ok(state.items[number].id.clone())
     }
 
     /// How many items exist, whoever they belong to.
     pub fn item_count(&self) -> usize {
-        self.lock().items.len()
+        self.lock().item_ids.len()
     }
 
     /// Every item, in the order in which they came. Seeded pictures are drawn and hashed for this, once; see
@@ -189,13 +193,13 @@ impl World {
             let state = self.lock();
             let numbered = state.items.iter().enumerate();
             numbered
-                .filter(|(_, item)| item.known.is_none())
+                .filter(|(_, item)| !item.removed && item.known.is_none())
                 .map(|(n, item)| (n, item.content.clone()))
                 .collect()
         };
         for (number, content) in unknown {
-            if let Some(bytes) = content.original() {
-                self.lock().learn(number, hash_of(&bytes), bytes.len() as u64);
+            if let Some((hash, size)) = content.digest() {
+                self.lock().learn(number, hash, size);
             }
         }
         self.items_without_hashes()
@@ -212,6 +216,7 @@ impl World {
         }
         let items = state.items.iter().zip(albums);
         items
+            .filter(|(item, _)| !item.removed)
             .map(|(item, albums)| ItemTruth {
                 id: item.id.clone(),
                 client_id: item.owner.client_id.clone(),
@@ -225,25 +230,24 @@ impl World {
                 sha256: item.known.map(|(hash, _)| hex(&hash)),
                 size: item.known.map(|(_, size)| size),
                 times_uploaded: item.times_uploaded,
+                clip: item.clip.is_some(),
+                favorite: item.favorite,
+                archived: item.archived,
                 albums,
             })
             .collect()
     }
 
-    /// The original bytes of an item; `None` if there is no such item or its bytes were not kept.
+    /// The original bytes of an item; `None` if there is no such item or its bytes were not kept. A large video is not
+    /// held at once: see [`World::original_part`].
     pub fn original(&self, id: &str) -> Option<Bytes> {
-        let content = {
-            let state = self.lock();
-            let &number = state.item_ids.get(id)?;
-            state.items[number].content.clone()
-        };
-        content.original()
+        self.read(id, |item| item.content.clone())?.original()
     }
 
     /// Every album, in the order in which they came.
     pub fn albums(&self) -> Vec<AlbumTruth> {
         let state = self.lock();
-        let albums = state.albums.iter();
+        let albums = state.albums.iter().filter(|album| !album.removed);
         albums
             .map(|album| AlbumTruth {
                 id: album.id.clone(),

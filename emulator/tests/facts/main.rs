@@ -4,8 +4,10 @@
 
 mod bytes;
 mod faults;
+mod large;
 mod library;
 mod limits;
+mod moving;
 mod oauth;
 mod settings;
 mod support;
