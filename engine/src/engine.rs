@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 use crate::{
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     error::Error,
+    lane::Lanes,
     registry::Registry,
     store::Store,
     vault::Vault,
@@ -53,6 +54,8 @@ pub struct Engine {
     pub(crate) registry: Registry,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// One per storage, for all runs of this process.
+    pub(crate) lanes: Lanes,
     data_dir: PathBuf,
     /// Held by the one process that runs plans.
     ownership: Arc<OnceCell<File>>,
@@ -75,7 +78,16 @@ impl Engine {
         let store = Store::open(&data_dir.join("charon.db")).await?;
         refuse_missing_key(&key_file, &store).await?;
         let vault = Vault::open(&key_file, Arc::clone(&entropy))?;
-        Ok(Self { store, vault, registry, clock, entropy, data_dir, ownership: Arc::default() })
+        Ok(Self {
+            store,
+            vault,
+            registry,
+            lanes: Lanes::new(Arc::clone(&clock)),
+            clock,
+            entropy,
+            data_dir,
+            ownership: Arc::default(),
+        })
     }
 
     /// The providers that are compiled in.

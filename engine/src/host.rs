@@ -1,6 +1,9 @@
 //! The engine, as a provider sees it: the [`Host`] of one storage.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 use charon_provider::{Class, Conflict, Cost, Host, Revision, Secrets};
@@ -25,12 +28,33 @@ pub(crate) struct StorageHost {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) lane: Arc<Lane>,
+    pub(crate) requests: Arc<Requests>,
+}
+
+/// The requests that one opening of a storage has made, by meter. The lane may be shared; the count is not.
+#[derive(Debug, Default)]
+pub(crate) struct Requests(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Requests {
+    pub(crate) fn count(&self, cost: Cost) {
+        *self.counts().entry(cost.0).or_default() += 1;
+    }
+
+    /// The requests so far, by meter.
+    pub(crate) fn by_meter(&self) -> BTreeMap<String, u64> {
+        self.counts().iter().map(|(meter, count)| ((*meter).to_owned(), *count)).collect()
+    }
+
+    fn counts(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.0.lock().expect("nothing panics while it counts")
+    }
 }
 
 #[async_trait]
 impl Host for StorageHost {
     async fn permit(&self, cost: Cost) -> Result<(), charon_provider::Error> {
-        self.lane.permit(cost).await;
+        self.lane.permit().await;
+        self.requests.count(cost);
         Ok(())
     }
 
@@ -57,8 +81,14 @@ impl Host for StorageHost {
         Ok(Err(Conflict { secrets: newer, revision: Revision(row.secrets_revision) }))
     }
 
-    async fn account(&self, _id: &str) -> Result<(), charon_provider::Error> {
-        Ok(())
+    async fn account(&self, id: &str) -> Result<(), charon_provider::Error> {
+        let failed = |error: Error| {
+            charon_provider::Error::new(Class::Destination, "remember whose account it is", error.to_string())
+        };
+        match self.store.settle_account(self.storage, id).await.map_err(failed)? {
+            Some(account) if account != id => Err(another_account()),
+            _ => Ok(()),
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -68,6 +98,18 @@ impl Host for StorageHost {
     fn random(&self, buffer: &mut [u8]) {
         self.entropy.fill(buffer);
     }
+}
+
+/// The account behind a storage is not the one that it was (I11).
+pub(crate) fn another_account() -> charon_provider::Error {
+    charon_provider::Error::new(
+        Class::Auth,
+        "recognise the account",
+        "this token is for another account than the storage has been used with",
+    )
+    .cured_by(
+        "authorise the storage again with the account that it was used with, or add a storage of another name for this one",
+    )
 }
 
 /// Encrypts a storage's secrets for its row.

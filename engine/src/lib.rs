@@ -12,6 +12,7 @@ pub mod clock;
 mod durable;
 mod engine;
 mod error;
+mod estimate;
 mod host;
 mod ids;
 mod lane;
@@ -28,11 +29,13 @@ pub mod schedule;
 mod sniff;
 mod storages;
 mod store;
+mod unsaved;
 mod upload;
 mod vault;
 
 pub use engine::{Engine, Settings};
 pub use error::Error;
+pub use estimate::Estimate;
 pub use ids::{PlanId, RunId, StorageId};
 pub use plan::{
     AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, PlanConfig, SelectionConfig, UploadConfig,
@@ -40,7 +43,8 @@ pub use plan::{
 pub use plans::PlanView;
 pub use registry::Registry;
 pub use run::{Counts, Outcome, Progress, RunState, Stop, Summary, Trouble};
-pub use running::{Canceller, Run};
+pub use running::{Canceller, Run, RunOptions};
 pub use schedule::{Schedule, ScheduleError};
 pub use storages::StorageView;
 pub use store::{ItemRecord, RunRecord};
+pub use unsaved::{Unsaved, config_check};

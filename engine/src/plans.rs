@@ -78,7 +78,7 @@ impl Engine {
 
     /// Why the storage cannot do what the plan wants, if it cannot.
     fn unable(&self, storage: &StorageRow, config: &PlanConfig) -> Result<Vec<Mistake>, Error> {
-        let opened = self.open_row(storage, self.new_lane())?;
+        let opened = self.open_row(storage)?.storage;
         let able = opened.facts().capabilities;
         let name = &storage.name;
         let mut mistakes = Vec::new();

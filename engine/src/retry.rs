@@ -117,8 +117,10 @@ where
         let error = parks_if_long(error);
         let Some(wait) = intervals.after(&error, &*ctx.entropy) else { return Some(Err(error)) };
         tracing::debug!(%error, ?wait, "waiting to try again");
-        if error.class == Class::Throttled || error.retry_after.is_some() {
-            // The account asked to be left alone, and that holds for every request to it.
+        // Who asks to be left alone is asked nothing at all meanwhile.
+        if error.class == Class::Throttled {
+            ctx.lane.slow_down(wait);
+        } else if error.retry_after.is_some() {
             ctx.lane.hold(wait);
         }
         ctx.tell(|progress| progress.waiting = Some(waiting_for(&error, wait)));

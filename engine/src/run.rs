@@ -179,6 +179,10 @@ pub(crate) struct RunContext {
     pub(crate) lane: Arc<Lane>,
     pub(crate) facts: Facts,
     pub(crate) cancel: CancellationToken,
+    /// Whether the listing has to go to its end, whatever is known already.
+    pub(crate) full_listing: bool,
+    /// Whether this is only an estimate: nothing is recorded of its items.
+    pub(crate) is_dry: bool,
     stop: OnceLock<Stop>,
     progress: watch::Sender<Progress>,
     faults_in_a_row: AtomicU32,
@@ -207,6 +211,8 @@ impl RunContext {
             lane,
             facts,
             cancel: CancellationToken::new(),
+            full_listing: false,
+            is_dry: false,
             stop: OnceLock::new(),
             progress,
             faults_in_a_row: AtomicU32::new(0),
@@ -299,7 +305,9 @@ impl RunContext {
         if items.is_empty() {
             return Ok(());
         }
-        self.store.record_run_items(self.run, items).await?;
+        if !self.is_dry {
+            self.store.record_run_items(self.run, items).await?;
+        }
         self.tell(|progress| {
             for item in items {
                 match item.outcome {

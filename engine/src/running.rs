@@ -11,11 +11,13 @@ use crate::{
     backup::{self, Backup},
     engine::Engine,
     error::Error,
+    host::Requests,
     ids::RunId,
     mirror::Mirror,
     plan::{PlanConfig, judge_sources},
     plans::config_of,
     run::{Outcome, Progress, RunContext, RunState, Stop, Summary, Trouble},
+    storages::Opened,
     store::{PlanRow, RunRecord},
     upload::{self, Upload},
 };
@@ -69,6 +71,13 @@ impl Run {
     }
 }
 
+/// How a run is to go about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Whether the listing has to go to its end, whatever is known already.
+    pub full_listing: bool,
+}
+
 /// What a run does, checked and ready.
 enum Work {
     Backup(Backup),
@@ -82,15 +91,22 @@ impl Engine {
     /// When there is no such plan, or another process runs plans. Anything else that keeps the run from its work becomes the
     /// end of the run.
     pub async fn start(&self, plan: &str) -> Result<Run, Error> {
+        self.start_with(plan, RunOptions::default()).await
+    }
+
+    /// Starts a run of a plan, now, in another way than usual.
+    ///
+    /// # Errors
+    /// As for [`start`](Engine::start).
+    pub async fn start_with(&self, plan: &str, options: RunOptions) -> Result<Run, Error> {
         let row = self.plan_row(plan).await?;
         self.take_ownership().await?;
         let storage_row = self.store.storage_by_id(row.storage_id).await?.ok_or_else(|| {
             Error::Refused(format!("the plan {plan} has lost its storage; remove it and make it again"))
         })?;
-        let lane = self.new_lane();
-        let storage = self.open_row(&storage_row, Arc::clone(&lane))?;
+        let Opened { storage, lane, requests } = self.open_row(&storage_row)?;
         let (progress_in, progress) = watch::channel(Progress::default());
-        let ctx = Arc::new(RunContext::new(
+        let mut ctx = RunContext::new(
             RunId::new(&*self.clock, &*self.entropy),
             row.id,
             row.storage_id,
@@ -100,11 +116,13 @@ impl Engine {
             lane,
             storage.facts().clone(),
             progress_in,
-        ));
+        );
+        ctx.full_listing = options.full_listing;
+        let ctx = Arc::new(ctx);
         let started_at = self.clock.now();
         self.store.supersede_parked_runs(row.id).await?;
         self.store.start_run(ctx.run, row.id, started_at).await?;
-        let work = work(self.clone(), row, Arc::clone(&ctx), storage, started_at);
+        let work = work(self.clone(), row, Arc::clone(&ctx), storage, requests, started_at);
         Ok(Run { ctx, progress, work: AbortOnDropHandle::new(tokio::spawn(work)) })
     }
 
@@ -161,6 +179,7 @@ async fn work(
     row: PlanRow,
     ctx: Arc<RunContext>,
     storage: Arc<dyn Storage>,
+    requests: Arc<Requests>,
     started_at: Timestamp,
 ) -> Result<Summary, Error> {
     match engine.prepare(&row, &ctx, storage).await {
@@ -185,7 +204,7 @@ async fn work(
         parked_until: stop.as_ref().and_then(|stop| stop.until),
         items: progress.items,
         bytes: progress.bytes,
-        requests_by_meter: ctx.lane.requests(),
+        requests_by_meter: requests.by_meter(),
         stop,
     };
     engine.store.end_run(&record).await?;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use charon_provider::{Config, Description, Host, Revision, Secrets, Storage};
+use charon_provider::{Config, Consent, Host, Provider, Revision, Secrets, Storage};
+use charon_schema::Mistakes;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::{
     engine::Engine,
     error::Error,
-    host::{StorageHost, seal, unseal},
+    host::{Requests, StorageHost, seal, unseal},
     ids::StorageId,
     lane::Lane,
     registry::known,
@@ -61,11 +62,30 @@ impl Engine {
     /// Every mistake in the configuration; a configuration of another client, to which the ledger would not apply (I11).
     pub async fn update_storage(&self, name: &str, config: Map<String, Value>) -> Result<StorageView, Error> {
         let old = self.storage_row(name).await?;
+        self.replace(old, config).await
+    }
+
+    /// Stores what a consent gave among the secrets of a storage. What the ledger knows stays; whether the consent is of
+    /// the account that it knows is looked into before the next run does anything (I11).
+    ///
+    /// # Errors
+    /// As for [`update_storage`](Engine::update_storage).
+    pub async fn adopt_consent(&self, name: &str, consent: Consent) -> Result<StorageView, Error> {
+        let old = self.storage_row(name).await?;
+        let mut config = old.config.clone();
+        config.extend(unseal(&self.vault, &old)?.with(consent.field, consent.value).expose());
+        self.replace(old, config).await
+    }
+
+    async fn replace(&self, old: StorageRow, config: Map<String, Value>) -> Result<StorageView, Error> {
+        let name = old.name.clone();
         let (row, opened, secrets) =
-            self.judge_storage(old.id, name, &old.provider, config, old.created_at)?;
-        // With the new secrets: the old ones may not open any more, and that is then mended by this.
+            self.judge_storage(old.id, &name, &old.provider, config, old.created_at)?;
+        // Old secrets that do not open any more are no reason to refuse new ones: that is how it is mended.
+        let is_new_consent =
+            unseal(&self.vault, &old).map_or(true, |before| before.expose() != secrets.expose());
         let before = Config { fields: old.config, secrets, revision: Revision(1) };
-        let before = self.registry.provider(&old.provider)?.open(before, self.host(old.id, self.new_lane()));
+        let before = self.registry.provider(&old.provider)?.open(before, self.host(old.id));
         let before =
             before.map_err(|mistakes| Error::Config { what: format!("the storage {name}"), mistakes })?;
         if before.facts().identity != opened.facts().identity {
@@ -74,7 +94,7 @@ impl Engine {
                  storage of another name for it"
             )));
         }
-        self.store.update_storage(&row).await?;
+        self.store.update_storage(&row, is_new_consent).await?;
         self.view(&row)
     }
 
@@ -88,24 +108,15 @@ impl Engine {
         created_at: Timestamp,
     ) -> Result<(StorageRow, Arc<dyn Storage>, Secrets), Error> {
         let provider = self.registry.provider(provider)?;
-        let Description { id: provider_id, schema, .. } = provider.describe();
-        let judged = schema.validate(&Value::Object(config.clone()));
-        let (fields, secrets) = schema.split(config);
-        let secrets = Secrets::new(secrets);
-        // What only the provider can judge is told along with the rest.
-        let config = Config { fields: fields.clone(), secrets: secrets.clone(), revision: Revision(1) };
-        let opened = match (judged, provider.open(config, self.host(id, self.new_lane()))) {
-            (Ok(()), Ok(opened)) => Ok(opened),
-            (Err(mistakes), Ok(_)) | (Ok(()), Err(mistakes)) => Err(mistakes),
-            (Err(mistakes), Err(others)) => Err(mistakes.and(others)),
-        };
+        let (config, opened) = judge(&**provider, config, self.host(id));
         let opened =
             opened.map_err(|mistakes| Error::Config { what: format!("the storage {name}"), mistakes })?;
+        let secrets = config.secrets;
         let row = StorageRow {
             id,
             name: name.to_owned(),
-            provider: (*provider_id).to_owned(),
-            config: fields,
+            provider: provider.describe().id.to_owned(),
+            config: config.fields,
             secrets: seal(&self.vault, id, &secrets),
             secrets_revision: 1,
             created_at,
@@ -143,7 +154,7 @@ impl Engine {
     /// Opens a storage, to test it or to list its albums.
     pub async fn open_storage(&self, name: &str) -> Result<Arc<dyn Storage>, Error> {
         let row = self.storage_row(name).await?;
-        self.open_row(&row, self.new_lane())
+        Ok(self.open_row(&row)?.storage)
     }
 
     pub(crate) async fn storage_row(&self, name: &str) -> Result<StorageRow, Error> {
@@ -155,7 +166,8 @@ impl Engine {
         Err(Error::Unknown { what: "storage", name: name.to_owned(), known })
     }
 
-    pub(crate) fn open_row(&self, row: &StorageRow, lane: Arc<Lane>) -> Result<Arc<dyn Storage>, Error> {
+    /// Opens a storage in its lane, with a count of requests of its own.
+    pub(crate) fn open_row(&self, row: &StorageRow) -> Result<Opened, Error> {
         let provider = self.registry.provider(&row.provider)?;
         let config = Config {
             fields: row.config.clone(),
@@ -163,17 +175,23 @@ impl Engine {
             revision: Revision(row.secrets_revision),
         };
         let wrong = |mistakes| Error::Config { what: format!("the storage {}", row.name), mistakes };
-        provider.open(config, self.host(row.id, lane)).map_err(wrong)
+        let host = self.host(row.id);
+        let (lane, requests) = (Arc::clone(&host.lane), Arc::clone(&host.requests));
+        let storage = provider.open(config, host).map_err(wrong)?;
+        lane.set_pace(storage.facts().pace);
+        Ok(Opened { storage, lane, requests })
     }
 
-    pub(crate) fn new_lane(&self) -> Arc<Lane> {
-        Arc::new(Lane::new(Arc::clone(&self.clock)))
-    }
-
-    fn host(&self, storage: StorageId, lane: Arc<Lane>) -> Arc<dyn Host> {
-        let (store, vault, clock) = (self.store.clone(), self.vault.clone(), Arc::clone(&self.clock));
-        let entropy = Arc::clone(&self.entropy);
-        Arc::new(StorageHost { storage, store, vault, clock, entropy, lane })
+    fn host(&self, storage: StorageId) -> Arc<StorageHost> {
+        Arc::new(StorageHost {
+            storage,
+            store: self.store.clone(),
+            vault: self.vault.clone(),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            lane: self.lanes.of(storage),
+            requests: Arc::default(),
+        })
     }
 
     fn view(&self, row: &StorageRow) -> Result<StorageView, Error> {
@@ -188,6 +206,32 @@ impl Engine {
             created_at: row.created_at,
         })
     }
+}
+
+/// A storage that is open.
+pub(crate) struct Opened {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) lane: Arc<Lane>,
+    /// What it has asked for since it was opened.
+    pub(crate) requests: Arc<Requests>,
+}
+
+/// Judges a configuration as a whole: what only the provider can judge is told along with the rest.
+pub(crate) fn judge(
+    provider: &dyn Provider,
+    config: Map<String, Value>,
+    host: Arc<dyn Host>,
+) -> (Config, Result<Arc<dyn Storage>, Mistakes>) {
+    let schema = &provider.describe().schema;
+    let judged = schema.validate(&Value::Object(config.clone()));
+    let (fields, secrets) = schema.split(config);
+    let config = Config { fields, secrets: Secrets::new(secrets), revision: Revision(1) };
+    let opened = match (judged, provider.open(config.clone(), host)) {
+        (Ok(()), Ok(opened)) => Ok(opened),
+        (Err(mistakes), Ok(_)) | (Ok(()), Err(mistakes)) => Err(mistakes),
+        (Err(mistakes), Err(others)) => Err(mistakes.and(others)),
+    };
+    (config, opened)
 }
 
 /// Names are typed on command lines and shown in tables.

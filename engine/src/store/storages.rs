@@ -1,5 +1,6 @@
 //! Storages: a name, a configuration, and the secrets, which are encrypted before they come here.
 
+use charon_provider::RemoteId;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sqlx::{Row, sqlite::SqliteRow};
@@ -16,6 +17,15 @@ pub(crate) struct StorageRow {
     pub(crate) secrets: Vec<u8>,
     pub(crate) secrets_revision: u64,
     pub(crate) created_at: Timestamp,
+}
+
+/// What is known of the account behind a storage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// Its id that stays, once it has been told.
+    pub(crate) id: Option<String>,
+    /// Whether it may be another one than before: there is a new consent, and nothing has shown whose it is.
+    pub(crate) in_doubt: bool,
 }
 
 impl Store {
@@ -74,18 +84,81 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Replaces configuration and secrets; a token that is being refreshed meanwhile is not saved over them.
-    pub(crate) async fn update_storage(&self, storage: &StorageRow) -> Result<(), Error> {
+    /// Replaces configuration and secrets; a token that is being refreshed meanwhile is not saved over them. With a new
+    /// consent, the account is in doubt if the ledger knows items of it, and anybody's if it knows none.
+    pub(crate) async fn update_storage(
+        &self,
+        storage: &StorageRow,
+        is_new_consent: bool,
+    ) -> Result<(), Error> {
         sqlx::query(
-            "UPDATE storages SET config = ?, secrets = ?, secrets_revision = secrets_revision + 1 WHERE id = ?",
+            "UPDATE storages SET config = ?2, secrets = ?3, secrets_revision = secrets_revision + 1,
+                 account = CASE WHEN ?4 AND NOT known.any THEN NULL ELSE account END,
+                 account_in_doubt = CASE WHEN ?4 THEN known.any ELSE account_in_doubt END
+             FROM (SELECT EXISTS (SELECT 1 FROM remotes WHERE storage_id = ?1) AS any) AS known
+             WHERE id = ?1",
         )
+        .bind(storage.id.to_string())
         .bind(Value::Object(storage.config.clone()).to_string())
         .bind(&storage.secrets)
-        .bind(storage.id.to_string())
+        .bind(is_new_consent)
         .execute(&self.writer)
         .await
         .doing("update a storage")
         .map(drop)
+    }
+
+    pub(crate) async fn account(&self, id: StorageId) -> Result<Account, Error> {
+        let row = sqlx::query("SELECT account, account_in_doubt FROM storages WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(&self.reader)
+            .await;
+        let read = |row: &SqliteRow| {
+            Ok::<_, sqlx::Error>(Account { id: row.try_get(0)?, in_doubt: row.try_get(1)? })
+        };
+        row.and_then(|row| row.as_ref().map(read).transpose())
+            .map(Option::unwrap_or_default)
+            .doing("look up an account")
+    }
+
+    /// Takes an account that was told for the storage's, if none was told before; one that is the same as before is no
+    /// longer in doubt. Gives the storage's account; `None` if the storage has been removed.
+    pub(crate) async fn settle_account(&self, id: StorageId, account: &str) -> Result<Option<String>, Error> {
+        const DOING: &str = "remember an account";
+        let row = sqlx::query(
+            "UPDATE storages SET account = COALESCE(account, ?1),
+                 account_in_doubt = CASE WHEN account = ?1 THEN 0 ELSE account_in_doubt END
+             WHERE id = ?2 RETURNING account",
+        )
+        .bind(account)
+        .bind(id.to_string())
+        .fetch_optional(&self.writer)
+        .await
+        .doing(DOING)?;
+        row.map(|row| row.try_get(0)).transpose().doing(DOING)
+    }
+
+    /// The account is the one that it was.
+    pub(crate) async fn account_is_certain(&self, id: StorageId) -> Result<(), Error> {
+        sqlx::query("UPDATE storages SET account_in_doubt = 0 WHERE id = ?")
+            .bind(id.to_string())
+            .execute(&self.writer)
+            .await
+            .doing("record whose account it is")
+            .map(drop)
+    }
+
+    /// Some of the items that the ledger knows of a storage; opaque ids are in no order that means anything.
+    pub(crate) async fn some_remotes(&self, id: StorageId, most: u32) -> Result<Vec<RemoteId>, Error> {
+        const DOING: &str = "look up some items";
+        let rows =
+            sqlx::query("SELECT remote_id FROM remotes WHERE storage_id = ? ORDER BY remote_id LIMIT ?")
+                .bind(id.to_string())
+                .bind(most)
+                .fetch_all(&self.reader)
+                .await
+                .doing(DOING)?;
+        rows.iter().map(|row| row.try_get(0).map(RemoteId)).collect::<Result<_, _>>().doing(DOING)
     }
 
     pub(crate) async fn remove_storage(&self, id: StorageId) -> Result<(), Error> {

@@ -1,0 +1,235 @@
+//! Storages that are not stored, or not as they are tried: a test before saving, and consent before there is a token. Secrets
+//! that are refreshed meanwhile stay in memory, and are there for whoever saves the storage afterwards.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use charon_provider::{Authorization, Check, Conflict, Cost, Host, Revision, Secrets, Storage, Verdict};
+use futures::{StreamExt, future, stream, stream::BoxStream};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+use url::Url;
+
+use crate::{
+    clock::{Clock, Entropy},
+    engine::Engine,
+    error::Error,
+    host::{another_account, unseal},
+    lane::Lane,
+    storages::judge,
+};
+
+/// The first stage of every connection test.
+const CONFIG: &str = "config";
+
+/// A storage that is not stored.
+#[derive(Clone, Debug)]
+pub struct Unsaved {
+    storage: Arc<dyn Storage>,
+    fields: Map<String, Value>,
+    host: Arc<MemoryHost>,
+}
+
+impl Unsaved {
+    /// The storage, ready to be used.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// The configuration with its secrets as they are now: a renewed token may have replaced the one that was given, which
+    /// then is worth nothing. Whoever saves the storage saves this.
+    pub fn config(&self) -> Map<String, Value> {
+        let mut config = self.fields.clone();
+        config.extend(self.host.state().secrets.expose());
+        config
+    }
+
+    /// Tests it, beginning with the stage `config`, which it has passed. Given up by dropping the stream.
+    pub fn test(&self) -> BoxStream<'static, Check> {
+        test(Ok(Arc::clone(&self.storage)))
+    }
+}
+
+impl Engine {
+    /// Judges a configuration as [`add_storage`](Engine::add_storage) would, and opens it without storing anything. Sends no
+    /// request.
+    ///
+    /// # Errors
+    /// Every mistake in the configuration; a provider that is not known.
+    pub fn open_unsaved(&self, provider: &str, config: Map<String, Value>) -> Result<Unsaved, Error> {
+        let provider = self.registry.provider(provider)?;
+        let host = self.memory_host(None);
+        let (config, opened) = judge(&**provider, config, Arc::<MemoryHost>::clone(&host));
+        let wrong = |mistakes| Error::Config { what: "the storage".into(), mistakes };
+        let storage = opened.map_err(wrong)?;
+        host.lane.set_pace(storage.facts().pace);
+        let mut state = host.state();
+        (state.secrets, state.revision) = (config.secrets, config.revision);
+        drop(state);
+        Ok(Unsaved { storage, fields: config.fields, host })
+    }
+
+    /// Tests a configuration before it is saved: first whether it is right, as the stage `config`, then the storage's own
+    /// stages. Whoever saves it afterwards had better take [`open_unsaved`](Engine::open_unsaved) and [`Unsaved::test`], since
+    /// a token that the test renews may replace the one that was given.
+    pub fn test_unsaved(&self, provider: &str, config: Map<String, Value>) -> BoxStream<'static, Check> {
+        test(self.open_unsaved(provider, config).map(|unsaved| unsaved.storage))
+    }
+
+    /// Tests a stored storage: first whether its configuration is right, as the stage `config`, then its own stages.
+    ///
+    /// # Errors
+    /// When there is no such storage.
+    pub async fn test(&self, name: &str) -> Result<BoxStream<'static, Check>, Error> {
+        let row = self.storage_row(name).await?;
+        Ok(test(self.open_row(&row).map(|opened| opened.storage)))
+    }
+
+    /// Begins to ask a person for consent, for a configuration that is not stored and need not have what a consent gives.
+    /// `redirect` is where the browser is sent afterwards. Sends no request.
+    ///
+    /// # Errors
+    /// Every mistake in the configuration that stands in the way; a provider that is not known.
+    pub fn authorize(
+        &self,
+        provider: &str,
+        config: Map<String, Value>,
+        redirect: &Url,
+    ) -> Result<Box<dyn Authorization>, Error> {
+        let provider = self.registry.provider(provider)?;
+        let (fields, secrets) = provider.describe().schema.split(config);
+        let config =
+            charon_provider::Config { fields, secrets: Secrets::new(secrets), revision: Revision(1) };
+        let wrong = |mistakes| Error::Config { what: "the storage".into(), mistakes };
+        provider.authorize(config, redirect, self.memory_host(None)).map_err(wrong)
+    }
+
+    /// Begins to ask a person for consent anew, for a storage that is stored. Nothing of it changes before
+    /// [`adopt_consent`](Engine::adopt_consent). Sends no request.
+    ///
+    /// # Errors
+    /// When there is no such storage, or its secrets do not open; every mistake in its configuration that stands in the way.
+    pub async fn authorize_storage(
+        &self,
+        name: &str,
+        redirect: &Url,
+    ) -> Result<Box<dyn Authorization>, Error> {
+        let row = self.storage_row(name).await?;
+        let account = self.store.account(row.id).await?.id;
+        let config = charon_provider::Config {
+            fields: row.config.clone(),
+            secrets: unseal(&self.vault, &row)?,
+            revision: Revision(row.secrets_revision),
+        };
+        let wrong = |mistakes| Error::Config { what: format!("the storage {name}"), mistakes };
+        let provider = self.registry.provider(&row.provider)?;
+        provider.authorize(config, redirect, self.memory_host(account)).map_err(wrong)
+    }
+
+    fn memory_host(&self, account: Option<String>) -> Arc<MemoryHost> {
+        Arc::new(MemoryHost {
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            lane: Lane::new(Arc::clone(&self.clock)),
+            state: Mutex::new(State { account, ..State::default() }),
+        })
+    }
+}
+
+/// The verdict on a configuration as the first stage of a connection test.
+pub fn config_check(judged: Result<(), &Error>) -> Check {
+    let (verdict, found, cure) = match judged {
+        Ok(()) => (Verdict::Passed, "the configuration is right".to_owned(), None),
+        Err(Error::Config { mistakes, .. }) => {
+            let cure = if mistakes.0.len() == 1 { "correct this field" } else { "correct these fields" };
+            (Verdict::Failed, mistakes.to_string(), Some(cure.to_owned()))
+        }
+        Err(error) => (Verdict::Failed, error.to_string(), None),
+    };
+    Check { stage: CONFIG, verdict, took: std::time::Duration::ZERO, found, cure, link: None }
+}
+
+fn test(opened: Result<Arc<dyn Storage>, Error>) -> BoxStream<'static, Check> {
+    let first = config_check(opened.as_ref().map(drop));
+    let first = stream::once(future::ready(first));
+    let Ok(storage) = opened else { return first.boxed() };
+    first.chain(stream::once(future::lazy(|_| own_stages(storage))).flatten()).boxed()
+}
+
+/// The stages of a storage, as a stream that keeps the storage. They stop when it is dropped.
+fn own_stages(storage: Arc<dyn Storage>) -> BoxStream<'static, Check> {
+    let (found, mut checks) = mpsc::channel(1);
+    let testing = AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut stages = storage.test();
+        while let Some(check) = stages.next().await {
+            if found.send(check).await.is_err() {
+                break;
+            }
+        }
+    }));
+    stream::poll_fn(move |cx| {
+        // Held for as long as the stream.
+        let _testing = &testing;
+        checks.poll_recv(cx)
+    })
+    .boxed()
+}
+
+/// The host of a storage that is not stored.
+#[derive(Debug)]
+struct MemoryHost {
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    lane: Lane,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    secrets: Secrets,
+    revision: Revision,
+    account: Option<String>,
+}
+
+impl MemoryHost {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds the secrets")
+    }
+}
+
+#[async_trait]
+impl Host for MemoryHost {
+    async fn permit(&self, _cost: Cost) -> Result<(), charon_provider::Error> {
+        self.lane.permit().await;
+        Ok(())
+    }
+
+    async fn save_secrets(
+        &self,
+        seen: Revision,
+        new: Secrets,
+    ) -> Result<Result<Revision, Conflict>, charon_provider::Error> {
+        let mut state = self.state();
+        if state.revision != seen {
+            return Ok(Err(Conflict { secrets: state.secrets.clone(), revision: state.revision }));
+        }
+        state.revision = Revision(seen.0 + 1);
+        state.secrets = new;
+        Ok(Ok(state.revision))
+    }
+
+    async fn account(&self, id: &str) -> Result<(), charon_provider::Error> {
+        let mut state = self.state();
+        if state.account.get_or_insert_with(|| id.to_owned()) == id { Ok(()) } else { Err(another_account()) }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        self.entropy.fill(buffer);
+    }
+}
