@@ -54,3 +54,68 @@ impl Entropy for SystemEntropy {
         SysRng.try_fill_bytes(buffer).expect("the operating system gives random numbers");
     }
 }
+
+/// A clock that a test moves by hand.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct ManualClock {
+    state: std::sync::Mutex<Hands>,
+}
+
+#[cfg(test)]
+#[derive(Debug)]
+struct Hands {
+    now: Timestamp,
+    sleepers: Vec<(Timestamp, tokio::sync::oneshot::Sender<()>)>,
+}
+
+#[cfg(test)]
+impl ManualClock {
+    pub(crate) fn at(now: Timestamp) -> Self {
+        Self { state: std::sync::Mutex::new(Hands { now, sleepers: Vec::new() }) }
+    }
+
+    /// Moves the time, and wakes whoever wanted to sleep until then.
+    pub(crate) fn advance(&self, by: Duration) {
+        let mut hands = self.state.lock().expect("nothing panics while it holds the hands");
+        hands.now = hands.now.checked_add(by).expect("a time that there is");
+        let now = hands.now;
+        for (_, wake) in hands.sleepers.extract_if(.., |(until, _)| *until <= now) {
+            // One who does not listen any more has given up the wait.
+            wake.send(()).ok();
+        }
+    }
+
+    /// Moves the time to where the next sleeper wakes. Gives false when nobody sleeps.
+    pub(crate) fn advance_to_next(&self) -> bool {
+        let wait = {
+            let mut hands = self.state.lock().expect("nothing panics while it holds the hands");
+            hands.sleepers.retain(|(_, wake)| !wake.is_closed());
+            let next = hands.sleepers.iter().map(|(until, _)| *until).min();
+            next.map(|until| until.duration_since(hands.now).unsigned_abs())
+        };
+        wait.inspect(|wait| self.advance(*wait)).is_some()
+    }
+}
+
+#[cfg(test)]
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        self.state.lock().expect("nothing panics while it holds the hands").now
+    }
+
+    async fn sleep(&self, how_long: Duration) {
+        let (wake, woken) = tokio::sync::oneshot::channel();
+        {
+            let mut hands = self.state.lock().expect("nothing panics while it holds the hands");
+            let until = hands.now.checked_add(how_long).unwrap_or(Timestamp::MAX);
+            if until <= hands.now {
+                return;
+            }
+            hands.sleepers.push((until, wake));
+        }
+        // The clock is dropped with the test.
+        drop(woken.await);
+    }
+}

@@ -61,18 +61,24 @@ impl Intervals {
         if matches!(error.reason, Reason::StaleAddress | Reason::UploadToken) {
             return None;
         }
-        let planned = match error.class {
-            Class::Transient => self.transient.next()?,
-            Class::Throttled => self.throttled.next()?,
+        // Never sooner than the server asked (I7), nor all the sooner because it asked for nothing.
+        let asked = error.retry_after.map(|asked| asked.max(FIRST_WAIT));
+        // Jitter in full, so that not all come back at once: a passing fault within the planned time, a request to slow down
+        // after it.
+        let (least, jitter) = match error.class {
+            Class::Transient => (asked.unwrap_or_default(), self.transient.next()?),
+            Class::Throttled => {
+                let planned = self.throttled.next()?;
+                let least = asked.unwrap_or(planned);
+                (least, least)
+            }
             Class::Auth | Class::Quota | Class::Item | Class::Destination | Class::Config => return None,
         };
-        // Never sooner than the server asked (I7), nor all the sooner because it asked for nothing; a little later, so that not
-        // all come back at once.
-        let base = error.retry_after.map_or(planned, |asked| asked.max(FIRST_WAIT));
-        if base > LONGEST_WAIT {
+        if least > LONGEST_WAIT {
             return None;
         }
-        Some(base + base.mul_f64(entropy.fraction() / 4.0))
+        // Above 0, and the whole of it at most.
+        Some(least + jitter.mul_f64(1.0 - entropy.fraction()))
     }
 }
 
@@ -158,47 +164,74 @@ mod tests {
     use super::Intervals;
     use crate::clock::Entropy;
 
+    /// Always the same fraction, given in sixteenths.
     #[derive(Debug)]
-    struct NoJitter;
+    struct Sixteenths(u8);
 
-    impl Entropy for NoJitter {
+    impl Entropy for Sixteenths {
         fn fill(&self, buffer: &mut [u8]) {
             buffer.fill(0);
+            // The highest bits of the number that a fraction is made of.
+            if let Some(last) = buffer.last_mut() {
+                *last = self.0 << 4;
+            }
         }
     }
 
-    fn waits(class: Class) -> Vec<u64> {
+    fn waits(class: Class, entropy: &dyn Entropy) -> Vec<f64> {
         let mut intervals = Intervals::new();
         let error = Error::new(class, "test", "a fault");
-        std::iter::from_fn(|| intervals.after(&error, &NoJitter)).map(|wait| wait.as_secs()).collect()
+        std::iter::from_fn(|| intervals.after(&error, entropy)).map(|wait| wait.as_secs_f64()).collect()
+    }
+
+    fn wait(error: &Error, sixteenths: u8) -> Option<Duration> {
+        Intervals::new().after(error, &Sixteenths(sixteenths))
     }
 
     #[test]
     fn passing_faults_are_tried_again_ever_more_slowly_and_not_for_ever() {
-        assert_eq!(waits(Class::Transient), [1, 2, 4, 8, 16]);
-        assert_eq!(waits(Class::Throttled), [30, 60, 120, 240, 300, 300, 300, 300]);
+        assert_eq!(waits(Class::Transient, &Sixteenths(0)), [1.0, 2.0, 4.0, 8.0, 16.0]);
+        // Jitter in full: anything down to nothing.
+        assert_eq!(waits(Class::Transient, &Sixteenths(12)), [0.25, 0.5, 1.0, 2.0, 4.0]);
+    }
+
+    #[test]
+    fn who_asks_to_slow_down_is_left_alone_for_half_a_minute_and_up() {
+        // I7
+        let most = [60.0, 120.0, 240.0, 480.0, 600.0, 600.0, 600.0, 600.0];
+        assert_eq!(waits(Class::Throttled, &Sixteenths(0)), most);
+        let least = [30.0, 60.0, 120.0, 240.0, 300.0, 300.0, 300.0, 300.0];
+        for (wait, least) in waits(Class::Throttled, &Sixteenths(15)).into_iter().zip(least) {
+            assert!(wait > least && wait < least * 1.1, "{wait}");
+        }
     }
 
     #[test]
     fn what_trying_again_does_not_mend_is_not_tried_again() {
         // I7
         for class in [Class::Auth, Class::Quota, Class::Item, Class::Destination, Class::Config] {
-            assert_eq!(waits(class), [0; 0]);
+            assert_eq!(waits(class, &Sixteenths(0)), [0.0; 0]);
         }
     }
 
     #[test]
     fn never_sooner_than_the_server_asked() {
         // I7
-        let error = Error::new(Class::Throttled, "test", "slow down").after(Some(Duration::from_secs(100)));
-        assert_eq!(Intervals::new().after(&error, &NoJitter), Some(Duration::from_secs(100)));
-        let error = error.after(Some(Duration::ZERO));
-        assert_eq!(Intervals::new().after(&error, &NoJitter), Some(Duration::from_secs(1)));
+        let hundred = Duration::from_secs(100);
+        for class in [Class::Throttled, Class::Transient] {
+            let error = Error::new(class, "test", "slow down").after(Some(hundred));
+            for sixteenths in 0..16 {
+                let wait = wait(&error, sixteenths).expect("a wait");
+                assert!(wait > hundred && wait <= hundred * 2, "{class:?}: {wait:?}");
+            }
+            let at_once = wait(&error.after(Some(Duration::ZERO)), 15).expect("a wait");
+            assert!(at_once >= Duration::from_secs(1), "{class:?}: {at_once:?}");
+        }
     }
 
     #[test]
     fn a_long_wait_is_not_sat_out() {
         let error = Error::new(Class::Throttled, "test", "slow down").after(Some(Duration::from_hours(2)));
-        assert_eq!(Intervals::new().after(&error, &NoJitter), None);
+        assert_eq!(wait(&error, 0), None);
     }
 }

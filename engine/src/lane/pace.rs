@@ -17,7 +17,8 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 
-/// One request after the other: a minute has no burst at its beginning.
+/// The most a second that a bucket counts one by one.
+const FINEST: u32 = 1_000_000;
 const ONE: NonZeroU32 = NonZeroU32::new(1).expect("not zero");
 
 #[derive(Debug)]
@@ -25,14 +26,32 @@ struct Bucket {
     limiter: RateLimiter<NotKeyed, InMemoryState, Steady, NoOpMiddleware<Nanos>>,
     /// What it holds when it is full.
     holds: NonZeroU32,
+    /// How much one of what it holds stands for.
+    unit: u32,
     /// Who wants much is not overtaken for ever by those who want little.
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Bucket {
-    fn new(quota: Quota, steady: Steady) -> Self {
+    /// So many a minute, one after the other: a minute has no burst at its beginning.
+    fn of_requests(per_minute: NonZeroU32, steady: Steady) -> Self {
+        Self::new(per_minute, Duration::from_mins(1), ONE, 1, steady)
+    }
+
+    /// So many a second. Many are counted by the hundred or thousand, since the limiter measures in whole nanoseconds.
+    fn of_bytes(per_second: NonZeroU32, steady: Steady) -> Self {
+        let unit = per_second.get().div_ceil(FINEST);
+        let rate = NonZeroU32::new(per_second.get() / unit).unwrap_or(ONE);
+        Self::new(rate, Duration::from_secs(1), rate, unit, steady)
+    }
+
+    fn new(rate: NonZeroU32, within: Duration, holds: NonZeroU32, unit: u32, steady: Steady) -> Self {
+        // Rounded up, so that no period has one too many.
+        let period = within.as_nanos().div_ceil(u128::from(rate.get()));
+        let period = Duration::from_nanos(u64::try_from(period).unwrap_or(u64::MAX));
+        let quota = Quota::with_period(period).expect("not zero").allow_burst(holds);
         let limiter = RateLimiter::direct_with_clock(quota, steady);
-        Self { limiter, holds: quota.burst_size(), turn: tokio::sync::Mutex::default() }
+        Self { limiter, holds, unit, turn: tokio::sync::Mutex::default() }
     }
 
     /// Takes so many (no more than it holds), or says how long to wait before the next try.
@@ -67,17 +86,17 @@ impl Paces {
     pub(super) fn set(&self, pace: Pace) {
         let mut buckets = self.buckets();
         let old = std::mem::replace(&mut buckets.pace, pace);
-        let bucket = |quota: Quota| Arc::new(Bucket::new(quota, self.steady.clone()));
+        let requests = |rate| Arc::new(Bucket::of_requests(rate, self.steady.clone()));
+        let bytes = |rate| Arc::new(Bucket::of_bytes(rate, self.steady.clone()));
         // What stays as it is keeps its count.
         if old.requests_per_minute != pace.requests_per_minute {
-            let quota = |rate| Quota::per_minute(rate).allow_burst(ONE);
-            buckets.requests = pace.requests_per_minute.map(quota).map(bucket);
+            buckets.requests = pace.requests_per_minute.map(requests);
         }
         if old.up != pace.up {
-            buckets.up = pace.up.map(Quota::per_second).map(bucket);
+            buckets.up = pace.up.map(bytes);
         }
         if old.down != pace.down {
-            buckets.down = pace.down.map(Quota::per_second).map(bucket);
+            buckets.down = pace.down.map(bytes);
         }
     }
 
@@ -101,7 +120,7 @@ impl Paces {
     async fn take(&self, bucket: Option<Arc<Bucket>>, count: usize) {
         let Some(bucket) = bucket else { return };
         let _turn = bucket.turn.lock().await;
-        let mut left = count;
+        let mut left = count.div_ceil(bucket.unit as usize);
         while left > 0 {
             let some = u32::try_from(left).unwrap_or(u32::MAX).min(bucket.holds.get());
             let Some(some) = NonZeroU32::new(some) else { return };
