@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::{call::Call, error::json_response, fault::Fault, seed::Seed};
 
-const HELP: &str = "GET stats, settings, faults, items[?hashes=false], albums, time; PATCH settings; POST stats/reset, \
-                    faults, seed, expire, token, time/advance; DELETE faults[/NUMBER]";
+const HELP: &str = "GET stats, settings, faults, items[?hashes=false], albums, time; PATCH settings, items/ID; POST stats/reset, \
+                    faults, seed, expire, token, time/advance; DELETE faults[/NUMBER], items/ID, albums/ID";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +21,7 @@ struct Advance {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a kind of thing that can expire")]
 struct Expire {
     #[serde(default)]
     base_urls: bool,
@@ -28,6 +29,19 @@ struct Expire {
     access_tokens: bool,
     #[serde(default)]
     refresh_tokens: bool,
+    #[serde(default)]
+    page_tokens: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ItemChange {
+    #[serde(default)]
+    favorite: Option<bool>,
+    #[serde(default)]
+    archived: Option<bool>,
+    #[serde(default)]
+    filename: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +75,10 @@ fn show(value: &impl serde::Serialize) -> Response<Body> {
         Ok(value) => json_response(StatusCode::OK, &value),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
+}
+
+fn found(found: bool, otherwise: &str) -> Response<Body> {
+    if found { show(&json!({})) } else { refuse(StatusCode::NOT_FOUND, otherwise) }
 }
 
 /// Answers an admin request.
@@ -100,15 +118,26 @@ fn route(call: &Call, method: &Method, path: &str, body: &[u8]) -> Result<Respon
         }
         ("DELETE", path) if path.starts_with("faults/") => {
             let number = path.trim_start_matches("faults/").parse().unwrap_or(0);
-            if world.remove_fault(number) {
-                show(&json!({}))
-            } else {
-                refuse(StatusCode::NOT_FOUND, "there is no such fault")
-            }
+            found(world.remove_fault(number), "there is no such fault")
         }
         ("POST", "seed") => show(&world.seed(&parse::<Seed>(body)?)),
         ("GET", "items") if call.query("hashes") == Some("false") => show(&world.items_without_hashes()),
         ("GET", "items") => show(&world.items()),
+        ("PATCH", path) if path.starts_with("items/") => {
+            let (id, change) = (path.trim_start_matches("items/"), parse::<ItemChange>(body)?);
+            let done = [
+                change.favorite.map(|favorite| world.set_favorite(id, favorite)),
+                change.archived.map(|archived| world.set_archived(id, archived)),
+                change.filename.map(|filename| world.set_filename(id, &filename)),
+            ];
+            found(!done.contains(&Some(false)), "there is no such item")
+        }
+        ("DELETE", path) if path.starts_with("items/") => {
+            found(world.remove_item(path.trim_start_matches("items/")), "there is no such item")
+        }
+        ("DELETE", path) if path.starts_with("albums/") => {
+            found(world.remove_album(path.trim_start_matches("albums/")), "there is no such album")
+        }
         ("GET", "albums") => show(&world.albums()),
         ("GET", "time") => show(&json!({"now": world.now()})),
         ("POST", "time/advance") => {
@@ -125,6 +154,9 @@ fn route(call: &Call, method: &Method, path: &str, body: &[u8]) -> Result<Respon
             }
             if what.refresh_tokens {
                 world.revoke_refresh_tokens();
+            }
+            if what.page_tokens {
+                world.expire_page_tokens();
             }
             show(&json!({}))
         }

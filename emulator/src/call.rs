@@ -149,7 +149,11 @@ impl Call {
     pub(crate) fn refusal(&self, project: &str) -> Option<ApiError> {
         self.faults.iter().find_map(|fault| match fault {
             Action::TooManyRequests { limit, retry_after_seconds } => {
-                let value = (*limit == Limit::WritesPerMinutePerUser).then_some(30);
+                let value = match limit {
+                    Limit::WritesPerMinutePerUser => Some(30),
+                    Limit::RequestsPerMinutePerUser => Some(600),
+                    Limit::AllRequestsPerDay | Limit::ConcurrentWrites => None,
+                };
                 Some(too_many(*limit, project, value, *retry_after_seconds))
             }
             Action::ServerError { status } => Some(server_error(*status)),
@@ -179,7 +183,7 @@ pub(crate) fn storage_full() -> ApiError {
     ApiError::invalid("The remaining storage in the user's account is not enough to perform this operation.")
 }
 
-fn server_error(status: u16) -> ApiError {
+pub(crate) fn server_error(status: u16) -> ApiError {
     let (code, message) = match status {
         500 => (Code::Internal, "Internal error encountered."),
         504 => (Code::DeadlineExceeded, "Deadline exceeded."),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
+    jpeg,
     large::Large,
     picture::Picture,
     state::{Hash, hash_of},
@@ -54,10 +55,12 @@ impl Content {
             Content::Large(large) => Content::Large(large.changed()),
             Content::Dropped(seed) => Content::Dropped(seed.wrapping_add(1)),
             _ => {
-                let mut bytes = self.original().unwrap_or_default().to_vec();
-                // Behind the end of a JPEG, and a box that every player skips in an MP4.
-                bytes.extend(free(b"edited"));
-                Content::Stored(bytes.into())
+                let bytes = self.original().unwrap_or_default();
+                if bytes.starts_with(b"\xFF\xD8") {
+                    return Content::Stored(jpeg::commented(&bytes, "edited").into());
+                }
+                // A box that every player skips at the end of an MP4.
+                Content::Stored([&bytes[..], &free(b"edited")].concat().into())
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::random::Random;
+use crate::{odd::Oddity, random::Random};
 
 /// A misbehaviour and when it happens. As JSON: `{"methods":["uploads"],"times":2,"action":{"kind":"server_error"}}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,8 +77,24 @@ pub enum Limit {
     AllRequestsPerDay,
     /// `'Write requests' … 'Write requests per minute per user'`.
     WritesPerMinutePerUser,
+    /// `'All requests' … 'All requests per minute per user'`; the real number is unknown.
+    RequestsPerMinutePerUser,
     /// `'concurrent write request'`, undocumented, lasts minutes to an hour.
     ConcurrentWrites,
+}
+
+/// How a resumable session is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionAnswer {
+    /// 404.
+    NotFound,
+    /// 410, and 404 from then on.
+    Gone,
+    /// It claims to be final, although no token was ever given.
+    Final,
+    /// It was cancelled.
+    Cancelled,
 }
 
 /// What a fault does. As JSON, `kind` names it: `{"kind":"too_many_requests","limit":"concurrent_writes"}`.
@@ -114,6 +130,48 @@ pub enum Action {
         #[serde(default)]
         bytes: Option<u64>,
     },
+    /// Nothing comes, and the connection stays open. Nothing takes effect.
+    Standstill {
+        /// Whether the body of the request is still taken.
+        #[serde(default = "yes")]
+        reads_body: bool,
+    },
+    /// The answer begins, then nothing more comes, and the connection stays open.
+    StalledBody {
+        /// Bytes that are still sent; `None` is half.
+        #[serde(default)]
+        bytes: Option<u64>,
+    },
+    /// 500, 502, 503 or 504, although the request took effect.
+    ErrorAfterEffect {
+        /// HTTP status.
+        #[serde(default = "unavailable")]
+        status: u16,
+    },
+    /// The answer lacks a header, such as `X-Goog-Upload-Status`.
+    MissingHeader {
+        /// Its name.
+        name: String,
+    },
+    /// A resumable session is really lost.
+    LostSession {
+        /// What is said about it.
+        answer: SessionAnswer,
+    },
+    /// The connection breaks in the middle of a chunk of a resumable upload; what arrived counts.
+    BrokenChunk {
+        /// Bytes that are still taken; `None` is half.
+        #[serde(default)]
+        bytes: Option<u64>,
+    },
+    /// A small picture instead of the bytes, with 200.
+    Placeholder,
+    /// 200 with the whole file for a part.
+    RangeIgnored,
+    /// 206 with the beginning of the file instead of the part; `Content-Range` tells it.
+    WrongRange,
+    /// The file is really another one from this request on, and so is its entity tag.
+    ContentChanged,
     /// 200 with an HTML page instead of the answer.
     Html,
     /// 403 page of an expired base URL; every base URL minted so far is really dead.
@@ -126,6 +184,21 @@ pub enum Action {
     EmptyPage,
     /// The first item of a later page is the last one of the page before.
     RepeatedItem,
+    /// A later page is moved, as if items had come or gone in front of it since the page before.
+    ShiftedPages {
+        /// So many items of the page before are repeated; a negative number: so many are never listed.
+        items: i32,
+    },
+    /// 400 for every page token given so far. A request without one is answered: `.after(1)` spares the first page.
+    ExpiredPageTokens,
+    /// Items in the answer miss something, or say something strange.
+    OddItem {
+        /// What it is.
+        oddity: Oddity,
+        /// Positions in the answer; empty: all.
+        #[serde(default)]
+        positions: Vec<usize>,
+    },
     /// A seeded share of the items is missing from this listing.
     ShortListing {
         /// Between 0 and 1.
@@ -141,7 +214,7 @@ pub enum Action {
     },
     /// Items of a batchCreate fail with "Failed: There was an error while trying to create this media item."
     ItemError {
-        /// 3 (for good) or 13 (for now).
+        /// 3 (for good), 13 (for now) or 6 (is there already).
         code: u16,
         /// Positions in the request; empty: all.
         #[serde(default)]
@@ -167,8 +240,14 @@ fn unavailable() -> u16 {
     503
 }
 
+fn yes() -> bool {
+    true
+}
+
 const LISTINGS: &[&str] = &["mediaItems.list", "mediaItems.search", "albums.list"];
 const API: &[&str] = &["uploads", "mediaItems", "albums", "sharedAlbums"];
+/// What the quotas of requests count, and those of media bytes.
+const COUNTED: &[&str] = &["uploads", "mediaItems", "albums", "sharedAlbums", "media"];
 const WRITES: &[&str] = &[
     "mediaItems.batchCreate",
     "mediaItems.patch",
@@ -187,19 +266,30 @@ impl Action {
             | Action::ServerError { .. }
             | Action::ConnectionReset
             | Action::ResponseLost
-            | Action::TruncatedBody { .. } => {
+            | Action::TruncatedBody { .. }
+            | Action::Standstill { .. }
+            | Action::StalledBody { .. }
+            | Action::ErrorAfterEffect { .. }
+            | Action::MissingHeader { .. } => {
                 &["uploads", "mediaItems", "albums", "sharedAlbums", "media", "oauth"]
             }
             Action::Html => &["uploads", "mediaItems", "albums", "media"],
-            Action::TooManyRequests { limit: Limit::AllRequestsPerDay, .. } => {
-                &["uploads", "mediaItems", "albums", "media"]
-            }
+            Action::TooManyRequests {
+                limit: Limit::AllRequestsPerDay | Limit::RequestsPerMinutePerUser,
+                ..
+            } => COUNTED,
+            Action::LostSession { .. } => &["uploads.upload", "uploads.finalize", "uploads.query"],
+            Action::BrokenChunk { .. } => &["uploads.upload", "uploads.finalize"],
+            Action::RangeIgnored | Action::WrongRange => &["media.bytes"],
+            Action::OddItem { .. } => &["mediaItems"],
             Action::TooManyRequests { .. } | Action::Aborted => WRITES,
-            Action::ExpiredBaseUrls => &["media"],
+            Action::ExpiredBaseUrls | Action::Placeholder | Action::ContentChanged => &["media"],
             Action::ExpiredAccessToken | Action::ApiDisabled | Action::InsufficientScopes => API,
             Action::RevokedRefreshToken => &["oauth.token"],
             Action::EmptyPage
             | Action::RepeatedItem
+            | Action::ShiftedPages { .. }
+            | Action::ExpiredPageTokens
             | Action::ShortListing { .. }
             | Action::SmallPages { .. } => LISTINGS,
             Action::ItemError { .. } | Action::SpentUploadTokens | Action::StorageFull => {

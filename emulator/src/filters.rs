@@ -20,6 +20,7 @@ enum MediaType {
 
 /// What a search asks for.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own about a search")]
 pub(crate) struct Filters {
     dates: Vec<Date>,
     ranges: Vec<(Date, Date)>,
@@ -27,6 +28,8 @@ pub(crate) struct Filters {
     included: Vec<String>,
     excluded: Vec<String>,
     favorites: bool,
+    /// Whether what the user archived is among it.
+    archived: bool,
     /// Whether anything narrows the search: only then are new and future items missing.
     pub(crate) narrow: bool,
     /// Whether there is a date filter and nothing that forbids an order.
@@ -64,7 +67,13 @@ const CATEGORIES: [&str; 27] = [
 ];
 
 impl Filters {
-    pub(crate) fn of(params: &Params) -> Result<Filters, ApiError> {
+    /// No filter at all.
+    pub(crate) fn everything(archived: bool) -> Filters {
+        Filters { archived, ..Filters::default() }
+    }
+
+    /// The filters of a search. `archived` is whether a search without any finds what was archived.
+    pub(crate) fn of(params: &Params, archived: bool) -> Result<Filters, ApiError> {
         let known = [
             "dateFilter",
             "contentFilter",
@@ -73,10 +82,11 @@ impl Filters {
             "includeArchivedMedia",
             "excludeNonAppCreatedData",
         ];
-        let Some(filters) = params.message("filters", &known)? else { return Ok(Filters::default()) };
-        filters.flag("includeArchivedMedia")?;
+        let Some(filters) = params.message("filters", &known)? else {
+            return Ok(Filters::everything(archived));
+        };
+        let mut out = Filters::everything(filters.flag("includeArchivedMedia")?);
         filters.flag("excludeNonAppCreatedData")?;
-        let mut out = Filters::default();
         if let Some(date) = filters.message("dateFilter", &["dates", "ranges"])? {
             out.dates = dates(&date)?;
             out.ranges = ranges(&date)?;
@@ -116,6 +126,9 @@ impl Filters {
 
     /// Whether an item passes. `settled` is how long an item must have existed to be found by a filter.
     pub(crate) fn pass(&self, item: &Item, now: Timestamp, settled_seconds: u64) -> bool {
+        if item.archived && !self.archived {
+            return false;
+        }
         if !self.narrow {
             return true;
         }
@@ -133,7 +146,7 @@ impl Filters {
         let category = CATEGORIES[1 + bytes % (CATEGORIES.len() - 1)];
         let among = |list: &[String]| list.iter().any(|name| name == category);
         let content_fits = (self.included.is_empty() || among(&self.included)) && !among(&self.excluded);
-        type_fits && content_fits && !self.favorites && self.date_fits(item.taken_at)
+        type_fits && content_fits && (!self.favorites || item.favorite) && self.date_fits(item.taken_at)
     }
 
     fn date_fits(&self, at: Timestamp) -> bool {
@@ -220,7 +233,7 @@ mod tests {
 
     fn parse(json: &str) -> Result<Filters, ApiError> {
         let params = Params::of_body(json.as_bytes(), &[], &["filters"]).unwrap();
-        Filters::of(&params)
+        Filters::of(&params, true)
     }
 
     fn of_dates(json: &str) -> Result<Filters, ApiError> {

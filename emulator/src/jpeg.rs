@@ -82,6 +82,11 @@ fn insert(jpeg: &[u8], marker: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Puts a comment in front, which moves everything behind it.
+pub(crate) fn commented(jpeg: &[u8], text: &str) -> Vec<u8> {
+    insert(jpeg, 0xFE, text.as_bytes())
+}
+
 /// Pads a JPEG to exactly `size` bytes with comment segments of seeded noise (when it is at least 5 bytes smaller).
 pub fn pad(jpeg: &[u8], size: usize, seed: u64) -> Vec<u8> {
     let exif_end =

@@ -39,6 +39,7 @@ mod listing;
 mod media;
 mod media_items;
 mod oauth;
+mod odd;
 mod operation;
 mod params;
 pub mod picture;
@@ -60,8 +61,9 @@ mod world;
 mod zip;
 
 pub use account::Account;
-pub use fault::{Action, Fault, Limit};
+pub use fault::{Action, Fault, Limit, SessionAnswer};
 pub use full_resolution::{FullResolutionFault, FullResolutionProxy, FullResolutionStats};
+pub use odd::Oddity;
 #[cfg(feature = "tls-proxy")]
 pub use proxy::{HOSTS, ProxyError, TlsProxy};
 pub use seed::{Seed, Seeded};

@@ -28,6 +28,7 @@ struct Place {
     kind: String,
     /// Unix seconds.
     minted: i64,
+    generation: u32,
     /// In an album or among albums: how many entries come before.
     offset: usize,
     /// In the library: the last item given, by its time in microseconds and its number.
@@ -46,6 +47,7 @@ struct Page<'a> {
     size: usize,
     place: Option<Place>,
     now: Timestamp,
+    generation: u32,
 }
 
 impl<'a> Page<'a> {
@@ -78,16 +80,18 @@ impl<'a> Page<'a> {
             let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
             let place: Place = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
             let life = state.settings.page_token_seconds.and_then(|life| i64::try_from(life).ok());
-            if place.kind != kind || life.is_some_and(|life| now.as_second() - place.minted >= life) {
+            let dead = place.generation < state.page_token_generation;
+            if dead || place.kind != kind || life.is_some_and(|life| now.as_second() - place.minted >= life) {
                 return Err(invalid());
             }
             Some(place)
         };
-        Ok(Page { call, kind, size, place, now })
+        Ok(Page { call, kind, size, place, now, generation: state.page_token_generation })
     }
 
     fn next(&self, offset: usize, last: Option<(i64, usize)>) -> String {
-        Place { kind: self.kind.clone(), minted: self.now.as_second(), offset, last }.token()
+        let (kind, minted) = (self.kind.clone(), self.now.as_second());
+        Place { kind, minted, generation: self.generation, offset, last }.token()
     }
 
     /// The token of this very place, for a page that is empty although more follows.
@@ -102,8 +106,19 @@ impl<'a> Page<'a> {
         self.call.faults.contains(&Action::EmptyPage)
     }
 
-    fn repeats(&self) -> bool {
-        self.call.faults.contains(&Action::RepeatedItem)
+    /// How many items a later page repeats, and how many it leaves out at its beginning.
+    fn shift(&self) -> (usize, usize) {
+        let shift = self.call.faults.iter().fold(0, |shift, fault| match fault {
+            Action::RepeatedItem => shift + 1,
+            Action::ShiftedPages { items } => shift + items,
+            _ => shift,
+        });
+        let size = usize::try_from(shift.unsigned_abs()).unwrap_or(usize::MAX);
+        match (&self.place, shift) {
+            (None, _) => (0, 0),
+            (Some(_), 0..) => (size, 0),
+            (Some(_), _) => (0, size),
+        }
     }
 
     /// Whether a short listing leaves this item out.
@@ -129,7 +144,8 @@ fn body(name: &str, list: Vec<Value>, token: Option<String>) -> Value {
 pub(crate) fn list(call: &Call, state: &State, now: Timestamp, caller: &Caller) -> Result<Value, ApiError> {
     let params = Params::of_query(&call.query);
     let page = Page::of(call, state, now, &params, "library".to_owned(), (25, 100))?;
-    Ok(library(&page, state, caller, &Filters::default(), false))
+    let everything = Filters::everything(state.settings.archived_without_filters);
+    Ok(library(&page, state, caller, &everything, false))
 }
 
 pub(crate) fn search(
@@ -153,7 +169,7 @@ pub(crate) fn search(
         let page = Page::of(call, state, now, &params, format!("album {number}"), (25, 100))?;
         return Ok(album(&page, state, number));
     }
-    let filters = Filters::of(&params)?;
+    let filters = Filters::of(&params, state.settings.archived_without_filters)?;
     let ascending = match order {
         "" | "MediaMetadata.creation_time desc" => false,
         "MediaMetadata.creation_time" => true,
@@ -176,21 +192,28 @@ fn library(page: &Page<'_>, state: &State, caller: &Caller, filters: &Filters, a
         .as_ref()
         .and_then(|place| place.last)
         .and_then(|(micros, number)| Some((Timestamp::from_microsecond(micros).ok()?, number)));
-    let edge = match last {
-        None => Bound::Unbounded,
-        Some(last) if page.repeats() => Bound::Included(last),
-        Some(last) => Bound::Excluded(last),
-    };
-    let found: Box<dyn Iterator<Item = &(Timestamp, usize)>> = if ascending {
-        Box::new(state.timeline.range((edge, Bound::Unbounded)))
-    } else {
-        Box::new(state.timeline.range((Bound::Unbounded, edge)).rev())
-    };
     let settled = state.settings.filtered_search_delay_seconds;
-    let mut fitting = found.filter(|(_, number)| {
+    let fits = |(_, number): &&(Timestamp, usize)| {
         let item = &state.items[*number];
         caller.sees(&item.owner) && filters.pass(item, page.now, settled) && !page.leaves_out(*number)
-    });
+    };
+    let from = |edge: Bound<(Timestamp, usize)>, ascending: bool| {
+        let found: Box<dyn Iterator<Item = &(Timestamp, usize)>> = if ascending {
+            Box::new(state.timeline.range((edge, Bound::Unbounded)))
+        } else {
+            Box::new(state.timeline.range((Bound::Unbounded, edge)).rev())
+        };
+        found.filter(fits)
+    };
+    let (back, ahead) = page.shift();
+    let edge = match last {
+        None => Bound::Unbounded,
+        Some(last) => match from(Bound::Included(last), !ascending).take(back).last() {
+            Some(earlier) => Bound::Included(*earlier),
+            None => Bound::Excluded(last),
+        },
+    };
+    let mut fitting = from(edge, ascending).skip(ahead);
     let given: Vec<(Timestamp, usize)> = fitting.by_ref().take(page.size).copied().collect();
     let more = fitting.next().is_some();
     let token =
@@ -206,10 +229,9 @@ fn album(page: &Page<'_>, state: &State, number: usize) -> Value {
     if page.is_empty_on_purpose() {
         return body("mediaItems", Vec::new(), Some(page.again()));
     }
-    let mut offset = page.place.as_ref().map_or(0, |place| place.offset);
-    if page.repeats() {
-        offset = offset.saturating_sub(1);
-    }
+    let (back, ahead) = page.shift();
+    let offset = page.place.as_ref().map_or(0, |place| place.offset);
+    let offset = offset.saturating_sub(back).saturating_add(ahead);
     let album = &state.albums[number];
     let mut rest = album.items().enumerate().skip(offset).filter(|(_, item)| !page.leaves_out(*item));
     let given: Vec<(usize, usize)> = rest.by_ref().take(page.size).collect();
@@ -247,10 +269,9 @@ pub(crate) fn albums(call: &Call, state: &State, now: Timestamp, caller: &Caller
                 && (state.settings.list_empty_albums || !album.members.is_empty())
         })
         .collect();
-    if page.repeats() && offset > 0 {
-        offset = visible.range(..offset).next_back().copied().unwrap_or(offset);
-    }
-    let mut rest = visible.range(offset..).copied().filter(|number| !page.leaves_out(*number));
+    let (back, ahead) = page.shift();
+    offset = visible.range(..offset).rev().take(back).last().copied().unwrap_or(offset);
+    let mut rest = visible.range(offset..).skip(ahead).copied().filter(|number| !page.leaves_out(*number));
     let given: Vec<usize> = rest.by_ref().take(page.size).collect();
     let more = rest.next().is_some();
     let token = given.last().filter(|_| more).map(|number| page.next(number + 1, None));

@@ -82,6 +82,9 @@ pub(crate) async fn serve(call: &Call, token: &str, parameter: &str) -> Response
             Err(Dead::Expired) => return expired(token, parameter),
             Err(Dead::Missing) => return missing(state.settings.missing_media_is_png),
         };
+        if call.faults.contains(&Action::ContentChanged) {
+            state.change_content(number);
+        }
         let owner = state.items[number].owner.clone();
         let settings = state.settings.clone();
         if let Err(refused) = state.quota.spend(&settings, now, &owner, &call.operation) {
@@ -96,7 +99,20 @@ pub(crate) async fn serve(call: &Call, token: &str, parameter: &str) -> Response
     if let Some(status) = no_video {
         return refused(StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND));
     }
-    let manners = Manners::Right;
+    let head = matches!(call.operation, Operation::Media { head: true, .. });
+    let method = if head { Method::HEAD } else { Method::GET };
+    if call.faults.contains(&Action::Placeholder) {
+        let (source, mime_type) = (Source::Held(Bytes::from_static(PIXEL)), "image/png".to_owned());
+        let file = File { source, mime_type, name: String::new(), etag: None };
+        return file.answer(&method, &call.headers, Manners::Ignores);
+    }
+    let manners = if call.faults.contains(&Action::RangeIgnored) {
+        Manners::Ignores
+    } else if call.faults.contains(&Action::WrongRange) {
+        Manners::Elsewhere
+    } else {
+        Manners::Right
+    };
     let etag = entity_tag(&item, parameter, keep_bytes);
     let Ok((source, mime_type)) = tokio::task::spawn_blocking({
         let item = item.clone();
@@ -114,8 +130,6 @@ pub(crate) async fn serve(call: &Call, token: &str, parameter: &str) -> Response
         }
         _ => item.filename,
     };
-    let head = matches!(call.operation, Operation::Media { head: true, .. });
-    let method = if head { Method::HEAD } else { Method::GET };
     File { source, mime_type, name, etag: Some(etag) }.answer(&method, &call.headers, manners)
 }
 
@@ -182,6 +196,10 @@ fn render(item: &Item, wanted: Wanted, keep_bytes: bool) -> (Source, String) {
             Some(bytes) if keep_bytes => (Source::Held(bytes), item.mime_type.clone()),
             Some(bytes) => {
                 let copy = match item.mime_type.as_str() {
+                    // Encoding again would lose what was edited.
+                    "image/jpeg" if item.version > 0 => {
+                        jpeg::commented(&jpeg::download_copy(&bytes), &format!("edited {}", item.version))
+                    }
                     "image/jpeg" => jpeg::download_copy(&bytes),
                     // No decoder here: the file stays readable, but it is another one, as every copy of Google's is.
                     "image/heif" | "image/avif" => transcoded(&bytes),
@@ -216,9 +234,11 @@ fn expired(token: &str, parameter: &str) -> Response<Body> {
     answer(StatusCode::FORBIDDEN, "text/html; charset=UTF-8", page)
 }
 
+/// One pixel.
+const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xff\xff?\0\x05\xfe\x02\xfe\xa75\x81\x84\0\0\0\0IEND\xaeB`\x82";
+
 /// The 404 of a base URL that never was: its body is a picture.
 fn missing(png: bool) -> Response<Body> {
-    const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xff\xff?\0\x05\xfe\x02\xfe\xa75\x81\x84\0\0\0\0IEND\xaeB`\x82";
     if png { answer(StatusCode::NOT_FOUND, "image/png", PIXEL) } else { refused(StatusCode::NOT_FOUND) }
 }
 

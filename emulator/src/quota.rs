@@ -122,6 +122,14 @@ pub(crate) fn too_many(
             value,
             project,
         ),
+        Limit::RequestsPerMinutePerUser => ApiError::quota(
+            "AllRequestsPerMinutePerUser",
+            format!(
+                "Quota exceeded for quota metric 'All requests' and limit 'All requests per minute per user' {consumer}"
+            ),
+            value,
+            project,
+        ),
         Limit::ConcurrentWrites => ApiError::new(
             Code::ResourceExhausted,
             "Quota exceeded for quota 'concurrent write request' of service 'photoslibrary.googleapis.com'.",

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, Method, Request, Response, StatusCode, header},
 };
 use bytes::Bytes;
-use futures::stream;
+use futures::{Stream, stream};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     account::Owner,
     admin, albums,
-    call::{Call, Origin},
+    call::{Call, Origin, server_error},
     discovery,
     error::{ApiError, answer, json_response},
     fault::Action,
@@ -180,6 +180,24 @@ where
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
+    let standstill = call.faults.iter().find_map(|fault| match fault {
+        Action::Standstill { reads_body } => Some(*reads_body),
+        _ => None,
+    });
+    if let Some(reads_body) = standstill {
+        // It is not under way: the client that gives up and asks again is not two.
+        drop(under_way);
+        *world.lock().stats.responses.entry(0).or_default() += 1;
+        let unread = if reads_body {
+            drain(body).await;
+            None
+        } else {
+            Some(body)
+        };
+        std::future::pending::<()>().await;
+        drop(unread);
+        return Err(Cut);
+    }
     let outcome = respond(&call, &parts.method, body).await;
     drop(under_way);
     let outcome = outcome.and_then(|response| after(&call, response));
@@ -228,8 +246,10 @@ fn begin(call: &mut Call, name: &'static str) -> (Duration, UnderWay) {
     state.stats.faults += call.faults.len() as u64;
     let mut latency = state.settings.latency_ms;
     for fault in &call.faults {
-        if let Action::Latency { ms } = fault {
-            latency += ms;
+        match fault {
+            Action::Latency { ms } => latency += ms,
+            Action::ExpiredPageTokens => state.page_token_generation += 1,
+            _ => {}
         }
     }
     let mut under_way =
@@ -275,7 +295,11 @@ async fn respond(call: &Call, method: &Method, body: Body) -> Result<Response<Bo
         });
     }
     match (&call.operation, call.operation.family()) {
-        (Operation::Upload | Operation::UploadSession(_), _) => Ok(uploads::upload(call, body).await),
+        (Operation::Upload | Operation::UploadSession(_), _) => {
+            let response = uploads::upload(call, body).await;
+            let broken = call.faults.iter().any(|fault| matches!(fault, Action::BrokenChunk { .. }));
+            if broken { Err(Cut) } else { Ok(response) }
+        }
         (Operation::Media { token, parameter, .. }, _) => {
             let response = media::serve(call, token, parameter).await;
             count_bytes(call, &response);
@@ -328,6 +352,11 @@ fn library(call: &Call, body: &[u8]) -> Response<Body> {
     match library_call(call, &mut state, now, body) {
         Ok((mut value, failed)) => {
             drop(state);
+            for fault in &call.faults {
+                if let Action::OddItem { oddity, positions } = fault {
+                    crate::odd::apply(&mut value, *oddity, positions);
+                }
+            }
             if let Some(mask) = call.query("fields") {
                 crate::fields::keep(&mut value, mask);
             }
@@ -372,11 +401,20 @@ fn library_call(
 }
 
 /// What goes wrong once the request has taken effect.
-fn after(call: &Call, response: Response<Body>) -> Result<Response<Body>, Cut> {
+fn after(call: &Call, mut response: Response<Body>) -> Result<Response<Body>, Cut> {
     for fault in &call.faults {
         match fault {
             Action::ResponseLost => return Err(Cut),
             Action::TruncatedBody { bytes } => return Ok(truncated(response, *bytes)),
+            Action::StalledBody { bytes } => return Ok(shortened(response, *bytes, stream::pending())),
+            Action::ErrorAfterEffect { status } => {
+                let error = server_error(*status);
+                let upload = call.operation.is_upload();
+                return Ok(if upload { error.bare() } else { error.structured(call.alt_json()) });
+            }
+            Action::MissingHeader { name } => {
+                response.headers_mut().remove(name.as_str());
+            }
             _ => {}
         }
     }
@@ -385,6 +423,20 @@ fn after(call: &Call, response: Response<Body>) -> Result<Response<Body>, Cut> {
 
 /// The same headers, but the connection ends before the body does.
 pub(crate) fn truncated(response: Response<Body>, bytes: Option<u64>) -> Response<Body> {
+    let cut = stream::once(async {
+        // What was sent must reach the client before the connection goes.
+        tokio::task::yield_now().await;
+        Err(Cut)
+    });
+    shortened(response, bytes, cut)
+}
+
+/// The same headers, but only the beginning of the body (half of it, if `bytes` is `None`), and then `end`.
+fn shortened(
+    response: Response<Body>,
+    bytes: Option<u64>,
+    end: impl Stream<Item = Result<Bytes, Cut>> + Send + 'static,
+) -> Response<Body> {
     use futures::StreamExt;
     let (mut parts, body) = response.into_parts();
     let told = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -399,10 +451,5 @@ pub(crate) fn truncated(response: Response<Body>, bytes: Option<u64>) -> Respons
         left -= take as u64;
         Ok::<Bytes, Cut>(chunk.slice(..take))
     });
-    let cut = stream::once(async {
-        // What was sent must reach the client before the connection goes.
-        tokio::task::yield_now().await;
-        Err(Cut)
-    });
-    Response::from_parts(parts, Body::from_stream(shortened.chain(cut)))
+    Response::from_parts(parts, Body::from_stream(shortened.chain(end)))
 }

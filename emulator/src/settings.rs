@@ -73,6 +73,11 @@ pub struct Settings {
     pub keep_uploads: bool,
     /// Uploaded bytes beyond this sum are dropped as with `keep_uploads = false`.
     pub upload_memory_bytes: u64,
+    /// A single upload beyond this is never kept: its hash, its length and its beginning stay.
+    pub largest_kept_upload_bytes: u64,
+    /// What arrived of a chunk before its connection broke is cut down to a multiple of the granularity; otherwise all of
+    /// it counts. `[?]`; clients must ask either way.
+    pub round_broken_chunks: bool,
     /// Granularity of resumable uploads. `[?]` beyond the documented example.
     pub upload_granularity: u64,
     /// A resumable upload's URL demands the bearer token. `[?]`; every client sends it.
@@ -108,6 +113,9 @@ pub struct Settings {
     pub filtered_search_delay_seconds: u64,
     /// New items and albums answer 404 for so long (reported, not documented).
     pub not_found_after_creation_seconds: u64,
+    /// Lists and searches without filters show what the user archived. `[?]`; a search with filters does so only where
+    /// it asks for it, and an album always.
+    pub archived_without_filters: bool,
     /// HTTP status for an item that is not the client's, or not there. `[?]`: 404, or 400.
     pub unreadable_item_status: u16,
 
@@ -161,6 +169,8 @@ impl Default for Settings {
             missing_media_is_png: true,
             keep_uploads: true,
             upload_memory_bytes: 512 * 1024 * 1024,
+            largest_kept_upload_bytes: 64 * 1024 * 1024,
+            round_broken_chunks: false,
             upload_granularity: 262_144,
             session_needs_auth: true,
             upload_session_seconds: 7 * 24 * 3600,
@@ -178,6 +188,7 @@ impl Default for Settings {
             list_empty_albums: true,
             filtered_search_delay_seconds: 0,
             not_found_after_creation_seconds: 0,
+            archived_without_filters: true,
             unreadable_item_status: 404,
             requests_per_day: Some(10_000),
             media_requests_per_day: Some(75_000),

@@ -17,6 +17,7 @@ use crate::{
     account::Owner,
     call::Call,
     error::{ApiError, Code, answer},
+    fault::{Action, SessionAnswer},
     operation::Operation,
     settings::Settings,
     sniff::{Sniffed, sniff},
@@ -82,25 +83,51 @@ struct Received {
     bytes: Vec<u8>,
     /// How many bytes may be kept.
     room: u64,
+    granularity: u64,
+    /// The state at the last multiple of the granularity.
+    rounded: (Sha256, u64),
 }
 
 impl Received {
-    fn new(room: u64) -> Received {
-        Received { hasher: Sha256::new(), size: 0, bytes: Vec::new(), room }
+    fn new(room: u64, granularity: u64) -> Received {
+        let rounded = (Sha256::new(), 0);
+        Received { hasher: Sha256::new(), size: 0, bytes: Vec::new(), room, granularity, rounded }
     }
 
-    fn push(&mut self, chunk: &[u8]) {
-        self.hasher.update(chunk);
-        self.size += chunk.len() as u64;
+    fn push(&mut self, mut chunk: &[u8]) {
+        while !chunk.is_empty() {
+            // Up to the next multiple, where the state is remembered.
+            let left = match self.granularity {
+                0 => u64::MAX,
+                granularity => granularity - self.size % granularity,
+            };
+            let (piece, rest) = chunk.split_at(usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len()));
+            self.hasher.update(piece);
+            self.size += piece.len() as u64;
+            self.keep(piece);
+            if piece.len() as u64 == left {
+                self.rounded = (self.hasher.clone(), self.size);
+            }
+            chunk = rest;
+        }
+    }
+
+    fn keep(&mut self, piece: &[u8]) {
         if self.size <= self.room {
-            self.bytes.extend(chunk);
+            self.bytes.extend(piece);
         } else {
             self.room = 0;
             self.bytes.truncate(HEAD);
             self.bytes.shrink_to(HEAD);
-            let more = (HEAD - self.bytes.len()).min(chunk.len());
-            self.bytes.extend(&chunk[..more]);
+            let more = (HEAD - self.bytes.len()).min(piece.len());
+            self.bytes.extend(&piece[..more]);
         }
+    }
+
+    /// Forgets what came after the last multiple of the granularity.
+    fn round(&mut self) {
+        (self.hasher, self.size) = self.rounded.clone();
+        self.bytes.truncate(usize::try_from(self.size).unwrap_or(usize::MAX));
     }
 
     /// Makes an upload token of what arrived.
@@ -153,16 +180,39 @@ fn file_name(call: &Call) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// How many more bytes may be kept in memory.
-fn room(settings: &Settings, kept: u64) -> u64 {
-    if settings.keep_uploads { settings.upload_memory_bytes.saturating_sub(kept) } else { 0 }
+/// A place for bytes that are to come. `announced` is how many, where the client says so.
+fn place(settings: &Settings, kept: u64, announced: Option<u64>) -> Received {
+    let left = settings.upload_memory_bytes.saturating_sub(kept).min(settings.largest_kept_upload_bytes);
+    let fits = settings.keep_uploads && announced.is_none_or(|announced| announced <= left);
+    Received::new(if fits { left } else { 0 }, settings.upload_granularity)
+}
+
+/// A chunk that is coming in. Dropped before it has ended, its connection broke: what had arrived counts as the
+/// settings say.
+struct Arriving<'a> {
+    call: &'a Call,
+    id: &'a str,
+    ended: bool,
+}
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        let mut state = self.call.world.lock();
+        if !self.ended
+            && state.settings.round_broken_chunks
+            && let Some(session) = state.uploads.sessions.get_mut(self.id)
+        {
+            session.received.round();
+        }
+    }
 }
 
 async fn raw(call: &Call, body: Body) -> Result<Response<Body>, ApiError> {
     let now = call.world.now();
     let mut received = {
         let state = call.world.lock();
-        Received::new(room(&state.settings, state.uploads.kept_bytes))
+        let announced = call.header("content-length").and_then(|text| text.parse().ok());
+        place(&state.settings, state.uploads.kept_bytes, announced)
     };
     let mut stream = body.into_data_stream();
     while let Some(chunk) = stream.next().await {
@@ -188,7 +238,7 @@ fn start(call: &Call) -> Result<Response<Body>, ApiError> {
     let session = Session {
         owner: caller.owner,
         name: file_name(call),
-        received: Received::new(room(&state.settings, state.uploads.kept_bytes)),
+        received: place(&state.settings, state.uploads.kept_bytes, raw_size),
         status: Status::Active,
         raw_size,
         created_at: now,
@@ -234,9 +284,31 @@ fn open<'a>(
     Ok(session)
 }
 
+/// Loses the session, if that is what shall happen.
+fn lose(call: &Call, state: &mut State, id: &str) -> Result<(), ApiError> {
+    for fault in &call.faults {
+        let Action::LostSession { answer } = fault else { continue };
+        let status = match answer {
+            SessionAnswer::Final => Status::Final,
+            SessionAnswer::Cancelled => Status::Cancelled,
+            SessionAnswer::Gone | SessionAnswer::NotFound => {
+                state.uploads.sessions.remove(id);
+                let http = (*answer == SessionAnswer::Gone).then_some(StatusCode::GONE);
+                return Err(ApiError { http, ..ApiError::not_found() });
+            }
+        };
+        if let Some(session) = state.uploads.sessions.get_mut(id) {
+            session.status = status;
+            session.received = Received::new(0, 0);
+        }
+    }
+    Ok(())
+}
+
 fn query(call: &Call, id: &str) -> Result<Response<Body>, ApiError> {
     let now = call.world.now();
     let mut state = call.world.lock();
+    lose(call, &mut state, id)?;
     let session = open(call, &mut state, id, now)?;
     let mut response = with_status(Response::new(Body::empty()), session.status);
     set(&mut response, "x-goog-upload-size-received", &session.received.size.to_string());
@@ -249,7 +321,7 @@ fn cancel(call: &Call, id: &str) -> Result<Response<Body>, ApiError> {
     let session = open(call, &mut state, id, now)?;
     if session.status == Status::Active {
         session.status = Status::Cancelled;
-        session.received = Received::new(0);
+        session.received = Received::new(0, 0);
     }
     Ok(with_status(Response::new(Body::empty()), session.status))
 }
@@ -266,9 +338,11 @@ async fn chunk(
     let granularity = {
         let mut state = call.world.lock();
         let granularity = state.settings.upload_granularity;
+        lose(call, &mut state, id)?;
         let session = open(call, &mut state, id, now)?;
         if session.status != Status::Active {
-            return Err(ApiError::invalid("The upload url is either finalized or rejected by the server"));
+            let error = ApiError::invalid("The upload url is either finalized or rejected by the server");
+            return Ok(with_status(error.bare(), session.status));
         }
         let offset = call.header("x-goog-upload-offset").and_then(|text| text.parse::<u64>().ok());
         if upload && offset.is_some_and(|offset| offset != session.received.size) {
@@ -279,17 +353,36 @@ async fn chunk(
         }
         granularity
     };
+    let announced = call.header("content-length").and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    let breaks_at = call.faults.iter().find_map(|fault| match fault {
+        Action::BrokenChunk { bytes } => Some(bytes.unwrap_or(announced / 2)),
+        _ => None,
+    });
+    let mut arriving = Arriving { call, id, ended: false };
     let mut stream = body.into_data_stream();
     while let Some(piece) = stream.next().await {
         // What arrived before a broken connection stays: a query tells how much.
-        let piece = piece.map_err(|_| ApiError::invalid("The upload was cut short."))?;
+        let mut piece = piece.map_err(|_| ApiError::invalid("The upload was cut short."))?;
+        if let Some(most) = breaks_at {
+            piece.truncate(usize::try_from(most - length).unwrap_or(usize::MAX));
+        }
         let mut state = call.world.lock();
         state.stats.bytes_received += piece.len() as u64;
         if let Some(session) = state.uploads.sessions.get_mut(id) {
             session.received.push(&piece);
         }
+        drop(state);
         length += piece.len() as u64;
+        if breaks_at.is_some_and(|most| length >= most) {
+            break;
+        }
     }
+    if breaks_at.is_some() {
+        // The connection is cut where this comes back.
+        return Err(ApiError::invalid("The upload was cut short."));
+    }
+    arriving.ended = true;
+    drop(arriving);
     let mut state = call.world.lock();
     let Some(session) = state.uploads.sessions.get_mut(id) else { return Err(ApiError::not_found()) };
     if !finalize {
@@ -313,7 +406,7 @@ async fn chunk(
     }
     session.status = Status::Final;
     let size = session.received.size;
-    let received = std::mem::replace(&mut session.received, Received::new(0));
+    let received = std::mem::replace(&mut session.received, Received::new(0, 0));
     session.received.size = size;
     let (owner, name) = (session.owner.clone(), session.name.clone());
     let token = received.finish(&mut state, owner, name, now);

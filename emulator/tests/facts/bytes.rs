@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::json;
 
-async fn command(
+pub(crate) async fn command(
     world: &World,
     url: &str,
     headers: &[(&'static str, &str)],
@@ -21,11 +21,11 @@ async fn command(
     (status, headers, response.text().await.unwrap())
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).map_or("", |value| value.to_str().unwrap())
 }
 
-async fn start(world: &World, size: usize) -> String {
+pub(crate) async fn start(world: &World, size: usize) -> String {
     let headers = [
         ("X-Goog-Upload-Command", "start"),
         ("X-Goog-Upload-Protocol", "resumable"),
@@ -40,7 +40,7 @@ async fn start(world: &World, size: usize) -> String {
     header(&headers, "x-goog-upload-url").to_owned()
 }
 
-async fn query(world: &World, url: &str) -> (String, String) {
+pub(crate) async fn query(world: &World, url: &str) -> (String, String) {
     let (_, headers, _) = command(world, url, &[("X-Goog-Upload-Command", "query")], Vec::new()).await;
     let get = |name| header(&headers, name).to_owned();
     (get("x-goog-upload-status"), get("x-goog-upload-size-received"))

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod broken;
 mod bytes;
 mod faults;
 mod large;
@@ -9,5 +10,7 @@ mod library;
 mod limits;
 mod moving;
 mod oauth;
+mod pages;
 mod settings;
 mod support;
+mod user;
