@@ -7,7 +7,7 @@ use std::{io::Write as _, net::SocketAddr, process::ExitCode};
 use clap::Parser;
 #[cfg(feature = "tls-proxy")]
 use gphotos_emulator::TlsProxy;
-use gphotos_emulator::{Emulator, SCOPES, Seed, Settings};
+use gphotos_emulator::{Emulator, FullResolutionProxy, SCOPES, Seed, Settings};
 use serde_json::{Value, json};
 
 /// Google Photos on loopback: Library API v1, OAuth and base URLs, with generated pictures and videos.
@@ -76,6 +76,10 @@ struct Arguments {
     #[arg(long, value_name = "FILE", requires = "tls_proxy")]
     ca_out: Option<PathBuf>,
 
+    /// Also listen here as a proxy for originals, like rclone's gphotosdl: GET /id/{mediaItemId}.
+    #[arg(long, value_name = "ADDRESS")]
+    full_resolution_proxy: Option<SocketAddr>,
+
     /// Print one line of JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -110,7 +114,7 @@ fn settings(arguments: &Arguments) -> Result<Settings, String> {
     Ok(settings)
 }
 
-fn describe(emulator: &Emulator, tls_proxy: Option<&str>) -> Value {
+fn describe(emulator: &Emulator, tls_proxy: Option<&str>, full_resolution_proxy: Option<&str>) -> Value {
     let url = emulator.url();
     let settings = emulator.world().settings();
     let client_id = settings.default_client_id;
@@ -130,6 +134,7 @@ fn describe(emulator: &Emulator, tls_proxy: Option<&str>) -> Value {
             "api_url": url,
         },
         "tls_proxy": tls_proxy,
+        "full_resolution_proxy": full_resolution_proxy,
     })
 }
 
@@ -145,6 +150,9 @@ fn text(about: &Value) -> String {
     );
     if let Some(proxy) = about["tls_proxy"].as_str() {
         out.push_str(&["HTTPS_PROXY  ", proxy, "\n"].concat());
+    }
+    if let Some(proxy) = about["full_resolution_proxy"].as_str() {
+        out.push_str(&["originals    ", proxy, "/id/\n"].concat());
     }
     out
 }
@@ -179,11 +187,20 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     let proxy = front.as_ref().map(TlsProxy::url);
     #[cfg(not(feature = "tls-proxy"))]
     let proxy: Option<String> = None;
-    let about = describe(&emulator, proxy.as_deref());
+    let originals = match arguments.full_resolution_proxy {
+        Some(listen) => {
+            let started = emulator.full_resolution_proxy(listen).await;
+            Some(started.map_err(|error| format!("cannot listen on {listen}: {error}"))?)
+        }
+        None => None,
+    };
+    let originals_url = originals.as_ref().map(FullResolutionProxy::url);
+    let about = describe(&emulator, proxy.as_deref(), originals_url);
     let out = if arguments.json { format!("{about}\n") } else { text(&about) };
     let mut stdout = std::io::stdout();
     stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| error.to_string())?;
     tokio::signal::ctrl_c().await.map_err(|error| error.to_string())?;
+    drop(originals);
     emulator.stop().await;
     Ok(())
 }

@@ -110,7 +110,9 @@ pub(crate) fn batch_create(
     let incoming: u64 = uploads
         .iter()
         .flatten()
-        .filter(|upload| state.same_bytes(&caller.owner, upload.hash, upload.sniffed.as_ref()).is_none())
+        .filter(|upload| {
+            state.same_bytes(&caller.owner, (upload.hash, upload.size), upload.sniffed.as_ref()).is_none()
+        })
         .map(|upload| upload.size)
         .sum();
     if state.settings.storage_left_bytes.is_some_and(|left| incoming > left) {
@@ -182,7 +184,7 @@ fn create(
     }
     // From here on the item holds the bytes, not the token.
     let stored = state.uploads.tokens.get_mut(&new.token).and_then(|upload| upload.bytes.take());
-    if let Some(number) = state.same_bytes(&caller.owner, upload.hash, Some(sniffed)) {
+    if let Some(number) = state.same_bytes(&caller.owner, (upload.hash, upload.size), Some(sniffed)) {
         if let Some(bytes) = stored {
             state.uploads.kept_bytes = state.uploads.kept_bytes.saturating_sub(bytes.len() as u64);
         }

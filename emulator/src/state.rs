@@ -205,7 +205,9 @@ impl State {
         if let Some((hash, _)) = item.known {
             self.by_content.insert((item.owner.clone(), hash), number);
         } else {
-            let looks = looks(item.exif.unique_id.as_ref(), Some(item.taken_at), item.dimensions);
+            // The file of a large video tells no date.
+            let told = Some(item.taken_at).filter(|_| !matches!(item.content, Content::Large(_)));
+            let looks = looks(item.exif.unique_id.as_ref(), told, item.dimensions);
             self.by_looks.entry((item.owner.clone(), looks)).or_default().push(number);
         }
         self.items.push(item);
@@ -213,7 +215,12 @@ impl State {
     }
 
     /// The item of the same owner that has the same bytes.
-    pub(crate) fn same_bytes(&self, owner: &Owner, hash: Hash, sniffed: Option<&Sniffed>) -> Option<usize> {
+    pub(crate) fn same_bytes(
+        &self,
+        owner: &Owner,
+        (hash, size): (Hash, u64),
+        sniffed: Option<&Sniffed>,
+    ) -> Option<usize> {
         if let Some(&number) = self.by_content.get(&(owner.clone(), hash)) {
             return Some(number);
         }
@@ -222,8 +229,9 @@ impl State {
         let looks = looks(sniffed.exif.unique_id.as_ref(), sniffed.taken_at, sniffed.dimensions);
         let candidates = self.by_looks.get(&(owner.clone(), looks))?.iter().copied();
         let same = |number: &usize| {
-            let digest = self.items[*number].content.digest();
-            digest.is_some_and(|(own, _)| own == hash)
+            let content = &self.items[*number].content;
+            let fits = !matches!(content, Content::Large(large) if large.size() != size);
+            fits && content.digest() == Some((hash, size))
         };
         let open = |number: &usize| !self.items[*number].removed && self.items[*number].known.is_none();
         candidates.filter(open).find(same)

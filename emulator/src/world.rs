@@ -163,7 +163,7 @@ impl World {
         let hash = hash_of(&bytes);
         let mut state = self.lock();
         let owner = Owner::new(client_id, &state.settings.account());
-        if let Some(number) = state.same_bytes(&owner, hash, Some(&sniffed)) {
+        if let Some(number) = state.same_bytes(&owner, (hash, bytes.len() as u64), Some(&sniffed)) {
             return Ok(state.items[number].id.clone());
         }
         let known = Some((hash, bytes.len() as u64));

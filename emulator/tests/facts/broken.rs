@@ -9,6 +9,7 @@ use crate::{
 use gphotos_emulator::{Action, Fault, Limit, SessionAnswer, Settings};
 use reqwest::Method;
 use serde_json::json;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 const CHUNK: usize = 262_144;
 const UPLOAD: [(&str, &str); 2] = [("X-Goog-Upload-Command", "upload"), ("X-Goog-Upload-Offset", "0")];
@@ -47,6 +48,32 @@ async fn what_arrived_of_a_broken_chunk_counts_whole_or_rounded() {
         assert_eq!(query(&world, &url).await, ("active".into(), received.to_string()));
         assert_eq!(finish(&world, &url, &file).await, file);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_the_middle_of_a_chunk_goes_on_where_it_was() {
+    let world = World::with(Settings { round_broken_chunks: true, ..Settings::default() }).await;
+    let mut file = jpeg(1);
+    file.resize(CHUNK * 2 + 77, 7);
+    let url = start(&world, file.len()).await;
+    let path = url.strip_prefix(&world.emulator.url()).unwrap();
+    let mut stream = TcpStream::connect(world.emulator.address()).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\
+         X-Goog-Upload-Command: upload\r\nX-Goog-Upload-Offset: 0\r\n\r\n",
+        world.token,
+        CHUNK * 2
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&file[..300_000]).await.unwrap();
+    while query(&world, &url).await.1 != "300000" {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    while query(&world, &url).await.1 != CHUNK.to_string() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(finish(&world, &url, &file).await, file);
 }
 
 #[tokio::test]
