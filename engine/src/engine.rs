@@ -5,6 +5,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::sync::OnceCell;
@@ -107,14 +108,16 @@ impl Engine {
     /// [`Error::Busy`] when another process is it; when the database is damaged.
     pub(crate) async fn take_ownership(&self) -> Result<(), Error> {
         let own = async {
-            let path = self.data_dir.join("charon.lock");
-            let failed = |source| Error::DataFile { doing: "lock", path: path.clone(), source };
-            let file = File::create(&path).map_err(failed)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(Error::Busy(self.data_dir.clone())),
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            let mut lock = self.try_lock()?;
+            // Somebody who only looks whether the runs are alive holds it for a moment.
+            for _ in 0..5 {
+                if lock.is_some() {
+                    break;
+                }
+                self.clock.sleep(Duration::from_millis(50)).await;
+                lock = self.try_lock()?;
             }
+            let lock = lock.ok_or_else(|| Error::Busy(self.data_dir.clone()))?;
             self.store.check_integrity().await.map_err(|damage| Error::Unusable {
                 path: self.data_dir.join("charon.db"),
                 reason: format!("it is damaged ({damage}); put a backup of it back"),
@@ -123,9 +126,32 @@ impl Engine {
             if interrupted > 0 {
                 tracing::info!(interrupted, "an earlier process ended in the middle of runs");
             }
-            Ok(file)
+            Ok(lock)
         };
         self.ownership.get_or_try_init(|| own).await.map(drop)
+    }
+
+    /// Tells the truth of runs that a process which is no more has left in the middle. Gives false when a process is at work:
+    /// then they may be alive.
+    pub(crate) async fn end_abandoned_runs(&self) -> Result<bool, Error> {
+        if self.ownership.initialized() {
+            return Ok(false);
+        }
+        // Held until the runs are ended, so that none can begin meanwhile.
+        let Some(_lock) = self.try_lock()? else { return Ok(false) };
+        self.store.end_interrupted_runs(self.clock.now()).await.map(|_| true)
+    }
+
+    /// The lock of the data directory, unless another process holds it.
+    fn try_lock(&self) -> Result<Option<File>, Error> {
+        let path = self.data_dir.join("charon.lock");
+        let failed = |source| Error::DataFile { doing: "lock", path: path.clone(), source };
+        let file = File::create(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
     }
 }
 

@@ -7,12 +7,14 @@
 //! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `run` (the context
 //! that every stage is given), [`schedule`] (expressions and their next occurrences; nothing runs by them yet).
 
+mod account;
 mod backup;
 pub mod clock;
 mod durable;
 mod engine;
 mod error;
 mod estimate;
+mod hints;
 mod host;
 mod ids;
 mod lane;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use charon_provider::Capabilities;
 use charon_schema::{Mistake, Mistakes};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -79,28 +80,15 @@ impl Engine {
     /// Why the storage cannot do what the plan wants, if it cannot.
     fn unable(&self, storage: &StorageRow, config: &PlanConfig) -> Result<Vec<Mistake>, Error> {
         let opened = self.open_row(storage)?.storage;
-        let able = opened.facts().capabilities;
-        let name = &storage.name;
-        let mut mistakes = Vec::new();
-        match config {
-            PlanConfig::Backup(_) if !able.list || !able.download => {
-                let reason = format!("{name} cannot be read from; use another storage");
-                mistakes.push(Mistake::in_field("storage", reason));
-            }
-            PlanConfig::Backup(_) => {}
-            PlanConfig::Upload(upload) => {
-                if !able.upload {
-                    let reason = format!(
-                        "{name} takes no uploads (it is read-only); use another storage, or add one without read_only"
-                    );
-                    mistakes.push(Mistake::in_field("storage", reason));
-                }
-                let chars = upload.album.as_ref().map_or(0, |album| album.chars().count());
-                let most = opened.facts().limits.album_title_chars;
-                if chars > most {
-                    let reason = format!("is too long: it has {chars} characters, and {most} are the most");
-                    mistakes.push(Mistake::in_field("album", reason));
-                }
+        let unable = incapable(&storage.name, config, opened.facts().capabilities);
+        let mut mistakes: Vec<Mistake> =
+            unable.into_iter().map(|reason| Mistake::in_field("storage", reason)).collect();
+        if let PlanConfig::Upload(upload) = config {
+            let chars = upload.album.as_ref().map_or(0, |album| album.chars().count());
+            let most = opened.facts().limits.album_title_chars;
+            if chars > most {
+                let reason = format!("is too long: it has {chars} characters, and {most} are the most");
+                mistakes.push(Mistake::in_field("album", reason));
             }
         }
         Ok(mistakes)
@@ -155,6 +143,19 @@ impl Engine {
             }
         }
         Ok(folders)
+    }
+}
+
+/// The capability that the storage lacks for the plan, if it lacks one.
+pub(crate) fn incapable(storage: &str, config: &PlanConfig, able: Capabilities) -> Option<String> {
+    match config {
+        PlanConfig::Backup(_) if !able.list || !able.download => {
+            Some(format!("{storage} cannot be read from; use another storage"))
+        }
+        PlanConfig::Upload(_) if !able.upload => Some(format!(
+            "{storage} takes no uploads (it is read-only); use another storage, or add one without read_only"
+        )),
+        PlanConfig::Backup(_) | PlanConfig::Upload(_) => None,
     }
 }
 

@@ -86,6 +86,13 @@ named! {
     }
 }
 
+impl RunState {
+    /// Whether a process is at it, or should be.
+    pub(crate) fn is_live(self) -> bool {
+        matches!(self, Self::Queued | Self::Running | Self::Pausing | Self::Paused)
+    }
+}
+
 named! {
     /// What became of an item, where that is told in a row of its own.
     Outcome {
@@ -379,6 +386,8 @@ pub struct Summary {
     pub errors: Vec<Trouble>,
     /// How many items were skipped, by reason.
     pub skipped: BTreeMap<String, u64>,
+    /// How to include what was left out, where there is a way.
+    pub hints: Vec<String>,
 }
 
 /// One thing that went wrong.

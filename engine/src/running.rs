@@ -2,20 +2,22 @@
 
 use std::{path::Path, sync::Arc};
 
-use charon_provider::Storage;
+use charon_provider::{Class, Error as StorageError, Storage};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    account,
     backup::{self, Backup},
     engine::Engine,
     error::Error,
+    hints,
     host::Requests,
     ids::RunId,
     mirror::Mirror,
     plan::{PlanConfig, judge_sources},
-    plans::config_of,
+    plans::{config_of, incapable},
     run::{Outcome, Progress, RunContext, RunState, Stop, Summary, Trouble},
     storages::Opened,
     store::{PlanRow, RunRecord},
@@ -132,7 +134,11 @@ impl Engine {
             Some(name) => Some(self.plan_row(name).await?.id),
             None => None,
         };
-        self.store.runs(plan, most).await
+        let runs = self.store.runs(plan, most).await?;
+        if runs.iter().any(|run| run.state.is_live()) && self.end_abandoned_runs().await? {
+            return self.store.runs(plan, most).await;
+        }
+        Ok(runs)
     }
 
     /// Looks before it leaps (I11): what the plan needs is there, and is what it was.
@@ -142,7 +148,13 @@ impl Engine {
         ctx: &Arc<RunContext>,
         storage: Arc<dyn Storage>,
     ) -> Result<Work, Error> {
-        match config_of(row)? {
+        let config = config_of(row)?;
+        // The storage may have become read-only since the plan was saved.
+        if let Some(reason) = incapable(config.storage(), &config, ctx.facts.capabilities) {
+            return Err(StorageError::new(Class::Config, "run the plan", reason).into());
+        }
+        account::refuse_another(ctx, &*storage).await?;
+        match config {
             PlanConfig::Backup(config) => {
                 if !row.mirror_ready {
                     // The plan was made, and the process ended before its mirror was.
@@ -208,7 +220,11 @@ async fn work(
         stop,
     };
     engine.store.end_run(&record).await?;
-    summary(&engine, record, started_at).await
+    let mut summary = summary(&engine, record, started_at).await?;
+    if let PlanConfig::Backup(config) = config_of(&row)? {
+        summary.hints = hints::of(&summary.skipped, &config, &ctx.facts.selection);
+    }
+    Ok(summary)
 }
 
 async fn summary(engine: &Engine, record: RunRecord, started_at: Timestamp) -> Result<Summary, Error> {
@@ -241,5 +257,6 @@ async fn summary(engine: &Engine, record: RunRecord, started_at: Timestamp) -> R
         parked_until: record.parked_until,
         errors: stop.into_iter().chain(items).collect(),
         skipped: engine.store.skipped_by_reason(record.run).await?,
+        hints: Vec::new(),
     })
 }

@@ -149,12 +149,12 @@ impl Store {
     }
 
     /// Some of the items that the ledger knows of a storage; opaque ids are in no order that means anything.
-    pub(crate) async fn some_remotes(&self, id: StorageId, most: u32) -> Result<Vec<RemoteId>, Error> {
+    pub(crate) async fn some_remotes(&self, id: StorageId, most: usize) -> Result<Vec<RemoteId>, Error> {
         const DOING: &str = "look up some items";
         let rows =
             sqlx::query("SELECT remote_id FROM remotes WHERE storage_id = ? ORDER BY remote_id LIMIT ?")
                 .bind(id.to_string())
-                .bind(most)
+                .bind(super::stored(most as u64))
                 .fetch_all(&self.reader)
                 .await
                 .doing(DOING)?;
