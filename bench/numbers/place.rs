@@ -1,75 +1,40 @@
-//! The numbers that Charon promises, measured: `cargo bench -p charon --bench numbers` (add `-- --quick` for a tenth of the
-//! items in the memory part).
-//!
-//! The real binary runs against the emulator over loopback. Requests are the emulator's count; seconds are the whole
-//! command's; memory is the peak resident size that Linux tells of the process (`VmHWM`).
+//! One emulated account with a data directory, and the program run on it and measured.
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
 
-use gphotos_emulator::{Emulator, Seed, Settings, picture::Picture};
+use gphotos_emulator::{Emulator, Settings, picture::Picture};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-const CLIENT_ID: &str = "123456789-bench.apps.googleusercontent.com";
-const LATENCY_MS: u64 = 30;
-const PHOTOS: u32 = 1_000;
-const PHOTO_BYTES: usize = 100_000;
-const MANY: u32 = 20_000;
-const SMALL_BYTES: usize = 5_000;
+use crate::waiting;
 
-fn main() {
-    let quick = std::env::args().any(|argument| argument == "--quick");
-    let many = if quick { MANY / 10 } else { MANY };
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+pub(crate) const CLIENT_ID: &str = "123456789-bench.apps.googleusercontent.com";
 
-    println!("{PHOTOS} photos of {PHOTO_BYTES} bytes, {LATENCY_MS} ms of latency per request");
+/// The head of a table.
+pub(crate) fn head() {
     println!("{:22} {:>8} {:>9} {:>9} {:>9} {:>9}", "", "seconds", "requests", "listing", "bytes", "memory");
-    runtime.block_on(async {
-        let place = Place::new(LATENCY_MS).await;
-        place.draw(PHOTOS, PHOTO_BYTES);
-        place.upload("upload", &Promise { requests: 1_020 + 3, media: 0 }).await;
-        place.upload("upload again", &Promise { requests: 0, media: 0 }).await;
-        let place = Place::new(LATENCY_MS).await;
-        place.emulator.world().seed(&Seed::plain(PHOTOS, PHOTO_BYTES));
-        place.backup("backup", &Promise { requests: 10, media: 1_000 }).await;
-        place.backup("backup again", &Promise { requests: 10, media: 0 }).await;
-
-        println!("\nmemory, {SMALL_BYTES} bytes a photo, no latency");
-        for items in [PHOTOS, many] {
-            let place = Place::new(0).await;
-            place.draw(items, SMALL_BYTES);
-            let commits = u64::from(items.div_ceil(50));
-            let listings = u64::from(items.div_ceil(100));
-            let promise = Promise { requests: u64::from(items) + commits + 3, media: 0 };
-            place.upload(&format!("upload {items}"), &promise).await;
-            let place = Place::new(0).await;
-            place.emulator.world().seed(&Seed::plain(items, SMALL_BYTES));
-            let promise = Promise { requests: listings, media: u64::from(items) };
-            place.backup(&format!("backup {items}"), &promise).await;
-            place.backup(&format!("backup {items} again"), &Promise { requests: listings, media: 0 }).await;
-        }
-    });
 }
 
 /// The most requests that may be made.
-struct Promise {
-    requests: u64,
-    media: u64,
+pub(crate) struct Promise {
+    pub(crate) requests: u64,
+    pub(crate) media: u64,
 }
 
-struct Place {
-    emulator: Emulator,
+pub(crate) struct Place {
+    pub(crate) emulator: Emulator,
     folder: TempDir,
 }
 
 impl Place {
-    async fn new(latency_ms: u64) -> Self {
+    pub(crate) async fn new(latency_ms: u64, more: &Value) -> Self {
         let settings = Settings {
             default_client_id: CLIENT_ID.into(),
             latency_ms,
@@ -83,17 +48,16 @@ impl Place {
         let place = Self { emulator, folder: tempfile::tempdir().expect("a folder") };
         fs::create_dir_all(place.path("pictures")).expect("a folder");
         let url = place.emulator.url();
-        place.add(
-            "storage",
-            "family",
-            &json!({
-                "client_id": CLIENT_ID,
-                "client_secret": "secret",
-                "token": place.emulator.token_blob(CLIENT_ID, &[]),
-                "token_url": format!("{url}/token"),
-                "api_url": url,
-            }),
-        );
+        let mut storage = json!({
+            "client_id": CLIENT_ID,
+            "client_secret": "secret",
+            "token": place.emulator.token_blob(CLIENT_ID, &[]),
+            "token_url": format!("{url}/token"),
+            "api_url": url,
+        });
+        let fields = storage.as_object_mut().expect("an object");
+        fields.extend(more.as_object().expect("an object").clone());
+        place.add("storage", "family", &storage);
         place.add(
             "plan",
             "home",
@@ -126,7 +90,7 @@ impl Place {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    fn draw(&self, count: u32, bytes: usize) {
+    pub(crate) fn draw(&self, count: u32, bytes: usize) {
         for number in 0..count {
             let picture = Picture {
                 width: 64,
@@ -141,19 +105,43 @@ impl Place {
         }
     }
 
-    async fn upload(&self, what: &str, promise: &Promise) {
-        self.measure(what, "out", promise).await;
+    /// Writes a video of so many bytes, which differ from each other, and most of which nobody looks at.
+    pub(crate) fn large_file(&self, bytes: u64) {
+        let file = fs::File::create(self.path("pictures").join("large.mp4")).expect("a file");
+        let mut file = std::io::BufWriter::new(file);
+        file.write_all(b"\0\0\0\x18ftypisom\0\0\0\0isommp41").expect("written");
+        for block in 0..bytes / 4_096 {
+            let mut data = [0; 4_096];
+            data[..8].copy_from_slice(&block.to_le_bytes());
+            file.write_all(&data).expect("written");
+        }
+        file.flush().expect("written");
     }
 
-    async fn backup(&self, what: &str, promise: &Promise) {
-        self.measure(what, "home", promise).await;
+    pub(crate) async fn upload(&self, what: &str, promise: &Promise) -> f64 {
+        let mut command = self.command();
+        command.args(["run", "out", "--json"]);
+        self.measure(what, command, promise).await
     }
 
-    async fn measure(&self, what: &str, plan: &str, promise: &Promise) {
+    /// The upload by the yardstick.
+    pub(crate) async fn upload_waiting(&self, what: &str, promise: &Promise) -> f64 {
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command.arg(waiting::AS_YARDSTICK).arg(self.path("data")).arg("out").stdin(Stdio::null());
+        self.measure(what, command, promise).await
+    }
+
+    pub(crate) async fn backup(&self, what: &str, promise: &Promise) -> f64 {
+        let mut command = self.command();
+        command.args(["run", "home", "--json"]);
+        self.measure(what, command, promise).await
+    }
+
+    /// Runs to the end; gives the seconds that it took.
+    async fn measure(&self, what: &str, mut command: Command, promise: &Promise) -> f64 {
         self.emulator.world().reset_stats();
         let begun = Instant::now();
-        let child =
-            self.command().args(["run", plan, "--json"]).stdout(Stdio::piped()).spawn().expect("it starts");
+        let child = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let proc_file = PathBuf::from(format!("/proc/{}/status", child.id()));
         let ended = tokio::task::spawn_blocking(move || child.wait_with_output());
         let mut peak_kib = 0;
@@ -177,6 +165,7 @@ impl Place {
             f64::from(peak_kib) / 1024.0,
             summary["items"],
         );
+        seconds
     }
 }
 

@@ -1,0 +1,114 @@
+//! The numbers that Charon promises, measured: `cargo bench -p charon --bench numbers` (add `-- --quick` for a tenth of the
+//! items in the memory part, and a tenth of the large files).
+//!
+//! The real binary runs against the emulator over loopback. Requests are the emulator's count; seconds are the whole
+//! command's; memory is the peak resident size that Linux tells of the process (`VmHWM`).
+
+mod place;
+mod waiting;
+
+use gphotos_emulator::Seed;
+use serde_json::json;
+
+use place::{Place, Promise};
+
+const LATENCY_MS: u64 = 30;
+const PHOTOS: u32 = 1_000;
+const PHOTO_BYTES: usize = 100_000;
+const CONNECTIONS: u32 = 32;
+const MANY: u32 = 20_000;
+const SMALL_BYTES: usize = 5_000;
+const LARGE_BYTES: u64 = 2_000_000_000;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if let Some(at) = arguments.iter().position(|argument| argument == waiting::AS_YARDSTICK) {
+        return runtime.block_on(waiting::run(&arguments[at + 1..]));
+    }
+    let part = if arguments.iter().any(|argument| argument == "--quick") { 10 } else { 1 };
+    runtime.block_on(async {
+        requests().await;
+        speed().await;
+        large(LARGE_BYTES / part).await;
+        memory(MANY / u32::try_from(part).expect("one or ten")).await;
+    });
+}
+
+/// What is asked of Google.
+async fn requests() {
+    println!("{PHOTOS} photos of {PHOTO_BYTES} bytes, {LATENCY_MS} ms of latency per request, as it comes");
+    place::head();
+    let place = Place::new(LATENCY_MS, &json!({})).await;
+    place.draw(PHOTOS, PHOTO_BYTES);
+    place.upload("upload", &Promise { requests: 1_020 + 3, media: 0 }).await;
+    place.upload("upload again", &Promise { requests: 0, media: 0 }).await;
+    let place = Place::new(LATENCY_MS, &json!({})).await;
+    place.emulator.world().seed(&Seed::plain(PHOTOS, PHOTO_BYTES));
+    place.backup("backup", &Promise { requests: 10, media: 1_000 }).await;
+    place.backup("backup again", &Promise { requests: 10, media: 0 }).await;
+}
+
+/// How fast it goes over many connections.
+async fn speed() {
+    println!("\nthe same over {CONNECTIONS} connections");
+    place::head();
+    let promise = Promise { requests: 1_020 + 3, media: 0 };
+    let in_mode = |mode: &str| json!({"connections": CONNECTIONS, "batch_mode": mode});
+    let mut seconds = Vec::new();
+    for (what, mode) in [("upload, sync", "sync"), ("upload, async", "async")] {
+        let place = Place::new(LATENCY_MS, &in_mode(mode)).await;
+        place.draw(PHOTOS, PHOTO_BYTES);
+        seconds.push(place.upload(what, &promise).await);
+    }
+    let place = Place::new(LATENCY_MS, &in_mode("sync")).await;
+    place.draw(PHOTOS, PHOTO_BYTES);
+    let waiting = place.upload_waiting("upload, batch by batch", &promise).await;
+    let (sync, in_async) = (seconds[0], seconds[1]);
+    println!(
+        "sync is {:.2} times as fast as batch by batch; async takes {:.2} of the time of sync",
+        waiting / sync,
+        in_async / sync
+    );
+
+    let place = Place::new(LATENCY_MS, &in_mode("sync")).await;
+    place.emulator.world().seed(&Seed::plain(PHOTOS, PHOTO_BYTES));
+    let backup = place.backup("backup", &Promise { requests: 10, media: 1_000 }).await;
+    let ideal =
+        1_010.0 * f64::from(u32::try_from(LATENCY_MS).expect("a few")) / 1_000.0 / f64::from(CONNECTIONS);
+    println!(
+        "the backup takes {:.2} times (requests x latency / connections = {ideal:.2} s)",
+        backup / ideal
+    );
+}
+
+/// One large file each way.
+async fn large(bytes: u64) {
+    println!("\none file of {bytes} bytes, no latency");
+    place::head();
+    let place = Place::new(0, &json!({})).await;
+    place.large_file(bytes);
+    place.upload("upload, resumable", &Promise { requests: 10_000, media: 0 }).await;
+    let place = Place::new(0, &json!({})).await;
+    place.emulator.world().add_large_video(place::CLIENT_ID, "large.mp4", bytes, 1);
+    place.backup("backup", &Promise { requests: 1, media: 1 }).await;
+}
+
+/// Whether memory grows with the library.
+async fn memory(many: u32) {
+    println!("\n{SMALL_BYTES} bytes a photo, no latency");
+    place::head();
+    for items in [PHOTOS, many] {
+        let place = Place::new(0, &json!({})).await;
+        place.draw(items, SMALL_BYTES);
+        let commits = u64::from(items.div_ceil(50));
+        let listings = u64::from(items.div_ceil(100));
+        let promise = Promise { requests: u64::from(items) + commits + 3, media: 0 };
+        place.upload(&format!("upload {items}"), &promise).await;
+        let place = Place::new(0, &json!({})).await;
+        place.emulator.world().seed(&Seed::plain(items, SMALL_BYTES));
+        let promise = Promise { requests: listings, media: u64::from(items) };
+        place.backup(&format!("backup {items}"), &promise).await;
+        place.backup(&format!("backup {items} again"), &Promise { requests: listings, media: 0 }).await;
+    }
+}
