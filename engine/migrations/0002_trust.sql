@@ -46,9 +46,10 @@ CREATE TABLE new_remotes (
     taken_at      TEXT,                       -- null if the storage does not know
     first_seen_at TEXT NOT NULL,
     listed_by     TEXT,                       -- the run whose listing showed it last
+    no_clip       INTEGER NOT NULL DEFAULT 0, -- 1 once the storage has said that there is no clip, whatever its listing says
     PRIMARY KEY (storage_id, remote_id)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO new_remotes SELECT storage_id, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by FROM remotes;
+INSERT INTO new_remotes SELECT storage_id, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by, 0 FROM remotes;
 DROP TABLE remotes;
 ALTER TABLE new_remotes RENAME TO remotes;
 CREATE INDEX remotes_by_asset ON remotes (asset_id);
@@ -58,7 +59,7 @@ CREATE TABLE listings (
     plan_id    TEXT NOT NULL REFERENCES plans (id) ON DELETE CASCADE,
     run_id     TEXT NOT NULL,
     selection  TEXT NOT NULL,                 -- JSON: what was asked for
-    is_full    INTEGER NOT NULL,              -- 0 for a quick one, which stops where everything is known
+    is_full    INTEGER NOT NULL,              -- 0 for a quick one, which stopped where everything was known
     is_complete INTEGER NOT NULL,             -- 1 once its last page has been recorded
     items      INTEGER NOT NULL,
     began_at   TEXT NOT NULL,

@@ -2,7 +2,9 @@
 //!
 //! A path, once assigned, stays for ever (I4), so these rules do too:
 //!
-//! * A photo goes to `photos/YYYY/MM/name`, by its capture time in UTC (as gphotos-sync lays it out).
+//! * A photo goes to `photos/YYYY/MM/name`, by its capture time in UTC (as gphotos-sync lays it out); one without a capture
+//!   time goes to `photos/undated/name`.
+//! * The clip of a motion photo lies beside its still, with the still's stem: `PXL_1.MP.jpg` and `PXL_1.MP.mp4`.
 //! * The name is the one that Google shows, made safe on Linux, NTFS, exFAT, SMB and case-insensitive file systems:
 //!   normalised (NFC); `< > : " / \ | ? *`, control characters and invisible direction marks become `_`; no leading dot or
 //!   space, no trailing dot or space; no name that Windows reserves; at most [`MAX_NAME_BYTES`].
@@ -21,14 +23,50 @@ pub(crate) const MAX_NAME_BYTES: usize = 240;
 /// A longer "extension" is part of the name.
 const MAX_EXTENSION_BYTES: usize = 16;
 
+/// Where items without a capture time go.
+const UNDATED: &str = "photos/undated";
+
 /// The lengths of the suffix, tried in this order until the path is free.
 const SUFFIX_CHARS: [usize; 4] = [6, 10, 16, 26];
 
 /// The paths that an item may get, the preferred one first. They are never used up before one is free: the last ones
 /// carry so much of a hash of the id that no other item has them.
-pub(crate) fn candidates(file_name: &str, taken_at: Timestamp, id: &str) -> impl Iterator<Item = String> {
-    let folder = folder(taken_at);
-    let name = safe_name(file_name);
+pub(crate) fn candidates(
+    file_name: &str,
+    taken_at: Option<Timestamp>,
+    id: &str,
+) -> impl Iterator<Item = String> + use<> {
+    in_folder(taken_at.map_or_else(|| UNDATED.to_owned(), folder), safe_name(file_name), id)
+}
+
+/// The same for the clip of an item, whose still has this path. `extension` has its dot.
+pub(crate) fn clip_candidates(
+    still: &str,
+    extension: &str,
+    id: &str,
+) -> impl Iterator<Item = String> + use<> {
+    let (folder, name) = still.rsplit_once('/').unwrap_or_default();
+    let (stem, _) = split(name);
+    in_folder(folder.to_owned(), with_suffix(&format!("{stem}{extension}"), ""), id)
+}
+
+/// The name for an item that comes without one: an extension at least, so that it can be opened.
+pub(crate) fn unnamed(mime_type: &str) -> &'static str {
+    match mime_type {
+        "image/jpeg" => "unnamed.jpg",
+        "image/png" => "unnamed.png",
+        "image/gif" => "unnamed.gif",
+        "image/webp" => "unnamed.webp",
+        "image/avif" => "unnamed.avif",
+        "image/heic" | "image/heif" => "unnamed.heic",
+        "image/tiff" => "unnamed.tif",
+        "video/mp4" => "unnamed.mp4",
+        "video/quicktime" => "unnamed.mov",
+        _ => "unnamed",
+    }
+}
+
+fn in_folder(folder: String, name: String, id: &str) -> impl Iterator<Item = String> + use<> {
     let hash = base32(&Sha256::digest(id.as_bytes()));
     let suffixes = std::iter::once(String::new())
         .chain(SUFFIX_CHARS.into_iter().map(move |chars| format!("-{}", &hash[..chars])));
@@ -136,10 +174,10 @@ mod tests {
     use jiff::Timestamp;
     use proptest::prelude::*;
 
-    use super::{MAX_NAME_BYTES, candidates, is_reserved, path_key, safe_name};
+    use super::{MAX_NAME_BYTES, candidates, clip_candidates, is_reserved, path_key, safe_name};
 
-    fn taken() -> Timestamp {
-        "2021-07-01T00:30:00+02:00".parse().expect("a time")
+    fn taken() -> Option<Timestamp> {
+        Some("2021-07-01T00:30:00+02:00".parse().expect("a time"))
     }
 
     fn first(name: &str) -> String {
@@ -149,6 +187,27 @@ mod tests {
     #[test]
     fn the_folder_is_the_capture_month_in_utc() {
         assert_eq!(first("IMG_1.jpg"), "photos/2021/06/IMG_1.jpg");
+    }
+
+    #[test]
+    fn an_item_without_a_date_has_a_folder_and_one_from_the_future_too() {
+        assert_eq!(candidates("a.jpg", None, "id").next().as_deref(), Some("photos/undated/a.jpg"));
+        let future = "9999-12-30T00:00:00Z".parse().expect("a time");
+        assert_eq!(candidates("a.jpg", Some(future), "id").next().as_deref(), Some("photos/9999/12/a.jpg"));
+    }
+
+    #[test]
+    fn a_clip_lies_beside_its_still_with_its_stem() {
+        let clip = |still, extension| clip_candidates(still, extension, "id").next().expect("at least one");
+        assert_eq!(clip("photos/2024/07/PXL_1.MP.jpg", ".mp4"), "photos/2024/07/PXL_1.MP.mp4");
+        assert_eq!(clip("photos/undated/IMG_1.HEIC", ".mov"), "photos/undated/IMG_1.mov");
+        assert_eq!(clip("photos/2024/07/no extension", ".mp4"), "photos/2024/07/no extension.mp4");
+        // A name that is as long as names may be still gets its ending.
+        let long = clip(&format!("photos/2024/07/{}", "x".repeat(MAX_NAME_BYTES)), ".mp4");
+        let name = long.strip_prefix("photos/2024/07/").expect("its folder");
+        assert!(name.len() <= MAX_NAME_BYTES && name.to_ascii_lowercase().ends_with("x.mp4"), "{name}");
+        let all: HashSet<String> = clip_candidates("photos/2024/07/a.jpg", ".mp4", "id").collect();
+        assert_eq!(all.len(), 5);
     }
 
     #[test]

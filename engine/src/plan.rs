@@ -46,6 +46,29 @@ pub struct SelectionConfig {
     pub albums: Option<AlbumsConfig>,
 }
 
+impl SelectionConfig {
+    /// What no schema can say.
+    fn judge(&self) -> Result<(), Mistake> {
+        let mistake = |field: &str, reason: &str| Mistake {
+            pointer: format!("/selection/{field}"),
+            reason: reason.to_owned(),
+        };
+        if self.favourites && self.albums.is_some() {
+            let reason = "cannot be joined with albums: Google tells one or the other; leave one of them out";
+            return Err(mistake("favourites", reason));
+        }
+        match &self.albums {
+            Some(AlbumsConfig::These(names)) if names.is_empty() => {
+                Err(mistake("albums", "names no album; leave it out for the whole library"))
+            }
+            Some(AlbumsConfig::These(names)) if names.iter().any(|name| name.trim().is_empty()) => {
+                Err(mistake("albums", "holds a blank name; give the title or the id of an album"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Photos or videos.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -189,7 +212,10 @@ impl PlanConfig {
             Ok(())
         };
         match &mut self {
-            Self::Backup(backup) => absolute(&mut backup.destination, "destination")?,
+            Self::Backup(backup) => {
+                absolute(&mut backup.destination, "destination")?;
+                backup.selection.judge()?;
+            }
             Self::Upload(upload) => {
                 upload.sources.iter_mut().try_for_each(|source| absolute(source, "sources"))?;
                 if upload.album.as_ref().is_some_and(|album| album.trim().is_empty()) {
@@ -307,6 +333,45 @@ mod tests {
         let unknown = mistakes(&json!({"kind": "upload", "storage": "x", "sources": ["a"], "albums": "b"}));
         assert_eq!(unknown, "albums: is not a known field; did you mean album?");
         assert!(mistakes(&json!({"kind": "upload", "storage": "x", "sources": []})).starts_with("sources: "));
+    }
+
+    #[test]
+    fn a_selection_that_contradicts_itself_is_refused_when_the_plan_is_saved() {
+        let refused = |selection: Value| {
+            mistakes(&json!({"kind": "backup", "storage": "x", "destination": "y", "selection": selection}))
+        };
+        let both = refused(json!({"favourites": true, "albums": ["Summer"]}));
+        assert!(both.starts_with("selection/favourites: cannot be joined with albums"), "{both}");
+        let both = refused(json!({"favourites": true, "albums": "every"}));
+        assert!(both.starts_with("selection/favourites: "), "{both}");
+        assert!(refused(json!({"albums": []})).starts_with("selection/albums: names no album"));
+        assert!(refused(json!({"albums": [" "]})).starts_with("selection/albums: holds a blank name"));
+        assert!(refused(json!({"albums": "all"})).contains("selection/albums"));
+        assert!(refused(json!({"kind": "movie"})).contains("selection/kind"));
+        assert!(refused(json!({"start_year": 1066})).contains("selection/start_year"));
+        assert!(refused(json!({"favorites": true})).contains("selection/favorites"));
+    }
+
+    #[test]
+    fn a_selection_is_read_as_it_is_written() {
+        let config = json!({"kind": "backup", "storage": "x", "destination": "y", "full_listing_hours": 0,
+            "selection": {"start_year": 2019, "kind": "video", "include_archived": false, "albums": ["Summer"]}});
+        let PlanConfig::Backup(backup) =
+            PlanConfig::read(config.as_object().cloned().expect("an object")).expect("a plan")
+        else {
+            panic!("a backup plan")
+        };
+        assert_eq!((backup.full_listing_hours, backup.selection.start_year), (0, Some(2019)));
+        assert_eq!(backup.selection.include_archived, Some(false));
+        assert_eq!(backup.selection.albums, Some(super::AlbumsConfig::These(vec!["Summer".into()])));
+        let whole = json!({"kind": "backup", "storage": "x", "destination": "y", "selection": {"albums": "every"}});
+        let PlanConfig::Backup(backup) =
+            PlanConfig::read(whole.as_object().cloned().expect("an object")).expect("a plan")
+        else {
+            panic!("a backup plan")
+        };
+        assert_eq!((backup.full_listing_hours, backup.selection.start_year), (24, None));
+        assert_eq!(backup.selection.albums, Some(super::AlbumsConfig::Every(super::Every::Every)));
     }
 
     #[test]

@@ -166,12 +166,27 @@ pub struct Progress {
     pub items: Counts,
     /// Bytes of the items that are done.
     pub bytes: u64,
+    /// Bytes of the items found so far that have to be moved, as far as their sizes have been measured.
+    pub bytes_found: u64,
     /// Items found so far.
     pub found: u64,
     /// Whether everything has been found, so that `found` is the total.
     pub found_all: bool,
     /// What the run waits for, if it waits.
     pub waiting: Option<String>,
+}
+
+impl Progress {
+    /// Counts items whose end is recorded.
+    pub(crate) fn count(&mut self, items: &[ItemRecord]) {
+        for item in items {
+            match item.outcome {
+                Outcome::Done => self.items.done += 1,
+                Outcome::Skipped => self.items.skipped += 1,
+                Outcome::Failed => self.items.failed += 1,
+            }
+        }
+    }
 }
 
 /// What every stage of a pipeline is given: how to stop, whom to tell, where to record.
@@ -388,6 +403,15 @@ pub struct Summary {
     pub skipped: BTreeMap<String, u64>,
     /// How to include what was left out, where there is a way.
     pub hints: Vec<String>,
+    /// How true the items are that a backup brought home: how many are `original`, how many `api-copy`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fidelity: BTreeMap<String, u64>,
+    /// Whether a backup listed all that the storage shows (`full`), or only what is new (`quick`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listing: Option<&'static str>,
+    /// Whether that listing came to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listing_complete: Option<bool>,
 }
 
 /// One thing that went wrong.

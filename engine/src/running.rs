@@ -161,9 +161,11 @@ impl Engine {
                     Mirror::initialise(&config.destination, row.id).map_err(Error::Destination)?;
                     self.store.mirror_is_ready(row.id).await?;
                 }
-                let mirror = Mirror::open(&config.destination, row.id).map_err(Error::Destination)?;
-                let wanted = ctx.facts.selection.clone();
-                Ok(Work::Backup(Backup { ctx: Arc::clone(ctx), storage, mirror: Arc::new(mirror), wanted }))
+                let mirror =
+                    Mirror::open(&config.destination, row.id, ctx.run).map_err(Error::Destination)?;
+                let wanted = backup::select(ctx, &*storage, &config.selection).await?;
+                let hours = config.full_listing_hours;
+                Ok(Work::Backup(Backup::new(Arc::clone(ctx), storage, mirror, wanted, hours)))
             }
             PlanConfig::Upload(config) => {
                 let mirrors = self.folders(Some(row.id)).await?.mirrors;
@@ -249,6 +251,7 @@ async fn summary(engine: &Engine, record: RunRecord, started_at: Timestamp) -> R
         plan: record.plan,
         state: record.state,
         items: record.items,
+    let listing = engine.store.listing(record.run).await?;
         bytes: record.bytes,
         requests: record.requests_by_meter.values().sum(),
         requests_by_meter: record.requests_by_meter,
@@ -260,3 +263,6 @@ async fn summary(engine: &Engine, record: RunRecord, started_at: Timestamp) -> R
         hints: Vec::new(),
     })
 }
+        fidelity: engine.store.fidelity_of(record.run).await?,
+        listing: listing.map(|listing| if listing.is_full { "full" } else { "quick" }),
+        listing_complete: listing.map(|listing| listing.is_complete),

@@ -1,7 +1,9 @@
-//! Whether bytes are a picture or a video at all, by their first bytes.
+//! Whether bytes are a picture or a video at all, and which of them, by their first bytes.
 //!
 //! This is a guard against what is surely something else (an error page saved as a photo, a text file named `.jpg`), not a
 //! judgement of the picture.
+
+use charon_provider::{Kind, RemoteItem};
 
 /// How many of the first bytes are looked at.
 pub(crate) const HEAD_BYTES: usize = 1024;
@@ -31,6 +33,36 @@ pub(crate) fn not_media(head: &[u8], certain: bool) -> Option<&'static str> {
     certain.then_some("is no picture or video that Charon knows")
 }
 
+/// How the first bytes contradict what the storage said of the item, as a fragment that reads well after "its content".
+///
+/// Google converts pictures (HEIC and raw formats to JPEG), so one kind of picture in place of another is no contradiction.
+/// But it never makes a PNG or GIF of a JPEG: those are the pictures that servers send in place of a photo.
+pub(crate) fn contradiction(head: &[u8], item: &RemoteItem) -> Option<&'static str> {
+    if item.kind == Kind::Video && kind(head) == Some(Kind::Photo) {
+        return Some("is a picture in place of the video");
+    }
+    let placeholder = head.starts_with(b"\x89PNG\r\n\x1a\n") || head.starts_with(b"GIF8");
+    (item.mime_type == "image/jpeg" && placeholder).then_some("is a PNG or GIF picture in place of the JPEG")
+}
+
+/// Whether the first bytes are those of a picture or of a video; `None` where they do not tell.
+pub(crate) fn kind(head: &[u8]) -> Option<Kind> {
+    match infer::get(head).map(|kind| kind.matcher_type()) {
+        Some(infer::MatcherType::Image) => Some(Kind::Photo),
+        Some(infer::MatcherType::Video) => Some(Kind::Video),
+        // What else is in the container of ISO media is a video, but for the raw pictures of Canon.
+        _ if is_iso_media(head) => {
+            Some(if head.get(8..11) == Some(b"crx") { Kind::Photo } else { Kind::Video })
+        }
+        _ => None,
+    }
+}
+
+/// The extension for a clip with these first bytes: those of Apple are `QuickTime`, all others MPEG-4.
+pub(crate) fn clip_extension(head: &[u8]) -> &'static str {
+    if head.get(4..8) == Some(b"ftyp") && head.get(8..12) != Some(b"qt  ") { ".mp4" } else { ".mov" }
+}
+
 /// Formats whose first bytes are well known, by extension.
 pub(crate) fn is_well_known(extension: &str) -> bool {
     matches!(
@@ -53,11 +85,11 @@ pub(crate) fn is_well_known(extension: &str) -> bool {
 
 fn is_media(head: &[u8]) -> bool {
     let known = infer::get(head).map(|kind| kind.matcher_type());
-    matches!(known, Some(infer::MatcherType::Image | infer::MatcherType::Video)) || is_quicktime(head)
+    matches!(known, Some(infer::MatcherType::Image | infer::MatcherType::Video)) || is_iso_media(head)
 }
 
 /// The ISO base media family and its `QuickTime` ancestor: whatever the brand, the second word names a box.
-fn is_quicktime(head: &[u8]) -> bool {
+fn is_iso_media(head: &[u8]) -> bool {
     head.get(4..8)
         .is_some_and(|word| [&b"ftyp"[..], b"moov", b"mdat", b"wide", b"free", b"skip"].contains(&word))
 }
@@ -76,7 +108,70 @@ fn is_text(head: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::not_media;
+    use charon_provider::{Kind, RemoteId, RemoteItem};
+
+    use super::{clip_extension, contradiction, kind, not_media};
+
+    const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF";
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+    const HEIC: &[u8] = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+    const MP4: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
+    const MOV: &[u8] = b"\0\0\0\x14ftypqt  \0\0\0\0qt  ";
+    const CR3: &[u8] = b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom";
+
+    fn item(kind: Kind, mime_type: &str) -> RemoteItem {
+        RemoteItem {
+            id: RemoteId("id".into()),
+            file_name: "name".into(),
+            mime_type: mime_type.into(),
+            kind,
+            taken_at: None,
+            width: None,
+            height: None,
+            size: None,
+            has_clip: false,
+            readiness: charon_provider::Readiness::Ready,
+            address: None,
+        }
+    }
+
+    #[test]
+    fn pictures_are_told_from_videos() {
+        for (head, expected) in [
+            (JPEG, Some(Kind::Photo)),
+            (PNG, Some(Kind::Photo)),
+            (HEIC, Some(Kind::Photo)),
+            (CR3, Some(Kind::Photo)),
+            (MP4, Some(Kind::Video)),
+            (MOV, Some(Kind::Video)),
+            (b"\0\0\0\x08wide\0\0\0\0mdat", Some(Kind::Video)),
+            (b"\x01\x02\x03\x04\xff\xfe\xfd\0\0\0", None),
+        ] {
+            assert_eq!(kind(head), expected, "{head:?}");
+        }
+        assert_eq!(clip_extension(MP4), ".mp4");
+        assert_eq!(clip_extension(MOV), ".mov");
+        assert_eq!(clip_extension(b"\0\0\0\x08wide\0\0\0\0mdat"), ".mov");
+    }
+
+    #[test]
+    fn what_stands_in_for_a_photo_or_video_is_recognised_and_a_conversion_is_not() {
+        let contradicts = |head, kind, mime| contradiction(head, &item(kind, mime)).is_some();
+        assert!(contradicts(JPEG, Kind::Video, "video/mp4"));
+        assert!(contradicts(PNG, Kind::Photo, "image/jpeg"));
+        assert!(contradicts(b"GIF89a\x01\0\x01\0", Kind::Photo, "image/jpeg"));
+        for (head, kind, mime) in [
+            (JPEG, Kind::Photo, "image/jpeg"),
+            (JPEG, Kind::Photo, "image/heif"),
+            (JPEG, Kind::Photo, "image/x-canon-cr3"),
+            (PNG, Kind::Photo, "image/png"),
+            (HEIC, Kind::Photo, "image/jpeg"),
+            (MP4, Kind::Video, "video/quicktime"),
+            (MP4, Kind::Photo, "image/gif"),
+        ] {
+            assert!(!contradicts(head, kind, mime), "{head:?} for {mime}");
+        }
+    }
 
     #[test]
     fn pictures_and_videos_pass() {

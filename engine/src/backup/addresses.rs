@@ -69,8 +69,12 @@ impl Addresses {
         for (id, answer) in ids.iter().zip(answers) {
             let answer = match answer {
                 Existence::Found(item) => {
-                    self.waiting().insert(id.clone(), (*item).clone());
-                    Ok(*item)
+                    let mut waiting = self.waiting();
+                    // What was measured stays: the bytes are the same.
+                    let size = item.size.or_else(|| waiting.get(id)?.size);
+                    let item = RemoteItem { size, ..*item };
+                    waiting.insert(id.clone(), item.clone());
+                    Ok(item)
                 }
                 Existence::NotFound => {
                     let gone = "the storage says that it is no longer there";

@@ -2,28 +2,33 @@
 
 use std::sync::Arc;
 
-use charon_provider::{Class, Error, Part, Reason, RemoteItem, Source};
+use charon_provider::{Body, Class, Error, Part, Reason, RemoteId, RemoteItem, Source};
 use futures::{StreamExt, stream::FuturesUnordered};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Backup, FETCHES, Wanted};
+use super::{Backup, Wanted};
 use crate::{
-    mirror::Received,
+    lane::Lane,
+    mirror::{Arrived, Incoming, Received},
+    naming,
     retry::with_retries,
+    sniff,
     store::{ItemRecord, Stored},
 };
 
 /// An address that was renewed this often and is stale again is no address.
 const RENEWALS: u32 = 3;
 
-/// What became of an item.
-#[derive(Debug)]
-pub(super) enum Fetched {
-    /// It is in its place; the ledger does not know yet.
-    Placed { stored: Stored, path: String },
-    /// It failed, and that is to be recorded.
-    Failed(ItemRecord),
+/// What was learnt of an item; the ledger does not know yet.
+#[derive(Debug, Default)]
+pub(super) struct Fetched {
+    /// What is in its place, and where that is.
+    pub(super) stored: Vec<(Stored, String)>,
+    /// Set when the storage says that there is no clip.
+    pub(super) no_clip: Option<RemoteId>,
+    /// What became of the item; `None` when the run stopped before that was settled.
+    pub(super) record: Option<ItemRecord>,
 }
 
 /// Fetches what comes, until nothing comes any more or the run stops.
@@ -32,6 +37,7 @@ pub(super) async fn fetch(
     mut listed: mpsc::Receiver<Wanted>,
     placed: mpsc::Sender<Fetched>,
 ) {
+    let at_once = backup.ctx.facts.pace.connections.max(1);
     // Tasks of their own, so that hashing and decrypting use more than one core. They end when they are dropped.
     let mut under_way = FuturesUnordered::new();
     let mut more_may_come = true;
@@ -49,7 +55,7 @@ pub(super) async fn fetch(
                     backup.ctx.stop_for_storage(&Error::new(Class::Transient, "fetch an item", cause));
                 }
             },
-            next = listed.recv(), if more_may_come && under_way.len() < FETCHES => match next {
+            next = listed.recv(), if more_may_come && under_way.len() < at_once => match next {
                 Some(wanted) => {
                     let task = tokio::spawn(fetch_one(Arc::clone(backup), wanted));
                     under_way.push(AbortOnDropHandle::new(task));
@@ -60,35 +66,78 @@ pub(super) async fn fetch(
     }
 }
 
-/// `None` when the run has stopped.
+/// `None` when the run has stopped before anything was learnt of the item.
 async fn fetch_one(backup: Arc<Backup>, wanted: Wanted) -> Option<Fetched> {
     let ctx = &backup.ctx;
     let item = wanted.page.get(&wanted.id)?;
     let (id, name) = (item.id.0.clone(), item.file_name.clone());
-    let outcome = match receive(&backup, &wanted, item).await? {
-        Ok((received, item)) => place(&backup, &wanted, received, item).await,
-        Err(error) => Err(error),
-    };
+    let mut fetched = Fetched::default();
+    let outcome = fetch_parts(&backup, &wanted, item, &mut fetched).await;
     wanted.page.done(&wanted.id);
-    match outcome {
-        Ok(fetched) => {
+    fetched.record = match outcome {
+        Some(Ok(())) => {
             ctx.item_worked();
-            Some(fetched)
+            let bytes = fetched.stored.iter().map(|(stored, _)| stored.size).sum();
+            Some(ctx.done(id, name, bytes))
         }
-        Err(error) => {
-            let error = ctx.item_failed(error)?;
-            Some(Fetched::Failed(ctx.failed(id, name, error.class, error.to_string())))
+        Some(Err(error)) => {
+            ctx.item_failed(error).map(|error| ctx.failed(id, name, error.class, error.to_string()))
         }
-    }
+        None => None,
+    };
+    (fetched.record.is_some() || !fetched.stored.is_empty()).then_some(fetched)
 }
 
-/// Gets the bytes, with a fresh address whenever the one at hand has expired.
-async fn receive(
-    backup: &Backup,
+/// Fetches what is not home of an item: the whole, then the clip beside it. What came before something failed is kept.
+async fn fetch_parts(
+    backup: &Arc<Backup>,
     wanted: &Wanted,
     mut item: RemoteItem,
-) -> Option<Result<(Received, RemoteItem), Error>> {
+    fetched: &mut Fetched,
+) -> Option<Result<(), Error>> {
+    let mut clip = None;
+    if wanted.whole {
+        let arrived = match receive(backup, wanted, &mut item, Part::Whole).await? {
+            Ok(arrived) => arrived.unwrap_or_default(),
+            Err(error) => return Some(Err(error)),
+        };
+        let whole = arrived.whole.expect("what is complete has been looked at");
+        match place(backup, wanted, whole, Part::Whole, wanted.path.clone(), &item).await {
+            Ok(stored) => fetched.stored.push(stored),
+            Err(error) => return Some(Err(error)),
+        }
+        clip = arrived.clip;
+    }
+    if clip.is_none() && wanted.clip {
+        clip = match receive(backup, wanted, &mut item, Part::Clip).await? {
+            Ok(Some(arrived)) => arrived.clip,
+            Ok(None) => {
+                tracing::debug!(item = %item.id, "there is no clip");
+                fetched.no_clip = Some(item.id.clone());
+                None
+            }
+            Err(error) => return Some(Err(error)),
+        };
+    }
+    let Some(clip) = clip else { return Some(Ok(())) };
+    let path = match clip_path(backup, wanted, &clip).await {
+        Ok(path) => path,
+        Err(error) => return Some(Err(error)),
+    };
+    let placed = place(backup, wanted, clip, Part::Clip, path, &item).await;
+    Some(placed.map(|stored| fetched.stored.push(stored)))
+}
+
+/// Gets the bytes, with a fresh address whenever the one at hand has expired; the inner `None` says that there is no such
+/// part. What came of a body that broke off is gone on from, with whatever address.
+async fn receive(
+    backup: &Arc<Backup>,
+    wanted: &Wanted,
+    item: &mut RemoteItem,
+    part: Part,
+) -> Option<Result<Option<Arrived>, Error>> {
     let (ctx, source) = (&backup.ctx, backup.storage.source()?);
+    let incoming = Mutex::new(Incoming::new(Arc::clone(&backup.mirror), part));
     let mut renewals = 0;
     loop {
         let expired = item.address.as_ref().is_none_or(|address| address.valid_until <= ctx.clock.now());
@@ -96,8 +145,9 @@ async fn receive(
             Error::new(Class::Transient, format!("fetch {}", item.file_name), "its address has expired")
                 .because(Reason::StaleAddress)
         } else {
-            match with_retries(ctx, || receive_once(backup, source, &item)).await? {
-                Ok(received) => return Some(Ok((received, item))),
+            let attempt = || receive_once(&ctx.lane, source, item, part, &incoming);
+            match with_retries(ctx, attempt).await? {
+                Ok(arrived) => return Some(Ok(arrived)),
                 Err(error) => error,
             }
         };
@@ -105,7 +155,7 @@ async fn receive(
             return Some(Err(concerning_the_item(error)));
         }
         renewals += 1;
-        item = match wanted.page.renew(ctx, source, &item).await? {
+        *item = match wanted.page.renew(ctx, source, item).await? {
             Ok(item) => item,
             Err(error) => return Some(Err(error)),
         };
@@ -121,30 +171,83 @@ fn concerning_the_item(error: Error) -> Error {
     }
 }
 
-async fn receive_once(backup: &Backup, source: &dyn Source, item: &RemoteItem) -> Result<Received, Error> {
-    let body = source.open(item, Part::Whole, None).await?;
-    backup.mirror.receive(body, &item.file_name).await
+async fn receive_once(
+    lane: &Arc<Lane>,
+    source: &dyn Source,
+    item: &RemoteItem,
+    part: Part,
+    incoming: &Mutex<Incoming>,
+) -> Result<Option<Arrived>, Error> {
+    // Attempts come one after the other.
+    let mut incoming = incoming.lock().await;
+    let slot = lane.transfer().await;
+    let body = match source.open(item, part, incoming.resume_point().as_ref()).await {
+        Err(error) if error.reason == Reason::NoSuchPart && part == Part::Clip => return Ok(None),
+        opened => opened?,
+    };
+    let arrived = incoming.take(paced(body, Arc::clone(lane)), item).await?;
+    slot.worked();
+    Ok(Some(arrived))
 }
 
+/// The same body, as fast as its bytes may come down.
+fn paced(body: Body, lane: Arc<Lane>) -> Body {
+    let bytes = body.bytes.then(move |chunk| {
+        let lane = Arc::clone(&lane);
+        async move {
+            lane.bytes_down(chunk.as_ref().map_or(0, bytes::Bytes::len)).await;
+            chunk
+        }
+    });
+    Body { bytes: bytes.boxed(), ..body }
+}
+
+/// Where the clip goes: a path that it has, or one that is committed to the ledger now (I4). What it is called depends on its
+/// first bytes, so this comes after they are here.
+async fn clip_path(backup: &Arc<Backup>, wanted: &Wanted, clip: &Received) -> Result<String, Error> {
+    if let Some(path) = &wanted.clip_path {
+        return Ok(path.clone());
+    }
+    let failed = |cause: String| Error::new(Class::Destination, "find a place for a clip", cause);
+    let ctx = &backup.ctx;
+    let candidates: Vec<String> =
+        naming::clip_candidates(&wanted.path, sniff::clip_extension(&clip.head), &wanted.id.0).collect();
+    let _assigning = backup.assigning.lock().await;
+    let mirror = Arc::clone(&backup.mirror);
+    let free: Vec<(String, String)> = tokio::task::spawn_blocking(move || {
+        let free = candidates.into_iter().filter(|path| !mirror.holds(path));
+        free.map(|path| (path.clone(), naming::path_key(&path))).collect()
+    })
+    .await
+    .map_err(|error| failed(error.to_string()))?;
+    let assigned = ctx.store.assign_clip(ctx.plan, wanted.asset_id, &wanted.id, &free).await;
+    assigned.map_err(|error| failed(error.to_string()))?.ok_or_else(|| {
+        let cause = "every path that it could have is taken by a file that Charon did not put there";
+        Error::new(Class::Item, format!("store the clip of {}", wanted.path), cause)
+            .cured_by("move one of them away, then run the plan again")
+    })
+}
+
+/// Puts bytes into their place.
 async fn place(
-    backup: &Backup,
+    backup: &Arc<Backup>,
     wanted: &Wanted,
     received: Received,
-    item: RemoteItem,
-) -> Result<Fetched, Error> {
-    let ctx = &backup.ctx;
-    let record = ctx.done(item.id.0, item.file_name, received.size);
+    part: Part,
+    path: String,
+    item: &RemoteItem,
+) -> Result<(Stored, String), Error> {
     let stored = Stored {
         asset_id: wanted.asset_id,
+        part,
         sha256: received.sha256,
         size: received.size,
         fidelity: received.fidelity,
-        record,
+        at: backup.ctx.clock.now(),
     };
-    let (mirror, path, taken_at) =
-        (Arc::clone(&backup.mirror), wanted.path.clone(), item.taken_at.unwrap_or(ctx.clock.now()));
-    let path = tokio::task::spawn_blocking(move || mirror.place(received, &path, taken_at).map(|()| path))
+    let (mirror, taken_at) = (Arc::clone(&backup.mirror), item.taken_at);
+    let path = tokio::task::spawn_blocking(move || mirror.place(&received, &path, taken_at).map(|()| path))
         .await
         .map_err(|error| Error::new(Class::Destination, "store an item", error.to_string()))??;
-    Ok(Fetched::Placed { stored, path })
+    Ok((stored, path))
 }

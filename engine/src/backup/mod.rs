@@ -1,47 +1,72 @@
 //! The way home: list → diff → assign path → fetch → store → record.
 //!
 //! Each stage runs beside the others, with a bounded channel between, so that memory does not grow with the library:
-//! [`listing`] gets pages and finds out what is new, [`fetching`] gets the bytes and puts them into their place,
+//! [`listing`] gets pages, [`diffing`] finds out what is new, [`fetching`] gets the bytes and puts them into their place,
 //! [`recording`] makes it durable in the ledger. When the run stops, each stage lets go of what is half done and the next
 //! ends because nothing comes any more.
 
 mod addresses;
+mod diffing;
 mod fetching;
 mod listing;
+mod measuring;
+mod quick;
 mod recording;
+mod selecting;
 
 use std::sync::Arc;
 
-use charon_provider::{Selection, Storage};
-use tokio::sync::mpsc;
+use charon_provider::{RemoteId, Selection, Storage};
+use tokio::sync::{Mutex, mpsc};
 
 use crate::{error::Error, mirror::Mirror, run::RunContext};
 use addresses::Addresses;
+pub(crate) use selecting::select;
 
 /// Items that have been listed and not been fetched yet.
 const LISTED_AHEAD: usize = 100;
-/// Downloads at a time.
-const FETCHES: usize = 16;
 /// Items that are in their place and not in the ledger yet; also the most that one transaction records.
 const UNRECORDED: usize = 64;
 
 /// What a backup works with.
 #[derive(Debug)]
 pub(crate) struct Backup {
-    pub(crate) ctx: Arc<RunContext>,
-    pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) mirror: Arc<Mirror>,
-    pub(crate) wanted: Selection,
+    ctx: Arc<RunContext>,
+    storage: Arc<dyn Storage>,
+    mirror: Arc<Mirror>,
+    wanted: Selection,
+    /// For how long a full listing lets others be quick.
+    full_listing_hours: u32,
+    /// Held from finding a path free to having it in the ledger.
+    assigning: Mutex<()>,
 }
 
-/// An item whose bytes are wanted, with the path that the ledger has for it.
+/// An item that is not home, or not all of it, with the paths that the ledger has for it.
 #[derive(Debug)]
 struct Wanted {
     asset_id: i64,
     path: String,
+    /// Whether the photo or video itself is wanted.
+    whole: bool,
+    /// Whether the clip is.
+    clip: bool,
+    /// Where the clip goes, if that is known.
+    clip_path: Option<String>,
     /// Where the item, with its present address, is found.
     page: Arc<Addresses>,
-    id: charon_provider::RemoteId,
+    id: RemoteId,
+}
+
+impl Backup {
+    pub(crate) fn new(
+        ctx: Arc<RunContext>,
+        storage: Arc<dyn Storage>,
+        mirror: Mirror,
+        wanted: Selection,
+        full_listing_hours: u32,
+    ) -> Self {
+        Self { ctx, storage, mirror: Arc::new(mirror), wanted, full_listing_hours, assigning: Mutex::default() }
+    }
 }
 
 /// Runs a backup to its end, or until the run stops.

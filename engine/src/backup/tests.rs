@@ -145,12 +145,9 @@ async fn place() -> Place {
         facts.clone(),
         progress_in,
     );
-    let backup = Backup {
-        ctx: Arc::new(ctx),
-        storage: Arc::new(ManyPages(facts)),
-        mirror: Arc::new(Mirror::open(&destination, plan).expect("its marker")),
-        wanted: Selection::default(),
-    };
+    let mirror = Mirror::open(&destination, plan, run).expect("its marker");
+    let storage = Arc::new(ManyPages(facts));
+    let backup = Backup::new(Arc::new(ctx), storage, mirror, Selection::default(), 24);
     Place { backup, store, progress, _folder: folder }
 }
 

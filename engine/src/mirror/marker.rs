@@ -10,7 +10,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{INCOMING, Mirror, OWN_FOLDER, cure};
-use crate::{durable::sync_folder, ids::PlanId};
+use crate::{
+    durable::sync_folder,
+    ids::{PlanId, RunId},
+};
 
 const MARKER: &str = "mirror.json";
 
@@ -78,11 +81,12 @@ impl Mirror {
             .map_err(failed)
     }
 
-    /// Opens the mirror of a plan, and clears what an earlier run left half done.
+    /// Opens the mirror of a plan for a run, and clears what earlier runs left half done. A plan has one run at a time, and
+    /// no two plans have the same mirror, so nobody else is at work there.
     ///
     /// # Errors
     /// What was seen instead of the plan's marker (I11), and what to do about it.
-    pub(crate) fn open(root: &Path, plan: PlanId) -> Result<Self, String> {
+    pub(crate) fn open(root: &Path, plan: PlanId, run: RunId) -> Result<Self, String> {
         let shown = root.display();
         match read_marker(root)? {
             Some(marker) if marker.plan == plan => {}
@@ -107,7 +111,7 @@ impl Mirror {
         cleared.and_then(|()| fs::create_dir_all(&incoming)).map_err(|error| {
             format!("the destination {shown} cannot be written to ({error}); {}", cure(&error))
         })?;
-        Ok(Self::at(root))
+        Ok(Self::at(root, run))
     }
 }
 
@@ -134,8 +138,12 @@ mod tests {
     use super::Mirror;
     use crate::{
         clock::{SystemClock, SystemEntropy},
-        ids::PlanId,
+        ids::{PlanId, RunId},
     };
+
+    fn run() -> RunId {
+        RunId::new(&SystemClock, &SystemEntropy)
+    }
 
     fn plan() -> PlanId {
         PlanId::new(&SystemClock, &SystemEntropy)
@@ -145,7 +153,7 @@ mod tests {
     fn a_destination_without_its_marker_is_refused() {
         // I11
         let folder = tempfile::tempdir().expect("a folder");
-        let refusal = Mirror::open(folder.path(), plan()).expect_err("no marker");
+        let refusal = Mirror::open(folder.path(), plan(), run()).expect_err("no marker");
         assert!(refusal.contains("mounted"), "{refusal}");
     }
 
@@ -155,7 +163,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         Mirror::initialise(folder.path(), plan()).expect("an empty folder");
         assert!(Mirror::initialise(folder.path(), plan()).is_err());
-        assert!(Mirror::open(folder.path(), plan()).is_err());
+        assert!(Mirror::open(folder.path(), plan(), run()).is_err());
     }
 
     #[test]

@@ -1,26 +1,31 @@
 //! A mirror: the tree of files that a backup plan keeps.
 //!
 //! It carries a [`marker`] with the plan's id, without which nothing is written. Bytes go to a
-//! temporary file beside the marker, are checked, hashed and flushed there, and are then renamed into their place (I1).
+//! temporary file beside the marker ([`incoming`], [`bundle`]), are checked, hashed and flushed there, and are then renamed
+//! into their place (I1).
 
+mod bundle;
+mod incoming;
 mod marker;
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File, FileTimes, Metadata},
+    fs::{self, File, Metadata},
     io::{self, Read},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
 };
 
-use charon_provider::{Body, Class, Error, Fidelity, Reason};
-use futures::TryStreamExt;
+use charon_provider::{Class, Error};
 use jiff::Timestamp;
 use sha2::Digest;
-use tokio::io::AsyncWriteExt;
 
-use crate::{durable::sync_folder, ids::Sha256, sniff};
+use crate::{
+    durable::sync_folder,
+    ids::{RunId, Sha256},
+};
+pub(crate) use incoming::{Arrived, Incoming, Received};
 pub(crate) use marker::mirror_above;
 
 /// Charon's own folder within a mirror.
@@ -30,35 +35,22 @@ const SET_ASIDE: &str = "set-aside";
 /// File systems keep modification times to two seconds (FAT) or better.
 const COARSEST_TIME: Duration = Duration::from_secs(2);
 
-/// The open mirror of a plan.
+/// The mirror of a plan, open for one run.
 #[derive(Debug)]
 pub(crate) struct Mirror {
     root: PathBuf,
-    next_temporary: AtomicU64,
-}
-
-/// Bytes that have come home, complete and hashed, and are not in their place yet. Dropping them removes them.
-#[derive(Debug)]
-pub(crate) struct Received {
-    file: Option<File>,
-    path: PathBuf,
-    pub(crate) sha256: Sha256,
-    pub(crate) size: u64,
-    pub(crate) fidelity: Fidelity,
-}
-
-impl Drop for Received {
-    fn drop(&mut self) {
-        if self.file.take().is_some() {
-            // What cannot be removed now is removed when the mirror is opened again.
-            drop(fs::remove_file(&self.path));
-        }
-    }
+    run: RunId,
+    next_number: AtomicU64,
 }
 
 impl Mirror {
-    fn at(root: &Path) -> Self {
-        Self { root: root.to_owned(), next_temporary: AtomicU64::new(0) }
+    fn at(root: &Path, run: RunId) -> Self {
+        Self { root: root.to_owned(), run, next_number: AtomicU64::new(0) }
+    }
+
+    /// A name that nothing else has, in this run or in another.
+    fn fresh_name(&self) -> String {
+        format!("{}-{}", self.run, self.next_number.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Whether there is anything at this path, which is below the destination.
@@ -66,75 +58,35 @@ impl Mirror {
         fs::symlink_metadata(self.root.join(path)).is_ok()
     }
 
-    /// Takes the bytes of an item: complete, hashed, and media by their first bytes.
-    pub(crate) async fn receive(&self, body: Body, name: &str) -> Result<Received, Error> {
-        let doing = || format!("fetch {name}");
-        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
-        let path = self.root.join(OWN_FOLDER).join(INCOMING).join(number.to_string());
-        let file = File::create_new(&path).map_err(|error| no_room(&doing(), &path, &error))?;
-        let mut received = Received {
-            file: Some(file.try_clone().map_err(|error| no_room(&doing(), &path, &error))?),
-            path,
-            sha256: Sha256([0; 32]),
-            size: 0,
-            fidelity: body.fidelity,
-        };
-        let mut file = tokio::fs::File::from_std(file);
-        let mut hasher = sha2::Sha256::new();
-        let mut head = Vec::with_capacity(sniff::HEAD_BYTES);
-        let mut bytes = body.bytes;
-        while let Some(chunk) = bytes.try_next().await? {
-            if head.len() < sniff::HEAD_BYTES {
-                head.extend_from_slice(&chunk[..chunk.len().min(sniff::HEAD_BYTES - head.len())]);
-            }
-            hasher.update(&chunk);
-            received.size += chunk.len() as u64;
-            file.write_all(&chunk).await.map_err(|error| no_room(&doing(), &received.path, &error))?;
-        }
-        file.flush().await.map_err(|error| no_room(&doing(), &received.path, &error))?;
-        if let Some(length) = body.length.filter(|length| *length != received.size) {
-            let cause = format!("the answer broke off after {} of {length} bytes", received.size);
-            return Err(Error::new(Class::Transient, doing(), cause));
-        }
-        if let Some(what) = sniff::not_media(&head, false) {
-            return Err(Error::new(
-                Class::Transient,
-                doing(),
-                format!("what came {what}, and not a photo or video"),
-            )
-            .because(Reason::WrongContent));
-        }
-        received.sha256 = Sha256(hasher.finalize().into());
-        Ok(received)
-    }
-
     /// Puts received bytes into their place: modification time set, flushed, renamed. The rename becomes durable with
-    /// [`sync_folders`](Self::sync_folders). Blocks.
-    pub(crate) fn place(&self, mut received: Received, path: &str, taken_at: Timestamp) -> Result<(), Error> {
+    /// [`sync_folders`](Self::sync_folders). Without a capture time the modification time is the present. Blocks.
+    pub(crate) fn place(
+        &self,
+        received: &Received,
+        path: &str,
+        taken_at: Option<Timestamp>,
+    ) -> Result<(), Error> {
         let target = self.root.join(path);
-        let file = received.file.take().expect("received bytes are placed once");
         let doing = || format!("store {path}");
-        if let Err(error) = file.set_times(FileTimes::new().set_modified(SystemTime::from(taken_at))) {
+        if let Some(taken_at) = taken_at
+            && let Err(error) = received.set_modified(SystemTime::from(taken_at))
+        {
             // Some file systems know no time before 1980; the photo is worth more than its date.
             tracing::warn!(%error, path, "the modification time could not be set");
         }
-        let placed = file
-            .sync_all()
+        let placed = received
+            .flush()
             .and_then(|()| self.make_folder_of(&target))
-            .and_then(|()| self.clear_the_way(&target, &received, taken_at))
+            .and_then(|()| self.clear_the_way(&target, received, taken_at))
             .and_then(|cleared| {
                 if cleared {
-                    fs::rename(&received.path, &target)?;
+                    fs::rename(received.path(), &target)?;
                 }
-                Ok(!cleared)
+                Ok(cleared)
             });
-        if !matches!(placed, Ok(false)) {
-            // What cannot be removed now is removed when the mirror is opened again.
-            drop(fs::remove_file(&received.path));
-        }
         match placed {
-            Ok(false) => Ok(()),
-            Ok(true) => {
+            Ok(true) => Ok(()),
+            Ok(false) => {
                 let cause = format!(
                     "{} is there already with other content, and Charon has no record of it",
                     target.display()
@@ -149,9 +101,14 @@ impl Mirror {
     /// there, which is never overwritten.
     ///
     /// An earlier run may have placed the item and ended before it could say so. Its file has the capture time as its
-    /// modification time, but need not have the same bytes, since a storage may encode anew each time. Such a file is set aside
-    /// and not overwritten either, in case it is somebody else's after all.
-    fn clear_the_way(&self, target: &Path, received: &Received, taken_at: Timestamp) -> io::Result<bool> {
+    /// modification time (if the item has one), but need not have the same bytes, since a storage may encode anew each time.
+    /// Such a file is set aside and not overwritten either, in case it is somebody else's after all.
+    fn clear_the_way(
+        &self,
+        target: &Path,
+        received: &Received,
+        taken_at: Option<Timestamp>,
+    ) -> io::Result<bool> {
         let metadata = match fs::symlink_metadata(target) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
@@ -164,7 +121,7 @@ impl Mirror {
             return Ok(true);
         }
         let modified = Timestamp::try_from(metadata.modified()?).unwrap_or(Timestamp::MIN);
-        if modified.duration_since(taken_at).unsigned_abs() > COARSEST_TIME {
+        if taken_at.is_some_and(|taken_at| modified.duration_since(taken_at).unsigned_abs() > COARSEST_TIME) {
             return Ok(false);
         }
         let aside = self.root.join(OWN_FOLDER).join(SET_ASIDE);
@@ -172,7 +129,7 @@ impl Mirror {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let mut free = aside.join(&*name);
         while free.exists() {
-            let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+            let number = self.next_number.fetch_add(1, Ordering::Relaxed);
             free = aside.join(format!("{number}-{name}"));
         }
         tracing::warn!(from = %target.display(), to = %free.display(), "set a file aside that an earlier run left");
@@ -255,84 +212,4 @@ fn cure(error: &io::Error) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use charon_provider::{Body, Class, Fidelity};
-    use futures::{StreamExt, stream};
-
-    use super::Mirror;
-    use crate::{
-        clock::{SystemClock, SystemEntropy},
-        ids::PlanId,
-    };
-
-    fn plan() -> PlanId {
-        PlanId::new(&SystemClock, &SystemEntropy)
-    }
-
-    fn mirror(folder: &std::path::Path) -> Mirror {
-        let plan = plan();
-        Mirror::initialise(folder, plan).expect("an empty folder");
-        Mirror::open(folder, plan).expect("its marker")
-    }
-
-    fn body(chunks: &[&'static [u8]], length: u64) -> Body {
-        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk))).collect();
-        Body {
-            offset: 0,
-            length: Some(length),
-            validator: None,
-            may_be_bundle: false,
-            fidelity: Fidelity::ApiCopy,
-            bytes: stream::iter(chunks).boxed(),
-        }
-    }
-
-    const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0";
-
-    #[tokio::test]
-    async fn bytes_are_placed_with_the_capture_time() {
-        // I1
-        let folder = tempfile::tempdir().expect("a folder");
-        let mirror = mirror(folder.path());
-        let received = mirror.receive(body(&[JPEG, b"more"], 15), "a.jpg").await.expect("bytes");
-        let taken_at = "1969-07-20T20:17:40Z".parse().expect("a time");
-        mirror.place(received, "photos/1969/07/a.jpg", taken_at).expect("a place");
-        mirror.sync_folders(["photos/1969/07/a.jpg"].into_iter()).expect("flushed");
-        let file = folder.path().join("photos/1969/07/a.jpg");
-        assert_eq!(std::fs::read(&file).expect("the file"), [JPEG, b"more"].concat());
-        let modified = std::fs::metadata(&file).and_then(|metadata| metadata.modified()).expect("its time");
-        assert_eq!(modified, std::time::SystemTime::from(taken_at));
-    }
-
-    #[tokio::test]
-    async fn somebody_elses_file_is_never_overwritten_and_ones_own_is() {
-        // I2, I11
-        let folder = tempfile::tempdir().expect("a folder");
-        let mirror = mirror(folder.path());
-        let file = folder.path().join("a.jpg");
-        let taken_at = "2020-02-02T02:02:02Z".parse().expect("a time");
-        std::fs::write(&file, "a letter").expect("a file");
-        let received = mirror.receive(body(&[JPEG], 11), "a.jpg").await.expect("bytes");
-        let error = mirror.place(received, "a.jpg", taken_at).expect_err("something is in the way");
-        assert_eq!(error.class, Class::Item, "{error}");
-        assert_eq!(std::fs::read(&file).expect("the file"), b"a letter");
-        std::fs::write(&file, JPEG).expect("a file");
-        let received = mirror.receive(body(&[JPEG], 11), "a.jpg").await.expect("bytes");
-        mirror.place(received, "a.jpg", taken_at).expect("these bytes are there already");
-        assert_eq!(std::fs::read_dir(folder.path().join(".charon/incoming")).expect("a folder").count(), 0);
-    }
-
-    #[tokio::test]
-    async fn bytes_that_broke_off_or_are_no_photo_leave_nothing_behind() {
-        // I1
-        let folder = tempfile::tempdir().expect("a folder");
-        let mirror = mirror(folder.path());
-        for body in [body(&[JPEG], 99), body(&[b"<html>403</html>"], 16), body(&[], 0)] {
-            let error = mirror.receive(body, "a.jpg").await.expect_err("not right");
-            assert_eq!(error.class, Class::Transient, "{error}");
-        }
-        let left = std::fs::read_dir(folder.path().join(".charon/incoming")).expect("a folder").count();
-        assert_eq!(left, 0);
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use charon_provider::{Fidelity, RemoteId};
+use charon_provider::{Fidelity, Part, RemoteId};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::Row;
@@ -28,7 +28,10 @@ pub(crate) struct Listed {
     pub(crate) asset_id: i64,
     /// The run whose listing showed it last.
     pub(crate) shown_by: Option<RunId>,
-    pub(crate) copy: Option<Copy>,
+    pub(crate) whole: Option<Copy>,
+    pub(crate) clip: Option<Copy>,
+    /// Whether the storage has said that there is no clip.
+    pub(crate) no_clip: bool,
 }
 
 /// An item of the present listing, with the path it is given if it has none yet.
@@ -48,10 +51,30 @@ pub(crate) struct Assigned<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) asset_id: i64,
+    pub(crate) part: Part,
     pub(crate) sha256: Sha256,
     pub(crate) size: u64,
     pub(crate) fidelity: Fidelity,
-    pub(crate) record: ItemRecord,
+    pub(crate) at: Timestamp,
+}
+
+/// What a run has learnt of items.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Learnt {
+    /// Bytes that are complete, flushed, hashed and in their place.
+    pub(crate) stored: Vec<Stored>,
+    /// Items of which the storage says that they have no clip.
+    pub(crate) no_clip: Vec<RemoteId>,
+    /// What became of them.
+    pub(crate) records: Vec<ItemRecord>,
+}
+
+/// How the database names a part.
+fn name(part: Part) -> &'static str {
+    match part {
+        Part::Whole => "whole",
+        Part::Clip => "clip",
+    }
 }
 
 impl Store {
@@ -63,10 +86,14 @@ impl Store {
         ids: &[&RemoteId],
     ) -> Result<HashMap<RemoteId, Listed>, Error> {
         let rows = sqlx::query(
-            "SELECT remotes.remote_id, remotes.asset_id, remotes.listed_by, copies.path, copies.sha256
-             FROM json_each(?) AS wanted
-             CROSS JOIN remotes ON remotes.storage_id = ? AND remotes.remote_id = wanted.value
-             LEFT JOIN copies ON copies.plan_id = ? AND copies.asset_id = remotes.asset_id AND copies.part = 'whole'",
+            "SELECT remotes.remote_id, remotes.asset_id, remotes.listed_by, remotes.no_clip, whole.path, whole.sha256,
+                 clip.path AS clip_path, clip.sha256 AS clip_sha256
+             FROM json_each(?1) AS wanted
+             CROSS JOIN remotes ON remotes.storage_id = ?2 AND remotes.remote_id = wanted.value
+             LEFT JOIN copies AS whole
+                 ON whole.plan_id = ?3 AND whole.asset_id = remotes.asset_id AND whole.part = 'whole'
+             LEFT JOIN copies AS clip
+                 ON clip.plan_id = ?3 AND clip.asset_id = remotes.asset_id AND clip.part = 'clip'",
         )
         .bind(json!(ids).to_string())
         .bind(storage.to_string())
@@ -76,12 +103,17 @@ impl Store {
         .doing("look up listed items")?;
         let read = |row: &sqlx::sqlite::SqliteRow| {
             let listed_by: Option<&str> = row.try_get("listed_by")?;
-            let path: Option<String> = row.try_get("path")?;
-            let stored = row.try_get::<Option<&str>, _>("sha256")?.is_some();
+            let copy = |path, sha256| {
+                let path: Option<String> = row.try_get(path)?;
+                let stored = row.try_get::<Option<&str>, _>(sha256)?.is_some();
+                Ok::<_, sqlx::Error>(path.map(|path| Copy { path, stored }))
+            };
             let listed = Listed {
                 asset_id: row.try_get("asset_id")?,
                 shown_by: listed_by.map(|id| id.parse().map_err(decode_error)).transpose()?,
-                copy: path.map(|path| Copy { path, stored }),
+                whole: copy("path", "sha256")?,
+                clip: copy("clip_path", "clip_sha256")?,
+                no_clip: row.try_get("no_clip")?,
             };
             Ok((RemoteId(row.try_get("remote_id")?), listed))
         };
@@ -173,43 +205,93 @@ impl Store {
         Ok(assets)
     }
 
-    /// Records bytes that are complete, flushed, hashed and in their place (I1), with what became of their items.
-    pub(crate) async fn record_stored(
+    /// Commits a path for the clip of an item, before the clip gets there (I4): the first of these that is free. `None` if
+    /// none is. A path that it has already stays.
+    pub(crate) async fn assign_clip(
         &self,
         plan: PlanId,
+        asset_id: i64,
+        remote_id: &RemoteId,
+        candidates: &[(String, String)],
+    ) -> Result<Option<String>, Error> {
+        const DOING: &str = "assign the path of a clip";
+        let mut tx = self.begin().await.doing(DOING)?;
+        for (path, key) in candidates {
+            sqlx::query(
+                "INSERT INTO copies (plan_id, asset_id, part, remote_id, path, path_key) VALUES (?, ?, 'clip', ?, ?, ?)
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(plan.to_string())
+            .bind(asset_id)
+            .bind(&remote_id.0)
+            .bind(path)
+            .bind(key)
+            .execute(&mut *tx)
+            .await
+            .doing(DOING)?;
+        }
+        let row =
+            sqlx::query("SELECT path FROM copies WHERE plan_id = ? AND asset_id = ? AND part = 'clip'")
+                .bind(plan.to_string())
+                .bind(asset_id)
+                .fetch_optional(&mut *tx)
+                .await
+                .doing(DOING)?;
+        tx.commit().await.doing(DOING)?;
+        row.map(|row| row.try_get(0)).transpose().doing(DOING)
+    }
+
+    /// Records what a run has learnt of items, all of it at once (I1).
+    pub(crate) async fn record_learnt(
+        &self,
+        plan: PlanId,
+        storage: StorageId,
         run: RunId,
-        stored_items: &[Stored],
+        learnt: &Learnt,
     ) -> Result<(), Error> {
         const DOING: &str = "record stored items";
-        let rows: Vec<_> = stored_items
+        let rows: Vec<_> = learnt
+            .stored
             .iter()
-            .map(|item| json!([item.asset_id, item.sha256.to_string(), stored(item.size), item.fidelity]))
+            .map(|item| {
+                let sha256 = item.sha256.to_string();
+                json!([item.asset_id, name(item.part), sha256, stored(item.size), item.fidelity])
+            })
             .collect();
         let mut tx = self.begin().await.doing(DOING)?;
         sqlx::query(
             "INSERT INTO contents (asset_id, part, sha256, size, fidelity)
-             SELECT value ->> 0, 'whole', value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)
              WHERE true ON CONFLICT (asset_id, part, sha256) DO NOTHING",
         )
         .bind(json!(rows).to_string())
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
-        for item in stored_items {
+        for item in &learnt.stored {
             // One by one: joined with a list, SQLite would walk through all copies of the plan for every batch.
             sqlx::query(
-                "UPDATE copies SET sha256 = ?, size = ?, stored_at = ? WHERE plan_id = ? AND asset_id = ? AND part = 'whole'",
+                "UPDATE copies SET sha256 = ?, size = ?, stored_at = ? WHERE plan_id = ? AND asset_id = ? AND part = ?",
             )
             .bind(item.sha256.to_string())
             .bind(stored(item.size))
-            .bind(item.record.at.to_string())
+            .bind(item.at.to_string())
             .bind(plan.to_string())
             .bind(item.asset_id)
+            .bind(name(item.part))
             .execute(&mut *tx)
             .await
             .doing(DOING)?;
         }
-        record_items(&mut tx, run, stored_items.iter().map(|item| &item.record)).await.doing(DOING)?;
+        for id in &learnt.no_clip {
+            sqlx::query("UPDATE remotes SET no_clip = 1 WHERE storage_id = ? AND remote_id = ?")
+                .bind(storage.to_string())
+                .bind(&id.0)
+                .execute(&mut *tx)
+                .await
+                .doing(DOING)?;
+        }
+        record_items(&mut tx, run, learnt.records.iter()).await.doing(DOING)?;
         tx.commit().await.doing(DOING)
     }
 }

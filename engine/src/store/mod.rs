@@ -5,6 +5,7 @@
 
 mod ledger;
 mod plans;
+mod listings;
 mod runs;
 mod storages;
 mod uploads;
@@ -18,7 +19,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub(crate) use ledger::{Assigned, Listed, Stored};
+pub(crate) use ledger::{Assigned, Copy, Learnt, Listed, Stored};
+pub(crate) use listings::{Listing, StoredCopy};
 pub(crate) use plans::PlanRow;
 pub use runs::{ItemRecord, RunRecord};
 pub(crate) use storages::StorageRow;

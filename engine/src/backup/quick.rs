@@ -1,0 +1,119 @@
+//! Quick listings: one that stops at the first page that is known and home, since the newest items come first. It relies upon
+//! a full one that is young enough, and is made only where nothing is known to contradict that one.
+
+use std::{collections::HashSet, sync::Arc};
+
+use charon_provider::{AlbumChoice, Class, Existence, RemoteId, RemoteItem, Source};
+use jiff::SignedDuration;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::{Backup, Wanted, diffing};
+use crate::{
+    error::Error,
+    ids::RunId,
+    retry::with_retries,
+    store::{ItemRecord, StoredCopy},
+};
+
+/// Files whose presence is looked at together.
+const LOOKED_AT: u32 = 1_000;
+
+/// What a quick listing relies upon.
+#[derive(Debug)]
+pub(super) struct Basis {
+    /// The run that made the full listing.
+    full: RunId,
+    /// The items that have been listed since then and have not come home. They are looked up directly, wherever in the
+    /// listing they are.
+    pub(super) unfinished: HashSet<RemoteId>,
+}
+
+/// What is asked for, and as whom. Only listings with the same key can be compared.
+pub(super) fn key(backup: &Backup) -> String {
+    json!({"as": backup.ctx.facts.identity, "wanted": backup.wanted}).to_string()
+}
+
+/// What a quick listing can rely upon; `None` where the listing has to be a full one.
+pub(super) async fn basis(
+    backup: &Backup,
+    source: &dyn Source,
+    selection: &str,
+) -> Result<Option<Basis>, Error> {
+    let ctx = &backup.ctx;
+    // Those of albums come album by album, the newest first in none of them.
+    if ctx.full_listing || backup.wanted.albums != AlbumChoice::Library {
+        return Ok(None);
+    }
+    let age = SignedDuration::from_hours(backup.full_listing_hours.into());
+    let since = ctx.clock.now() - age;
+    let Some(full) = ctx.store.full_listing(ctx.plan, ctx.storage, selection, since).await? else {
+        return Ok(None);
+    };
+    // More than one look-up takes is better found by listing.
+    let most = source.confirm_limit();
+    let unfinished =
+        ctx.store.unfinished(ctx.plan, ctx.storage, full, diffing::STILL_PROCESSED, most + 1).await?;
+    Ok((unfinished.len() <= most).then(|| Basis { full, unfinished: unfinished.into_iter().collect() }))
+}
+
+/// Looks up what has not come home, as if it had been listed.
+pub(super) async fn finish(
+    backup: &Arc<Backup>,
+    source: &dyn Source,
+    basis: &Basis,
+    listed: &mpsc::Sender<Wanted>,
+) -> Result<(), Error> {
+    let ctx = &backup.ctx;
+    let ids: Vec<RemoteId> = basis.unfinished.iter().cloned().collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let answers = match with_retries(ctx, || source.confirm(&ids)).await {
+        Some(Ok(answers)) => answers,
+        Some(Err(error)) => {
+            ctx.stop_for_storage(&error);
+            return Ok(());
+        }
+        None => return Ok(()),
+    };
+    let mut found: Vec<RemoteItem> = Vec::new();
+    let mut failed: Vec<ItemRecord> = Vec::new();
+    for (id, answer) in ids.into_iter().zip(answers) {
+        let (class, why) = match answer {
+            Existence::Found(item) => {
+                found.push(*item);
+                continue;
+            }
+            Existence::NotFound => (Class::Item, "the storage says that it is no longer there".to_owned()),
+            Existence::Unknown(why) => (Class::Transient, why),
+        };
+        failed.push(ctx.failed(id.0.clone(), id.0, class, why));
+    }
+    ctx.tell(|progress| progress.found += failed.len() as u64);
+    ctx.record(&failed).await?;
+    diffing::diff_page(backup, found, Some(&basis.unfinished), listed).await.map(drop)
+}
+
+/// How many items are home of those that the listing has not shown; `None` if a file of them is gone.
+pub(super) async fn unseen(backup: &Arc<Backup>, basis: &Basis) -> Result<Option<u64>, Error> {
+    let ctx = &backup.ctx;
+    let mut count = 0;
+    let mut after: Option<StoredCopy> = None;
+    loop {
+        let between = (basis.full, ctx.run);
+        let copies =
+            ctx.store.stored_unseen(ctx.plan, ctx.storage, between, after.as_ref(), LOOKED_AT).await?;
+        count += copies.iter().filter(|copy| copy.is_whole()).count() as u64;
+        after = copies.last().cloned();
+        if after.is_none() {
+            return Ok(Some(count));
+        }
+        let mirror = Arc::clone(&backup.mirror);
+        let all_there =
+            diffing::blocking(move || copies.iter().all(|copy| mirror.holds(&copy.path))).await?;
+        if !all_there {
+            return Ok(None);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Select: what a plan wants of a storage. Its words go before those of the storage, and the titles of albums become ids.
+
+use charon_provider::{AlbumChoice, AlbumId, Albums, Class, Error as StorageError, Kind, Selection, Storage};
+
+use crate::{
+    error::Error,
+    plan::{AlbumsConfig, MediaKind, SelectionConfig},
+    retry::with_retries,
+    run::RunContext,
+};
+
+/// The most albums that an error names.
+const NAMED: usize = 20;
+
+/// What is wanted, as the storage takes it. Albums are looked for before anything is fetched.
+pub(crate) async fn select(
+    ctx: &RunContext,
+    storage: &dyn Storage,
+    plan: &SelectionConfig,
+) -> Result<Selection, Error> {
+    let mut wanted = joined(&ctx.facts.selection, plan);
+    if wanted.favourites && wanted.albums != AlbumChoice::Library {
+        let cause = "favourites and albums cannot be asked for together: one of them is set in the storage";
+        return Err(wrong(cause).cured_by("take one of them out of the plan or of the storage").into());
+    }
+    if let AlbumChoice::These(named) = &wanted.albums {
+        let albums = storage.albums().ok_or_else(|| wrong("this storage has no albums"))?;
+        wanted.albums = AlbumChoice::These(resolve(ctx, albums, named).await?);
+    }
+    Ok(wanted)
+}
+
+/// The plan's words, and where it says nothing those of the storage. An album may be a title as well as an id.
+fn joined(storage: &Selection, plan: &SelectionConfig) -> Selection {
+    let albums = plan.albums.as_ref().map(|albums| match albums {
+        AlbumsConfig::Every(_) => AlbumChoice::Every,
+        AlbumsConfig::These(names) => AlbumChoice::These(names.iter().cloned().map(AlbumId).collect()),
+    });
+    let kind = plan.kind.map(|kind| match kind {
+        MediaKind::Photo => Kind::Photo,
+        MediaKind::Video => Kind::Video,
+    });
+    Selection {
+        start_year: plan.start_year.or(storage.start_year),
+        include_archived: plan.include_archived.unwrap_or(storage.include_archived),
+        kind: kind.or(storage.kind),
+        favourites: plan.favourites || storage.favourites,
+        albums: albums.unwrap_or_else(|| storage.albums.clone()),
+    }
+}
+
+/// The ids of albums that are named by id or by title.
+async fn resolve(ctx: &RunContext, albums: &dyn Albums, named: &[AlbumId]) -> Result<Vec<AlbumId>, Error> {
+    let mut known = Vec::new();
+    let mut from = None;
+    loop {
+        let page = with_retries(ctx, || albums.list(from.as_ref())).await;
+        let page = page.ok_or_else(|| Error::Refused("the run was stopped".into()))??;
+        known.extend(page.albums);
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    let mut ids = Vec::new();
+    for AlbumId(name) in named {
+        let by_id = known.iter().find(|album| album.id.0 == *name);
+        let by_title: Vec<_> = known.iter().filter(|album| album.title == *name).collect();
+        let found = match (by_id, by_title.as_slice()) {
+            (Some(album), _) => album,
+            (None, [album]) => *album,
+            (None, []) => {
+                let cause = format!("there is no album named {name:?}; {}", titles(&known));
+                return Err(wrong(cause).into());
+            }
+            (None, several) => {
+                let ids: Vec<&str> = several.iter().map(|album| album.id.0.as_str()).collect();
+                let cause = format!("{} albums are named {name:?}: {}", several.len(), ids.join(", "));
+                return Err(wrong(cause).cured_by("name the one that you mean by its id").into());
+            }
+        };
+        if !ids.contains(&found.id) {
+            ids.push(found.id.clone());
+        }
+    }
+    Ok(ids)
+}
+
+fn titles(known: &[charon_provider::Album]) -> String {
+    if known.is_empty() {
+        return "there are no albums that Charon can see".into();
+    }
+    let named: Vec<String> = known.iter().take(NAMED).map(|album| format!("{:?}", album.title)).collect();
+    let more = known.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("there are {}{more}", named.join(", "))
+}
+
+fn wrong(cause: impl Into<String>) -> StorageError {
+    StorageError::new(Class::Config, "select what the plan wants", cause)
+}

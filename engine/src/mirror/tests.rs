@@ -1,0 +1,237 @@
+//! Bytes that break off, that are something else, that meet somebody else's file.
+
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+use charon_provider::{
+    Body, Class, Error, Fidelity, Kind, Part, Readiness, Reason, RemoteId, RemoteItem, ResumePoint,
+};
+use futures::{StreamExt, stream};
+
+use super::{Incoming, Mirror, Received};
+use crate::{
+    clock::{SystemClock, SystemEntropy},
+    ids::{PlanId, RunId},
+};
+
+pub(super) const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0";
+
+/// An open mirror.
+pub(super) struct Place {
+    mirror: Arc<Mirror>,
+    _folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub(super) fn mirror(&self) -> Arc<Mirror> {
+        Arc::clone(&self.mirror)
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.mirror.root
+    }
+}
+
+pub(super) fn place() -> Place {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = PlanId::new(&SystemClock, &SystemEntropy);
+    let root = folder.path().join("mirror");
+    Mirror::initialise(&root, plan).expect("an empty folder");
+    let run = RunId::new(&SystemClock, &SystemEntropy);
+    let mirror = Arc::new(Mirror::open(&root, plan, run).expect("its marker"));
+    Place { mirror, _folder: folder }
+}
+
+pub(super) fn item() -> RemoteItem {
+    RemoteItem {
+        id: RemoteId("id".into()),
+        file_name: "a.jpg".into(),
+        mime_type: "image/jpeg".into(),
+        kind: Kind::Photo,
+        taken_at: None,
+        width: None,
+        height: None,
+        size: None,
+        has_clip: false,
+        readiness: Readiness::Ready,
+        address: None,
+    }
+}
+
+/// How many temporary files there are.
+pub(super) fn left_behind(place: &Place) -> usize {
+    std::fs::read_dir(place.root().join(".charon/incoming")).expect("a folder").count()
+}
+
+fn body(chunks: &[&'static [u8]], length: u64) -> Body {
+    let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk))).collect();
+    Body {
+        offset: 0,
+        length: Some(length),
+        validator: None,
+        may_be_bundle: false,
+        fidelity: Fidelity::ApiCopy,
+        bytes: stream::iter(chunks).boxed(),
+    }
+}
+
+/// A body that brings this much and then breaks off.
+fn broken(offset: u64, bytes: &'static [u8], length: u64, validator: &str) -> Body {
+    let reset = Error::new(Class::Transient, "fetch a.jpg", "connection reset");
+    Body {
+        offset,
+        validator: Some(validator.into()),
+        bytes: stream::iter([Ok(Bytes::from_static(bytes)), Err(reset)]).boxed(),
+        ..body(&[], length)
+    }
+}
+
+async fn receive(place: &Place, body: Body) -> Result<Received, Error> {
+    let arrived = Incoming::new(place.mirror(), Part::Whole).take(body, &item()).await?;
+    Ok(arrived.whole.expect("the whole"))
+}
+
+fn hash(bytes: &[u8]) -> crate::ids::Sha256 {
+    use sha2::Digest;
+    crate::ids::Sha256(sha2::Sha256::digest(bytes).into())
+}
+
+#[tokio::test]
+async fn bytes_are_placed_with_the_capture_time() {
+    // I1
+    let place = place();
+    let received = receive(&place, body(&[JPEG, b"more"], 15)).await.expect("bytes");
+    let taken_at = "1969-07-20T20:17:40Z".parse().expect("a time");
+    place.mirror.place(&received, "photos/1969/07/a.jpg", Some(taken_at)).expect("a place");
+    drop(received);
+    place.mirror.sync_folders(["photos/1969/07/a.jpg"].into_iter()).expect("flushed");
+    let file = place.root().join("photos/1969/07/a.jpg");
+    assert_eq!(std::fs::read(&file).expect("the file"), [JPEG, b"more"].concat());
+    let modified = std::fs::metadata(&file).and_then(|metadata| metadata.modified()).expect("its time");
+    assert_eq!(modified, std::time::SystemTime::from(taken_at));
+    assert_eq!(left_behind(&place), 0);
+}
+
+#[tokio::test]
+async fn somebody_elses_file_is_never_overwritten_and_ones_own_is() {
+    // I2, I11
+    let place = place();
+    let file = place.root().join("a.jpg");
+    let taken_at = Some("2020-02-02T02:02:02Z".parse().expect("a time"));
+    std::fs::write(&file, "a letter").expect("a file");
+    let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
+    let error = place.mirror.place(&received, "a.jpg", taken_at).expect_err("something is in the way");
+    assert_eq!(error.class, Class::Item, "{error}");
+    assert_eq!(std::fs::read(&file).expect("the file"), b"a letter");
+    drop(received);
+    std::fs::write(&file, JPEG).expect("a file");
+    let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
+    place.mirror.place(&received, "a.jpg", taken_at).expect("these bytes are there already");
+    assert_eq!(left_behind(&place), 0);
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_of_an_undated_item_is_set_aside() {
+    // I2: an earlier run may have put it there, with the time of that run.
+    let place = place();
+    std::fs::write(place.root().join("a.jpg"), [JPEG, b"once"].concat()).expect("a file");
+    let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
+    place.mirror.place(&received, "a.jpg", None).expect("a place");
+    assert_eq!(std::fs::read(place.root().join("a.jpg")).expect("the file"), JPEG);
+    let aside = std::fs::read(place.root().join(".charon/set-aside/a.jpg")).expect("the other file");
+    assert_eq!(aside, [JPEG, b"once"].concat());
+}
+
+#[tokio::test]
+async fn bytes_that_broke_off_or_are_no_photo_leave_nothing_behind() {
+    // I1
+    let place = place();
+    for body in [body(&[JPEG], 99), body(&[b"<html>403</html>"], 16), body(&[], 0)] {
+        let error = receive(&place, body).await.expect_err("not right");
+        assert_eq!(error.class, Class::Transient, "{error}");
+    }
+    assert_eq!(left_behind(&place), 0);
+}
+
+#[tokio::test]
+async fn a_body_goes_on_where_the_one_before_broke_off() {
+    // I1, I2
+    let place = place();
+    let mut incoming = Incoming::new(place.mirror(), Part::Whole);
+    assert_eq!(incoming.resume_point(), None);
+    incoming.take(broken(0, JPEG, 19, "tag"), &item()).await.expect_err("it broke off");
+    let point = ResumePoint { offset: 11, validator: "tag".into() };
+    assert_eq!(incoming.resume_point(), Some(point));
+    incoming.take(broken(11, b"more", 19, "tag"), &item()).await.expect_err("it broke off again");
+    assert_eq!(incoming.resume_point().map(|point| point.offset), Some(15));
+    let rest = Body { offset: 15, validator: Some("tag".into()), ..body(&[b"rest"], 19) };
+    let received = incoming.take(rest, &item()).await.expect("all of it").whole.expect("the whole");
+    assert_eq!((received.size, received.sha256), (19, hash(&[JPEG, b"morerest"].concat())));
+}
+
+#[tokio::test]
+async fn a_storage_that_sends_all_again_is_taken_from_the_beginning() {
+    // I1
+    let place = place();
+    let mut incoming = Incoming::new(place.mirror(), Part::Whole);
+    incoming.take(broken(0, b"\xff\xd8\xff\xe0 other", 19, "old"), &item()).await.expect_err("it broke off");
+    let anew = Body { validator: Some("new".into()), ..body(&[JPEG, b"new"], 14) };
+    let received = incoming.take(anew, &item()).await.expect("all of it").whole.expect("the whole");
+    assert_eq!((received.size, received.sha256), (14, hash(&[JPEG, b"new"].concat())));
+    assert_eq!(left_behind(&place), 1);
+}
+
+#[tokio::test]
+async fn bytes_that_do_not_belong_behind_what_is_there_are_refused() {
+    // I1
+    let place = place();
+    for (offset, validator) in [(5, "tag"), (12, "tag"), (11, "another tag")] {
+        let mut incoming = Incoming::new(place.mirror(), Part::Whole);
+        incoming.take(broken(0, JPEG, 19, "tag"), &item()).await.expect_err("it broke off");
+        let body = Body { offset, validator: Some(validator.into()), ..body(&[b"the rest"], 19) };
+        let error = incoming.take(body, &item()).await.expect_err("not these");
+        assert_eq!(error.class, Class::Transient, "{error}");
+        assert_eq!(incoming.resume_point(), None, "the next body begins at the beginning");
+    }
+}
+
+#[tokio::test]
+async fn without_a_validator_nothing_is_resumed() {
+    let place = place();
+    let mut incoming = Incoming::new(place.mirror(), Part::Whole);
+    let unnamed = Body { validator: None, ..broken(0, JPEG, 19, "") };
+    incoming.take(unnamed, &item()).await.expect_err("it broke off");
+    assert_eq!(incoming.resume_point(), None);
+}
+
+#[tokio::test]
+async fn what_is_complete_and_wrong_is_not_gone_on_from() {
+    let place = place();
+    let mut incoming = Incoming::new(place.mirror(), Part::Whole);
+    let page = Body { validator: Some("tag".into()), ..body(&[b"<html>403</html>"], 16) };
+    let error = incoming.take(page, &item()).await.expect_err("no photo");
+    assert_eq!((error.reason, incoming.resume_point()), (Reason::WrongContent, None));
+    incoming.take(body(&[JPEG], 11), &item()).await.expect("a photo");
+}
+
+#[tokio::test]
+async fn as_many_bytes_must_come_as_were_measured() {
+    let place = place();
+    let measured = RemoteItem { size: Some(12), ..item() };
+    for length in [Some(11), None] {
+        let body = Body { length, ..body(&[JPEG], 11) };
+        let error = Incoming::new(place.mirror(), Part::Whole).take(body, &measured).await;
+        assert_eq!(error.expect_err("one is missing").class, Class::Transient);
+    }
+}
+
+#[tokio::test]
+async fn a_clip_must_be_a_video() {
+    let place = place();
+    let mut incoming = Incoming::new(place.mirror(), Part::Clip);
+    let error = incoming.take(body(&[JPEG], 11), &item()).await.expect_err("no clip");
+    assert_eq!(error.reason, Reason::WrongContent);
+    let clip: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
+    let arrived = incoming.take(body(&[clip], 24), &item()).await.expect("a clip");
+    assert!(arrived.clip.is_some());
+}

@@ -1,0 +1,219 @@
+//! Listings: which of them were complete, and what a quick one may rely upon.
+
+use std::collections::BTreeMap;
+
+use charon_provider::RemoteId;
+use jiff::Timestamp;
+use sqlx::Row;
+
+use super::{Doing, Store, count, parsed, stored};
+use crate::{
+    error::Error,
+    ids::{PlanId, RunId, StorageId},
+};
+
+/// How a listing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listing {
+    /// Whether it went to the last page; a quick one stopped where everything was known.
+    pub(crate) is_full: bool,
+    /// Whether it came to its end without a gap that it knows of.
+    pub(crate) is_complete: bool,
+}
+
+/// A file of the mirror that the ledger has as stored.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredCopy {
+    asset_id: i64,
+    part: String,
+    pub(crate) path: String,
+}
+
+impl StoredCopy {
+    /// Whether it is the photo or video itself.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.part == "whole"
+    }
+}
+
+impl Store {
+    /// Says that a listing has begun; it is incomplete until its end is told.
+    pub(crate) async fn begin_listing(
+        &self,
+        plan: PlanId,
+        run: RunId,
+        selection: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO listings (plan_id, run_id, selection, is_full, is_complete, items, began_at)
+             VALUES (?, ?, ?, 0, 0, 0, ?)",
+        )
+        .bind(plan.to_string())
+        .bind(run.to_string())
+        .bind(selection)
+        .bind(now.to_string())
+        .execute(&self.writer)
+        .await
+        .doing("begin a listing")
+        .map(drop)
+    }
+
+    /// Says how a listing ended, once all that it showed is recorded.
+    pub(crate) async fn end_listing(
+        &self,
+        run: RunId,
+        listing: Listing,
+        items: u64,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        sqlx::query(
+            "UPDATE listings SET is_full = ?, is_complete = ?, items = ?, ended_at = ? WHERE run_id = ?",
+        )
+        .bind(listing.is_full)
+        .bind(listing.is_complete)
+        .bind(stored(items))
+        .bind(now.to_string())
+        .bind(run.to_string())
+        .execute(&self.writer)
+        .await
+        .doing("end a listing")
+        .map(drop)
+    }
+
+    /// How a run's listing ended, if it made one.
+    pub(crate) async fn listing(&self, run: RunId) -> Result<Option<Listing>, Error> {
+        let row = sqlx::query("SELECT is_full, is_complete FROM listings WHERE run_id = ?")
+            .bind(run.to_string())
+            .fetch_optional(&self.reader)
+            .await;
+        let read = |row: sqlx::sqlite::SqliteRow| {
+            Ok(Listing { is_full: row.try_get("is_full")?, is_complete: row.try_get("is_complete")? })
+        };
+        row.and_then(|row| row.map(read).transpose()).doing("look up a listing")
+    }
+
+    /// The run of the newest full and complete listing under this selection that began after `since`, if all that came after
+    /// it were complete too, and if the ledger has learnt of no item since then that this plan has not seen (what was
+    /// uploaded, what another plan's listing showed).
+    pub(crate) async fn full_listing(
+        &self,
+        plan: PlanId,
+        storage: StorageId,
+        selection: &str,
+        since: Timestamp,
+    ) -> Result<Option<RunId>, Error> {
+        let row = sqlx::query(
+            "SELECT run_id FROM listings AS base
+             WHERE plan_id = ?1 AND selection = ?2 AND is_full = 1 AND is_complete = 1
+                 AND julianday(began_at) > julianday(?3)
+                 AND NOT EXISTS (SELECT 1 FROM listings WHERE plan_id = ?1 AND selection = ?2 AND is_complete = 0
+                     AND run_id > base.run_id)
+                 AND NOT EXISTS (SELECT 1 FROM remotes WHERE storage_id = ?4
+                     AND julianday(first_seen_at) >= julianday(base.began_at)
+                     AND (listed_by IS NULL OR listed_by NOT IN (SELECT id FROM runs WHERE plan_id = ?1))
+                     AND NOT EXISTS (SELECT 1 FROM copies WHERE plan_id = ?1 AND copies.asset_id = remotes.asset_id))
+             ORDER BY run_id DESC LIMIT 1",
+        )
+        .bind(plan.to_string())
+        .bind(selection)
+        .bind(since.to_string())
+        .bind(storage.to_string())
+        .fetch_optional(&self.writer)
+        .await
+        .doing("look up the last full listing")?;
+        row.map(|row| parsed(&row, "run_id")).transpose().doing("look up the last full listing")
+    }
+
+    /// The items, at most so many, that listings since this full one have shown and that have not come home: their files are
+    /// not stored, or their newest record says that they failed, or were skipped for this reason.
+    pub(crate) async fn unfinished(
+        &self,
+        plan: PlanId,
+        storage: StorageId,
+        since: RunId,
+        skipped: &str,
+        most: usize,
+    ) -> Result<Vec<RemoteId>, Error> {
+        let rows = sqlx::query(
+            "SELECT item FROM (
+                 SELECT item, outcome, reason, MAX(run_id) FROM run_items
+                 WHERE run_id IN (SELECT id FROM runs WHERE plan_id = ?1 AND id >= ?3) GROUP BY item)
+             WHERE outcome = 'failed' OR (outcome = 'skipped' AND reason = ?4)
+             UNION
+             SELECT copies.remote_id FROM copies JOIN remotes
+                 ON remotes.storage_id = ?2 AND remotes.remote_id = copies.remote_id
+             WHERE copies.plan_id = ?1 AND copies.sha256 IS NULL AND remotes.listed_by >= ?3
+                 AND NOT (copies.part = 'clip' AND remotes.no_clip)
+             LIMIT ?5",
+        )
+        .bind(plan.to_string())
+        .bind(storage.to_string())
+        .bind(since.to_string())
+        .bind(skipped)
+        .bind(stored(most as u64))
+        .fetch_all(&self.writer)
+        .await;
+        rows.and_then(|rows| rows.iter().map(|row| row.try_get("item").map(RemoteId)).collect())
+            .doing("look up what has not come home")
+    }
+
+    /// The files of items that listings since this full one have shown, and the present run's has not: so many, those behind
+    /// this one.
+    pub(crate) async fn stored_unseen(
+        &self,
+        plan: PlanId,
+        storage: StorageId,
+        (since, run): (RunId, RunId),
+        after: Option<&StoredCopy>,
+        most: u32,
+    ) -> Result<Vec<StoredCopy>, Error> {
+        let rows = sqlx::query(
+            "SELECT copies.asset_id, copies.part, copies.path FROM copies
+             CROSS JOIN remotes ON remotes.storage_id = ?2 AND remotes.remote_id = copies.remote_id
+             WHERE copies.plan_id = ?1 AND (copies.asset_id, copies.part) > (?5, ?6)
+                 AND copies.sha256 IS NOT NULL AND remotes.listed_by >= ?3 AND remotes.listed_by <> ?4
+                 AND NOT (copies.part = 'clip' AND remotes.no_clip)
+                 AND NOT EXISTS (SELECT 1 FROM run_items WHERE run_id = ?4 AND item = copies.remote_id)
+             ORDER BY copies.asset_id, copies.part LIMIT ?7",
+        )
+        .bind(plan.to_string())
+        .bind(storage.to_string())
+        .bind(since.to_string())
+        .bind(run.to_string())
+        .bind(after.map_or(0, |copy| copy.asset_id))
+        .bind(after.map_or("", |copy| &copy.part))
+        .bind(most)
+        .fetch_all(&self.writer)
+        .await;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            Ok(StoredCopy {
+                asset_id: row.try_get("asset_id")?,
+                part: row.try_get("part")?,
+                path: row.try_get("path")?,
+            })
+        };
+        rows.and_then(|rows| rows.iter().map(read).collect()).doing("look up stored files")
+    }
+
+    /// How true the items are that a run brought home: how many, by fidelity.
+    pub(crate) async fn fidelity_of(&self, run: RunId) -> Result<BTreeMap<String, u64>, Error> {
+        let rows = sqlx::query(
+            "SELECT contents.fidelity, COUNT(*) AS items FROM run_items
+             JOIN runs ON runs.id = run_items.run_id
+             JOIN plans ON plans.id = runs.plan_id
+             JOIN remotes ON remotes.storage_id = plans.storage_id AND remotes.remote_id = run_items.item
+             JOIN copies ON copies.plan_id = plans.id AND copies.asset_id = remotes.asset_id AND copies.part = 'whole'
+             JOIN contents ON contents.asset_id = copies.asset_id AND contents.part = 'whole'
+                 AND contents.sha256 = copies.sha256
+             WHERE run_items.run_id = ? AND run_items.outcome = 'done' GROUP BY contents.fidelity",
+        )
+        .bind(run.to_string())
+        .fetch_all(&self.reader)
+        .await;
+        rows.and_then(|rows| {
+            rows.iter().map(|row| Ok((row.try_get("fidelity")?, count(row, "items")?))).collect()
+        })
+        .doing("count how true a run's items are")
+    }
+}
