@@ -14,6 +14,8 @@
 mod album;
 mod check;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod facts;
 mod host;
