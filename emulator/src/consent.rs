@@ -13,8 +13,8 @@ use crate::{
     account::is_identity,
     call::Call,
     error::answer,
+    grants::full,
     oauth::{Code, is_scope},
-    world::full,
 };
 
 struct Request {

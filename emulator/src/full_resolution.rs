@@ -20,10 +20,11 @@ use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
+    breaking::{Cut, truncated},
     content::Content,
     error::answer,
     ranges::{File, Manners, Source},
-    server::{Cut, Emulator, accept, truncated},
+    server::{Emulator, accept},
     sniff::sniff,
     state::Item,
     world::World,

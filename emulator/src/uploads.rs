@@ -11,7 +11,7 @@ use axum::{
 use bytes::Bytes;
 use futures::StreamExt;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
 use crate::{
     account::Owner,
@@ -19,13 +19,10 @@ use crate::{
     error::{ApiError, Code, answer},
     fault::{Action, SessionAnswer},
     operation::Operation,
-    settings::Settings,
+    received::{Received, place},
     sniff::{Sniffed, sniff},
     state::{Hash, State},
 };
-
-/// As much of a file as is kept to find its type and metadata when the whole is not kept.
-const HEAD: usize = 256 * 1024;
 
 /// Upload tokens and resumable sessions.
 #[derive(Debug, Default)]
@@ -75,61 +72,7 @@ impl Status {
     }
 }
 
-#[derive(Debug)]
-struct Received {
-    hasher: Sha256,
-    size: u64,
-    /// The whole file while it may be kept, otherwise its beginning.
-    bytes: Vec<u8>,
-    /// How many bytes may be kept.
-    room: u64,
-    granularity: u64,
-    /// The state at the last multiple of the granularity.
-    rounded: (Sha256, u64),
-}
-
 impl Received {
-    fn new(room: u64, granularity: u64) -> Received {
-        let rounded = (Sha256::new(), 0);
-        Received { hasher: Sha256::new(), size: 0, bytes: Vec::new(), room, granularity, rounded }
-    }
-
-    fn push(&mut self, mut chunk: &[u8]) {
-        while !chunk.is_empty() {
-            // Up to the next multiple, where the state is remembered.
-            let left = match self.granularity {
-                0 => u64::MAX,
-                granularity => granularity - self.size % granularity,
-            };
-            let (piece, rest) = chunk.split_at(usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len()));
-            self.hasher.update(piece);
-            self.size += piece.len() as u64;
-            self.keep(piece);
-            if piece.len() as u64 == left {
-                self.rounded = (self.hasher.clone(), self.size);
-            }
-            chunk = rest;
-        }
-    }
-
-    fn keep(&mut self, piece: &[u8]) {
-        if self.size <= self.room {
-            self.bytes.extend(piece);
-        } else {
-            self.room = 0;
-            self.bytes.truncate(HEAD);
-            self.bytes.shrink_to(HEAD);
-            let more = (HEAD - self.bytes.len()).min(piece.len());
-            self.bytes.extend(&piece[..more]);
-        }
-    }
-
-    /// Forgets what came after the last multiple of the granularity.
-    fn round(&mut self) {
-        (self.hasher, self.size) = self.rounded.clone();
-        self.bytes.truncate(usize::try_from(self.size).unwrap_or(usize::MAX));
-    }
-
     /// Makes an upload token of what arrived.
     fn finish(self, state: &mut State, owner: Owner, name: String, now: Timestamp) -> String {
         let sniffed = sniff(&self.bytes);
@@ -178,13 +121,6 @@ fn file_name(call: &Call) -> String {
     // A header is Latin-1 on the wire, but clients put UTF-8 there.
     let bytes = call.headers.get("x-goog-upload-file-name").map(HeaderValue::as_bytes).unwrap_or_default();
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// A place for bytes that are to come. `announced` is how many, where the client says so.
-fn place(settings: &Settings, kept: u64, announced: Option<u64>) -> Received {
-    let left = settings.upload_memory_bytes.saturating_sub(kept).min(settings.largest_kept_upload_bytes);
-    let fits = settings.keep_uploads && announced.is_none_or(|announced| announced <= left);
-    Received::new(if fits { left } else { 0 }, settings.upload_granularity)
 }
 
 /// A chunk that is coming in. Dropped before it has ended, its connection broke: what had arrived counts as the
