@@ -31,6 +31,8 @@ pub mod schedule;
 mod sniff;
 mod storages;
 mod store;
+#[cfg(test)]
+mod tests;
 mod unsaved;
 mod upload;
 mod vault;

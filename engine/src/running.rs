@@ -246,12 +246,12 @@ async fn summary(engine: &Engine, record: RunRecord, started_at: Timestamp) -> R
         message: item.reason.unwrap_or_default(),
         will_retry: true,
     });
+    let listing = engine.store.listing(record.run).await?;
     Ok(Summary {
         run: record.run,
         plan: record.plan,
         state: record.state,
         items: record.items,
-    let listing = engine.store.listing(record.run).await?;
         bytes: record.bytes,
         requests: record.requests_by_meter.values().sum(),
         requests_by_meter: record.requests_by_meter,
@@ -261,8 +261,8 @@ async fn summary(engine: &Engine, record: RunRecord, started_at: Timestamp) -> R
         errors: stop.into_iter().chain(items).collect(),
         skipped: engine.store.skipped_by_reason(record.run).await?,
         hints: Vec::new(),
-    })
-}
         fidelity: engine.store.fidelity_of(record.run).await?,
         listing: listing.map(|listing| if listing.is_full { "full" } else { "quick" }),
         listing_complete: listing.map(|listing| listing.is_complete),
+    })
+}

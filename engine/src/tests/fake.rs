@@ -1,0 +1,341 @@
+//! A provider of accounts that are in memory. Its token says which account it is for.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use charon_provider::{
+    Albums, Authorization, BatchPolicy, Body, Capabilities, Check, Class, Config, Consent, Content, Cost,
+    Costs, Cursor, Description, Error, Existence, Facts, Fidelity, Host, KeepSession, Kind, Meter, Pace,
+    Page, Part, Placement, Provider, Readiness, RemoteId, RemoteItem, Resets, ResumePoint, Revision, Secrets,
+    Selection, Session, Sink, Source, Staged, Storage, UploadLimits, UploadToken, Verdict,
+};
+use charon_schema::{ConfigSchema, Mistake, Mistakes};
+use futures::{StreamExt, stream, stream::BoxStream};
+use schemars::JsonSchema;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use url::Url;
+
+pub(super) const API: Cost = Cost("api");
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FakeConfig {
+    client: String,
+    #[schemars(extend("x-secret" = true))]
+    token: String,
+    #[serde(default)]
+    read_only: bool,
+    /// The first year wanted.
+    #[serde(default)]
+    start_year: Option<i16>,
+}
+
+/// What the provider sees.
+#[derive(Debug, Default)]
+pub(super) struct World(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// What each token's account holds.
+    items: HashMap<String, Vec<RemoteItem>>,
+    /// The account that a token tells of itself, if it does.
+    accounts: HashMap<String, String>,
+    /// What tokens are renewed with.
+    renewals: HashMap<String, String>,
+    /// Whether look-ups say nothing.
+    is_unsure: bool,
+    /// What was asked, in order.
+    requests: Vec<&'static str>,
+}
+
+impl World {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().expect("not poisoned")
+    }
+
+    /// Gives the account of a token so many items, named after the token.
+    pub(super) fn fill(&self, token: &str, count: usize) {
+        let items = (0..count).map(|number| item(&format!("{token}-{number:04}"))).collect();
+        self.state().items.insert(token.to_owned(), items);
+    }
+
+    /// Lets another token see what this one sees.
+    pub(super) fn share(&self, token: &str, other: &str) {
+        let items = self.items_of(token);
+        self.state().items.insert(other.to_owned(), items);
+    }
+
+    pub(super) fn items_of(&self, token: &str) -> Vec<RemoteItem> {
+        self.state().items.get(token).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn tell_account(&self, token: &str, account: &str) {
+        self.state().accounts.insert(token.to_owned(), account.to_owned());
+    }
+
+    pub(super) fn renew(&self, token: &str, with: &str) {
+        self.state().renewals.insert(token.to_owned(), with.to_owned());
+    }
+
+    pub(super) fn is_unsure(&self) {
+        self.state().is_unsure = true;
+    }
+
+    /// What was asked since the last time.
+    pub(super) fn requests(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.state().requests)
+    }
+}
+
+fn item(id: &str) -> RemoteItem {
+    RemoteItem {
+        id: RemoteId(id.to_owned()),
+        file_name: format!("{id}.jpg"),
+        mime_type: "image/jpeg".into(),
+        kind: Kind::Photo,
+        taken_at: Some("2010-06-01T00:00:00Z".parse().expect("a time")),
+        width: None,
+        height: None,
+        size: None,
+        has_clip: false,
+        readiness: Readiness::Ready,
+        address: Some(charon_provider::Address { url: id.to_owned(), valid_until: jiff::Timestamp::MAX }),
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Fake {
+    description: Description,
+    world: Arc<World>,
+}
+
+impl Fake {
+    pub(super) fn new(world: Arc<World>) -> Self {
+        let schema = ConfigSchema::of::<FakeConfig>();
+        Self { description: Description { id: "fake", name: "Fake", summary: "Fake.", schema }, world }
+    }
+}
+
+impl Provider for Fake {
+    fn describe(&self) -> &Description {
+        &self.description
+    }
+
+    fn open(&self, config: Config, host: Arc<dyn Host>) -> Result<Arc<dyn Storage>, Mistakes> {
+        if config.fields.get("client").is_some_and(|client| client == "nobody") {
+            return Err(Mistake::in_field("client", "is nobody").into());
+        }
+        let read: FakeConfig = config
+            .read()
+            .map_err(|error| Mistakes::from(Mistake { pointer: String::new(), reason: error.to_string() }))?;
+        Ok(Arc::new(FakeStorage {
+            world: Arc::clone(&self.world),
+            facts: facts(&read),
+            secrets: tokio::sync::Mutex::new((config.secrets, config.revision)),
+            host,
+        }))
+    }
+
+    fn authorize(
+        &self,
+        config: Config,
+        redirect: &Url,
+        host: Arc<dyn Host>,
+    ) -> Result<Box<dyn Authorization>, Mistakes> {
+        if config.fields.get("client").is_none() {
+            return Err(Mistake::in_field("client", "is missing").into());
+        }
+        Ok(Box::new(FakeConsent { url: redirect.clone(), world: Arc::clone(&self.world), host }))
+    }
+}
+
+fn facts(config: &FakeConfig) -> Facts {
+    let meter = Meter { id: "api", account: "1".into(), limit: 100, resets: Resets::DailyAt("UTC") };
+    Facts {
+        identity: config.client.clone(),
+        capabilities: Capabilities { list: true, download: true, upload: !config.read_only, albums: false },
+        meters: vec![meter],
+        batch: BatchPolicy {
+            size: 10,
+            staged: 20,
+            idle: Duration::ZERO,
+            commit_timeout: Duration::from_secs(10),
+        },
+        limits: UploadLimits {
+            formats: &[charon_provider::Format {
+                extension: "jpg",
+                kind: Kind::Photo,
+                mime_type: "image/jpeg",
+            }],
+            photo_bytes: 1_000_000,
+            ..UploadLimits::default()
+        },
+        selection: Selection { start_year: config.start_year, ..Selection::default() },
+        costs: Costs {
+            page: vec![API],
+            page_items: 50,
+            fetch: vec![Cost("media")],
+            send: vec![API],
+            commit: vec![API],
+        },
+        pace: Pace::default(),
+        read_size: false,
+    }
+}
+
+struct FakeConsent {
+    url: Url,
+    world: Arc<World>,
+    host: Arc<dyn Host>,
+}
+
+#[async_trait]
+impl Authorization for FakeConsent {
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The answer is the token.
+    async fn redeem(&self, answer: &str) -> Result<Consent, Error> {
+        let account = self.world.state().accounts.get(answer).cloned();
+        if let Some(account) = &account {
+            self.host.account(account).await?;
+        }
+        Ok(Consent { field: "token", value: answer.into(), account })
+    }
+}
+
+#[derive(Debug)]
+struct FakeStorage {
+    world: Arc<World>,
+    facts: Facts,
+    secrets: tokio::sync::Mutex<(Secrets, Revision)>,
+    host: Arc<dyn Host>,
+}
+
+impl FakeStorage {
+    /// One request; gives the token that it was made with.
+    async fn ask(&self, what: &'static str) -> Result<String, Error> {
+        self.host.permit(API).await?;
+        let mut secrets = self.secrets.lock().await;
+        let token = |secrets: &Secrets| secrets.get("token").expect("a token").expose_secret().to_owned();
+        let renewal = {
+            let mut state = self.world.state();
+            state.requests.push(what);
+            state.renewals.remove(&token(&secrets.0))
+        };
+        if let Some(renewal) = renewal {
+            let renewed = secrets.0.clone().with("token", renewal.into());
+            if let Ok(revision) = self.host.save_secrets(secrets.1, renewed.clone()).await? {
+                *secrets = (renewed, revision);
+            }
+        }
+        let token = token(&secrets.0);
+        let account = self.world.state().accounts.get(&token).cloned();
+        if let Some(account) = account {
+            self.host.account(&account).await?;
+        }
+        Ok(token)
+    }
+}
+
+impl Storage for FakeStorage {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn test(&self) -> BoxStream<'_, Check> {
+        stream::once(async {
+            let asked = self.ask("test").await;
+            let (verdict, found) = match asked {
+                Ok(_) => (Verdict::Passed, "it answers".to_owned()),
+                Err(error) => (Verdict::Failed, error.cause),
+            };
+            Check { stage: "ask", verdict, took: Duration::ZERO, found, cure: None, link: None }
+        })
+        .boxed()
+    }
+
+    fn source(&self) -> Option<&dyn Source> {
+        Some(self)
+    }
+
+    fn sink(&self) -> Option<&dyn Sink> {
+        if self.facts.capabilities.upload { Some(self) } else { None }
+    }
+
+    fn albums(&self) -> Option<&dyn Albums> {
+        None
+    }
+}
+
+#[async_trait]
+impl Source for FakeStorage {
+    async fn list(&self, _: &Selection, from: Option<&Cursor>) -> Result<Page, Error> {
+        let items = self.world.items_of(&self.ask("list").await?);
+        let begin: usize = from.map_or(0, |cursor| cursor.0.parse().expect("our cursor"));
+        let end = (begin + self.facts.costs.page_items).min(items.len());
+        let next = (end < items.len()).then(|| Cursor(end.to_string()));
+        Ok(Page { items: items[begin..end].to_vec(), next })
+    }
+
+    fn confirm_limit(&self) -> usize {
+        50
+    }
+
+    async fn confirm(&self, ids: &[RemoteId]) -> Result<Vec<Existence>, Error> {
+        let items = self.world.items_of(&self.ask("confirm").await?);
+        let is_unsure = self.world.state().is_unsure;
+        let look_up = |id: &RemoteId| match items.iter().find(|item| item.id == *id) {
+            _ if is_unsure => Existence::Unknown("not now".into()),
+            Some(item) => Existence::Found(Box::new(item.clone())),
+            None => Existence::NotFound,
+        };
+        Ok(ids.iter().map(look_up).collect())
+    }
+
+    async fn open(&self, item: &RemoteItem, _: Part, _: Option<&ResumePoint>) -> Result<Body, Error> {
+        self.ask("open").await?;
+        let mut bytes = vec![0xff, 0xd8, 0xff, 0xe0];
+        bytes.extend_from_slice(item.id.0.as_bytes());
+        Ok(Body {
+            offset: 0,
+            length: Some(bytes.len() as u64),
+            validator: None,
+            may_be_bundle: false,
+            fidelity: Fidelity::Original,
+            bytes: stream::once(async { Ok(bytes.into()) }).boxed(),
+        })
+    }
+
+    async fn measure(&self, _: &RemoteItem) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Sink for FakeStorage {
+    async fn send(
+        &self,
+        _: &Content,
+        _: Option<&Session>,
+        _: &dyn KeepSession,
+    ) -> Result<UploadToken, Error> {
+        self.ask("send").await?;
+        Err(Error::new(Class::Config, "send", "it only looks as if it took uploads"))
+    }
+
+    async fn commit(
+        &self,
+        _: Option<&Placement>,
+        _: &[Staged],
+    ) -> Result<Vec<Result<RemoteItem, Error>>, Error> {
+        self.ask("commit").await?;
+        Err(Error::new(Class::Config, "commit", "it only looks as if it took uploads"))
+    }
+}
