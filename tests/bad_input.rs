@@ -77,8 +77,8 @@ async fn a_wrong_field_of_a_storage_is_refused_with_its_name_and_what_would_be_r
             &["batch_mode: \"fast\" is not one of \"sync\", \"async\" or \"off\""],
         ),
         (json!({"batch_timeout": "10 s"}), &["batch_timeout: \"10 s\" is not written as it must be", "10s"]),
-        (json!({"client_id": null}), &["client_id: is missing"]),
-        (json!({"client_id": ""}), &["client_id: must not be empty"]),
+        (json!({"client_id": null}), &["client_id: is missing or blank", "client_secret.json"]),
+        (json!({"client_id": ""}), &["client_id: is missing or blank"]),
         (json!({"token": null}), &["token: is missing"]),
         (json!({"api_url": "photos"}), &["api_url: is not a URL; expected one such as https://"]),
         (

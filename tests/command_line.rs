@@ -1,6 +1,6 @@
 //! What scripts depend on: arguments, JSON, exit codes.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use gphotos_emulator::{Action, Fault, Limit, Settings};
 use serde_json::{Value, json};
@@ -8,17 +8,26 @@ use serde_json::{Value, json};
 use crate::support::{CLIENT_ID, Ended, Place, picture};
 
 /// Every field that a Google Photos storage can have.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 23] = [
     "client_id",
     "client_secret",
     "token",
     "read_only",
+    "description",
     "start_year",
     "include_archived",
     "read_size",
     "batch_mode",
     "batch_size",
     "batch_timeout",
+    "batch_commit_timeout",
+    "connections",
+    "requests_per_minute",
+    "bandwidth_up",
+    "bandwidth_down",
+    "daily_requests",
+    "daily_downloads",
+    "uploads_count",
     "proxy",
     "auth_url",
     "token_url",
@@ -27,17 +36,10 @@ const FIELDS: [&str; 14] = [
 
 impl Place {
     /// Runs a command to its end that shall succeed.
-    async fn done(&self, arguments: &[&str]) -> Ended {
+    pub(crate) async fn done(&self, arguments: &[&str]) -> Ended {
         let ended = self.charon(arguments).await;
         assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
         ended
-    }
-
-    /// Runs the program without `--data-dir`, in this environment.
-    async fn in_environment(&self, environment: &[(&str, &Path)], arguments: &[&str]) -> Ended {
-        let mut command = self.elsewhere(&[], arguments);
-        command.envs(environment.iter().copied());
-        command.output().await.expect("the program runs").into()
     }
 
     async fn demo(&self, arguments: &[&str]) -> Ended {
@@ -47,7 +49,7 @@ impl Place {
 }
 
 /// Checks that a command failed with a sentence on standard error, and said nothing on standard output.
-fn assert_failed(ended: &Ended, code: i32, words: &[&str]) {
+pub(crate) fn assert_failed(ended: &Ended, code: i32, words: &[&str]) {
     assert_eq!(ended.code, Some(code), "{ended:?}");
     assert_eq!(ended.stdout, "", "{ended:?}");
     for word in words {
@@ -152,7 +154,7 @@ async fn the_exit_code_tells_how_a_run_ended() {
     assert_eq!((code, &summary["state"]), (4, &json!("parked")), "{summary:#}");
     assert_eq!(summary["errors"][0]["class"], "auth", "{summary:#}");
     assert!(
-        summary["errors"][0]["message"].as_str().is_some_and(|m| m.contains("authorisation")),
+        summary["errors"][0]["message"].as_str().is_some_and(|m| m.contains("charon authorize")),
         "{summary:#}"
     );
 
@@ -330,87 +332,6 @@ async fn a_secret_goes_in_and_never_comes_out() {
 }
 
 #[tokio::test]
-async fn a_connection_test_passes_stage_by_stage() {
-    let place = Place::new().await;
-    place.seed(1);
-    place.add_storage().await;
-    let test = place.done(&["storage", "test", "family", "--json"]).await.json();
-    assert_eq!(test["passed"], true);
-    let checks = test["checks"].as_array().expect("a list");
-    let stages: Vec<&str> = checks.iter().filter_map(|check| check["stage"].as_str()).collect();
-    assert_eq!(stages, ["refresh the token", "list one item", "list albums", "check the right to upload"]);
-    assert!(checks.iter().all(|check| check["verdict"] == "passed"), "{test:#}");
-    let told = place.done(&["storage", "test", "family"]).await;
-    assert!(told.stdout.ends_with("The connection works.\n"), "{told:?}");
-    assert_eq!(told.stdout.lines().filter(|line| line.starts_with("ok ")).count(), 4, "{told:?}");
-    assert_eq!(place.world().item_count(), 1, "nothing is left behind");
-    assert!(place.world().albums().is_empty(), "nothing is left behind");
-}
-
-#[tokio::test]
-async fn an_empty_account_is_a_note_and_no_failure() {
-    let place = Place::new().await;
-    place.add_storage().await;
-    let test = place.done(&["storage", "test", "family", "--json"]).await.json();
-    assert_eq!(
-        (&test["passed"], &test["checks"][1]["verdict"]),
-        (&json!(true), &json!("warned")),
-        "{test:#}"
-    );
-    let told = place.done(&["storage", "test", "family"]).await;
-    assert!(told.stdout.contains("note    list one item"), "{told:?}");
-    assert!(told.stdout.contains("only what the app itself has uploaded"), "{told:?}");
-}
-
-#[tokio::test]
-async fn a_connection_test_that_fails_says_what_to_do() {
-    let place = Place::new().await;
-    place.seed(1);
-    place.add_storage().await;
-    let expect = async |place: &Place, stage: &str, cure: &str| {
-        let ended = place.charon(&["storage", "test", "family", "--json"]).await;
-        assert_eq!(ended.code, Some(1), "{ended:?}");
-        let test = ended.json();
-        assert_eq!(test["passed"], false);
-        let last = test["checks"].as_array().and_then(|checks| checks.last()).expect("a check");
-        assert_eq!((&last["stage"], &last["verdict"]), (&json!(stage), &json!("failed")), "{test:#}");
-        assert!(last["cure"].as_str().is_some_and(|told| told.contains(cure)), "{test:#}");
-        let told = place.charon(&["storage", "test", "family"]).await;
-        assert_eq!(told.code, Some(1), "{told:?}");
-        assert!(told.stdout.contains(&format!("FAILED  {stage}")) && told.stdout.contains(cure), "{told:?}");
-        assert!(told.stdout.ends_with("The connection does not work yet.\n"), "{told:?}");
-    };
-    for (action, stage, cure) in [
-        (Action::ApiDisabled, "list one item", "enable the API"),
-        (Action::InsufficientScopes, "list one item", "grant"),
-    ] {
-        place.fault(Fault::always(action));
-        expect(&place, stage, cure).await;
-        place.world().clear_faults();
-    }
-    place.world().revoke_refresh_tokens();
-    place.world().expire_access_tokens();
-    expect(&place, "refresh the token", "run the authorisation again").await;
-
-    // A token that may list, but not upload.
-    let place = Place::new().await;
-    let readonly = "https://www.googleapis.com/auth/photoslibrary.readonly.appcreateddata";
-    place.add_storage_with(&json!({"token": place.emulator.token_blob(CLIENT_ID, &[readonly])})).await;
-    expect(&place, "check the right to upload", "photoslibrary.appendonly").await;
-}
-
-#[tokio::test]
-async fn a_server_that_is_not_there_is_told_as_that() {
-    let place = Place::new().await;
-    let nobody = "http://127.0.0.1:9";
-    place.add_storage_with(&json!({"api_url": nobody, "token_url": nobody})).await;
-    let ended = place.charon(&["storage", "test", "family"]).await;
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stdout.contains("no connection to 127.0.0.1 could be made"), "{ended:?}");
-    assert!(ended.stdout.contains("check the connection to the internet"), "what to do: {ended:?}");
-}
-
-#[tokio::test]
 async fn the_schema_is_json_schema_and_describes_every_field() {
     let place = Place::new().await;
     let schema = place.done(&["schema"]).await.json();
@@ -430,7 +351,7 @@ async fn the_schema_is_json_schema_and_describes_every_field() {
         assert_eq!(field["x-secret"] == true, ["client_secret", "token"].contains(&name.as_str()), "{name}");
     }
     assert_eq!(schema["additionalProperties"], false);
-    assert_eq!(schema["required"], json!(["client_id", "token"]));
+    assert_eq!(schema["required"], json!(["token"]));
     assert_eq!(place.done(&["schema", "gphotos"]).await.json(), schema);
     // It judges as the program does.
     let validator = jsonschema::validator_for(&schema).expect("a schema");
@@ -486,114 +407,6 @@ async fn a_demo_refuses_a_folder_that_is_not_its_own() {
         assert_failed(&ended, 1, &["account.json is not what a demo wrote", "choose another --dir"]);
         assert_eq!(fs::read_to_string(&account).expect("the file"), text, "it is left as it is");
         assert_eq!(fs::read_dir(place.path("foreign")).expect("a folder").count(), 1, "nothing is added");
-    }
-}
-
-#[tokio::test]
-async fn the_data_directory_is_where_the_environment_says() {
-    let place = Place::new().await;
-    let list = ["storage", "list"];
-    let (xdg, named, home) = (place.path("xdg"), place.path("named"), place.path("home"));
-    for (environment, data_dir) in [
-        (vec![("XDG_DATA_HOME", xdg.as_path())], xdg.join("charon")),
-        (vec![("CHARON_DATA_DIR", named.as_path()), ("XDG_DATA_HOME", Path::new("/nowhere"))], named.clone()),
-        (vec![], home.join(".local/share/charon")),
-        // The specification says to ignore a relative path.
-        (vec![("XDG_DATA_HOME", Path::new("relative"))], home.join(".local/share/charon")),
-    ] {
-        let ended = place.in_environment(&environment, &list).await;
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        assert!(data_dir.join("charon.db").is_file(), "{environment:?}");
-        fs::remove_dir_all(&data_dir).expect("it is there");
-    }
-    assert!(!place.path("relative").exists());
-    let ended =
-        place.elsewhere(&["--data-dir", "given"], &list).env("CHARON_DATA_DIR", &named).output().await;
-    assert!(ended.expect("it runs").status.success());
-    assert!(place.path("given/charon.db").is_file() && !named.exists(), "the flag has the last word");
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn the_data_directory_and_the_key_are_for_their_owner_alone() {
-    // I6
-    use std::os::unix::fs::PermissionsExt;
-    let place = Place::new().await;
-    place.add_storage().await;
-    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
-    assert_eq!(mode(&place.data_dir()), 0o700);
-    assert_eq!(mode(&place.data_dir().join("charon.key")), 0o600);
-    fs::set_permissions(place.data_dir().join("charon.key"), fs::Permissions::from_mode(0o640))
-        .expect("chmod");
-    let ended = place.charon(&["storage", "list"]).await;
-    assert_failed(&ended, 1, &["charon.key can be read by others (mode 640): run `chmod 600` on it"]);
-}
-
-#[tokio::test]
-async fn the_key_file_may_be_elsewhere() {
-    let place = Place::new().await;
-    let key = place.path("a key");
-    let add = ["storage", "add", "family", "--config", "-"];
-    let ended = Place::give(place.command(&add).env("CHARON_KEY_FILE", &key), &place.config()).await;
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(fs::read(&key).expect("the key").len(), 32);
-    assert!(!place.data_dir().join("charon.key").exists());
-    let show = ["storage", "show", "family", "--key-file", key.to_str().expect("a path")];
-    place.done(&show).await;
-    let ended = place.charon(&["storage", "show", "family"]).await;
-    assert_failed(&ended, 1, &["charon.key is not there", "set CHARON_KEY_FILE to where it is"]);
-}
-
-#[tokio::test]
-async fn a_key_that_is_missing_or_wrong_is_told_and_nothing_is_lost() {
-    // I6
-    let place = Place::new().await;
-    place.add_storage().await;
-    let key = place.data_dir().join("charon.key");
-    let right = fs::read(&key).expect("the key");
-    fs::remove_file(&key).expect("removed");
-    for arguments in
-        [&["storage", "list"][..], &["storage", "show", "family"], &["storage", "test", "family"]]
-    {
-        let ended = place.charon(arguments).await;
-        assert_failed(
-            &ended,
-            1,
-            &["charon.key is not there, and the stored secrets do not open without it: put it back"],
-        );
-        assert!(!key.exists(), "no new key hides that the old one is missing");
-    }
-    let put = |bytes: &[u8]| {
-        fs::write(&key, bytes).expect("a key");
-        #[cfg(unix)]
-        fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("chmod");
-    };
-    put(&right[..31]);
-    let ended = place.charon(&["storage", "show", "family"]).await;
-    assert_failed(&ended, 1, &["charon.key holds 31 bytes and not 32: put the right file back"]);
-    put(&[7; 32]);
-    let ended = place.charon(&["storage", "show", "family"]).await;
-    assert_failed(&ended, 1, &["charon.key does not open the stored secrets: put the right key file back"]);
-    put(&right);
-    place.done(&["storage", "test", "family"]).await;
-}
-
-#[tokio::test]
-async fn a_database_that_is_none_is_refused_and_left_as_it_is() {
-    let place = Place::new().await;
-    let letter = "this is a letter to my aunt, and no database at all; ".repeat(40);
-    fs::create_dir(place.data_dir()).expect("a folder");
-    let database = place.data_dir().join("charon.db");
-    fs::write(&database, &letter).expect("a file");
-    let ended = place.charon(&["storage", "list"]).await;
-    assert_failed(&ended, 1, &["the database", "charon.db cannot be used", "is it a Charon database"]);
-    assert_eq!(fs::read_to_string(&database).expect("the file"), letter);
-
-    fs::write(place.path("file"), "a file").expect("a file");
-    for data_dir in ["file", "file/data"] {
-        let ended: Ended =
-            place.elsewhere(&["--data-dir", data_dir], &["runs"]).output().await.expect("it runs").into();
-        assert_failed(&ended, 1, &["the data directory file", "is not a folder"]);
     }
 }
 
@@ -692,16 +505,56 @@ async fn a_dead_consent_is_cured_by_updating_the_storage_and_nothing_is_moved_ag
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_cured_by_entering_the_secrets_again() {
+async fn the_owners_words_on_a_storage_are_shown_with_it() {
     let place = Place::new().await;
-    place.seed(2);
-    place.add_backup().await;
-    fs::write(place.data_dir().join("charon.key"), [7; 32]).expect("another key");
-    let ended = place.charon(&["run", "home", "--json"]).await;
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("enter the secrets again"), "{ended:?}");
+    place.add_storage_with(&json!({"description": "the photos of all of us"})).await;
+    for arguments in [&["storage", "list"][..], &["storage", "show", "family"]] {
+        let told = place.done(arguments).await.stdout;
+        assert!(told.contains("the photos of all of us"), "{told}");
+    }
+    let shown = place.done(&["storage", "show", "family"]).await.stdout;
+    assert!(shown.starts_with("family (gphotos): the photos of all of us\n"), "{shown}");
+}
 
-    let ended = place.charon_with(&["storage", "update", "family", "--config", "-"], &place.config()).await;
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(place.run("home").await.0, 0);
+#[tokio::test]
+async fn a_plan_is_shown_with_what_it_wants() {
+    let place = Place::new().await;
+    place.add_storage().await;
+    for (name, selection, words) in [
+        ("all", json!({}), "selection: photos and videos\n"),
+        ("videos", json!({"kind": "video", "start_year": 1990}), "selection: videos, from 1990 on\n"),
+        (
+            "stars",
+            json!({"favourites": true, "include_archived": true}),
+            "selection: favourite photos and videos, archived ones too\n",
+        ),
+        (
+            "albums",
+            json!({"albums": "every", "include_archived": false}),
+            "selection: photos and videos in any album, no archived ones\n",
+        ),
+        (
+            "some",
+            json!({"albums": ["Summer", "ALid"], "kind": "photo"}),
+            "selection: photos in Summer, ALid\n",
+        ),
+    ] {
+        let plan = json!({"kind": "backup", "storage": "family", "destination": place.path(name), "selection": selection});
+        place.add_plan(name, &plan).await;
+        let shown = place.done(&["plan", "show", name]).await.stdout;
+        assert!(shown.contains(words), "{shown}");
+        assert!(shown.contains("a listing goes to the end every 24 hours"), "{shown}");
+        let told = place.done(&["plan", "show", name, "--json"]).await.json();
+        for (field, value) in selection.as_object().expect("an object") {
+            assert_eq!(&told["selection"][field], value, "{told:#}");
+        }
+    }
+    fs::create_dir(place.path("pictures")).expect("a folder");
+    let plan = json!({"kind": "upload", "storage": "family", "sources": ["pictures"], "album": "A", "album_position": "first", "descriptions": false});
+    place.add_plan("out", &plan).await;
+    let shown = place.done(&["plan", "show", "out"]).await.stdout;
+    assert!(
+        shown.contains("before all others in the album") && shown.contains("descriptions are not sent"),
+        "{shown}"
+    );
 }

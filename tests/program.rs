@@ -1,10 +1,15 @@
 //! Whole-program tests: the real binary, the emulator over real HTTP, real files, real kills.
 
+mod authorize;
 mod backup;
 mod bad_input;
+mod browser;
 mod command_line;
+mod connection;
 mod crash;
+mod data_dir;
 mod destination;
+mod import;
 mod network;
 mod schedule;
 mod support;

@@ -4,9 +4,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
 
-use crate::exit::Failure;
+use crate::{client_secret::ClientSecret, exit::Failure};
 
 /// Ferries photos between a home and Google Photos, without losing one.
 ///
@@ -51,6 +51,10 @@ Exit codes:
 pub(crate) enum Command {
     /// See it work, with a make-believe Google Photos on this machine.
     Demo(Demo),
+    /// Ask for consent in the browser, and get a token.
+    ///
+    /// Opens a browser, and prints the address in any case: it may also be opened on another machine.
+    Authorize(Authorize),
     /// The accounts that photos come from and go to.
     #[command(subcommand)]
     Storage(Storage),
@@ -61,6 +65,12 @@ pub(crate) enum Command {
     Run {
         /// The plan's name.
         plan: String,
+        /// Do nothing; estimate what a run would do and cost (plan preview).
+        #[arg(long, conflicts_with = "full")]
+        dry_run: bool,
+        /// List everything, though a quick listing would do.
+        #[arg(long)]
+        full: bool,
     },
     /// List the newest runs.
     Runs {
@@ -90,6 +100,47 @@ pub(crate) struct Demo {
     pub(crate) dir: PathBuf,
 }
 
+#[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("whose").required(true).multiple(true).args(["storage", "config", "client_id", "client_secret_file"]))]
+pub(crate) struct Authorize {
+    /// A storage whose client asks, and which gets the new token.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["provider", "config", "client_id", "client_secret_file", "read_only"])]
+    pub(crate) storage: Option<String>,
+    /// The kind of storage.
+    #[arg(long, default_value = "gphotos")]
+    pub(crate) provider: String,
+    /// A file with a JSON object, as storage add takes it, without a token; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The OAuth client's id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    #[command(flatten)]
+    pub(crate) client_secret: ClientSecret,
+    /// Ask for the right to read alone.
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// The port of this machine that the browser comes back to [default: a free one].
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub(crate) port: u16,
+    /// Open no browser.
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Import {
+    /// The file; - is standard input [default: $RCLONE_CONFIG, else ~/.config/rclone/rclone.conf].
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Only this remote; may be given several times.
+    #[arg(long = "remote", value_name = "REMOTE")]
+    pub(crate) remotes: Vec<String>,
+    /// What to call the storage, if not as the remote is called; once for each remote, in their order.
+    #[arg(long = "name", value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Storage {
     /// Add a storage from a JSON configuration (`charon schema` describes it).
@@ -102,7 +153,11 @@ pub(crate) enum Storage {
         /// A file with a JSON object; - is standard input.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        #[command(flatten)]
+        client_secret: ClientSecret,
     },
+    /// Add storages from the Google Photos remotes of an rclone.conf.
+    Import(Import),
     /// Replace the configuration of a storage, for instance after a new authorisation. What is known of its photos stays.
     Update {
         /// Its name.
@@ -110,6 +165,8 @@ pub(crate) enum Storage {
         /// A file with a JSON object, secrets included; - is standard input.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        #[command(flatten)]
+        client_secret: ClientSecret,
     },
     /// List the storages.
     List,
@@ -119,11 +176,20 @@ pub(crate) enum Storage {
         name: String,
     },
     /// Test the connection, stage by stage.
+    #[command(group = ArgGroup::new("which").required(true).args(["name", "config"]))]
     Test {
         /// Its name.
-        name: String,
+        name: Option<String>,
+        /// A configuration that is not saved: a file with a JSON object; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// The kind of storage that the configuration is of.
+        #[arg(long, default_value = "gphotos", conflicts_with = "name")]
+        provider: String,
+        #[command(flatten)]
+        client_secret: ClientSecret,
     },
-    /// List the albums.
+    /// List the albums, with the ids by which a plan's selection can name them.
     Albums {
         /// The storage's name.
         name: String,
@@ -141,6 +207,7 @@ pub(crate) enum Plan {
     ///
     /// Backup: {"kind": "backup", "storage": NAME, "destination": FOLDER}.
     /// Upload: {"kind": "upload", "storage": NAME, "sources": [FOLDER, …], "album": TITLE}.
+    /// What a backup wants may be chosen with "selection"; `charon schema plan` tells all fields.
     #[command(verbatim_doc_comment)]
     Add {
         /// What to call it.
@@ -153,6 +220,11 @@ pub(crate) enum Plan {
     List,
     /// Show a plan.
     Show {
+        /// Its name.
+        name: String,
+    },
+    /// Estimate what a run would do and cost. Nothing is moved; a backup is listed for it.
+    Preview {
         /// Its name.
         name: String,
     },

@@ -3,10 +3,13 @@
 //! It alone turns an error into a sentence and an exit code.
 
 mod args;
+mod client_secret;
 mod commands;
 mod exit;
 mod output;
 mod progress;
+mod rclone;
+mod signals;
 
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -56,9 +59,11 @@ async fn run(args: Args) -> Result<Exit, Failure> {
     };
     let engine = Engine::open(Settings { key_file, ..Settings::new(data_dir, registry()) }).await?;
     let done = match command {
+        Command::Authorize(command) => commands::authorize::run(&engine, command, output).await,
         Command::Storage(command) => commands::storage::run(&engine, command, output).await,
         Command::Plan(command) => commands::plan::run(&engine, command, output).await,
-        Command::Run { plan } => commands::run::run(&engine, &plan, output).await,
+        Command::Run { plan, dry_run: true, .. } => commands::preview::run(&engine, &plan, output).await,
+        Command::Run { plan, full, .. } => commands::run::run(&engine, &plan, full, output).await,
         Command::Runs { plan, limit } => commands::runs::list(&engine, plan.as_deref(), limit, output).await,
         Command::Schema { .. } | Command::Schedule(_) | Command::Demo(_) => Ok(Exit::Done),
     };

@@ -152,9 +152,14 @@ impl Place {
 
     /// Runs a command with a configuration on its standard input.
     pub(crate) async fn give(command: &mut Command, config: &Value) -> Ended {
+        Self::give_text(command, &config.to_string()).await
+    }
+
+    /// Runs a command with a text on its standard input.
+    pub(crate) async fn give_text(command: &mut Command, text: &str) -> Ended {
         let mut child = command.stdin(Stdio::piped()).spawn().expect("the program starts");
         let mut stdin = child.stdin.take().expect("its standard input");
-        stdin.write_all(config.to_string().as_bytes()).await.expect("it reads");
+        stdin.write_all(text.as_bytes()).await.expect("it reads");
         drop(stdin);
         child.wait_with_output().await.expect("the program ends").into()
     }

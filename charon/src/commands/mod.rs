@@ -1,7 +1,11 @@
 //! One file per noun of the command line.
 
+pub(crate) mod authorize;
+pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod import;
 pub(crate) mod plan;
+pub(crate) mod preview;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schedule;

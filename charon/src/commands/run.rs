@@ -1,15 +1,16 @@
 //! `charon run PLAN`.
 
-use charon_engine::{Canceller, Engine, Run, RunState, Summary};
+use charon_engine::{Canceller, Engine, Run, RunOptions, RunState, Summary};
 
 use crate::{
     exit::{Exit, Failure},
     output::{Output, bytes, say_aside},
     progress,
+    signals::interrupted,
 };
 
-pub(crate) async fn run(engine: &Engine, plan: &str, output: Output) -> Result<Exit, Failure> {
-    let run = engine.start(plan).await?;
+pub(crate) async fn run(engine: &Engine, plan: &str, full: bool, output: Output) -> Result<Exit, Failure> {
+    let run = engine.start_with(plan, RunOptions { full_listing: full }).await?;
     let summary = watch(plan, run, output).await?;
     output.print(&summary, || tell(&summary))?;
     Ok(Exit::of(summary.state))
@@ -17,7 +18,7 @@ pub(crate) async fn run(engine: &Engine, plan: &str, output: Output) -> Result<E
 
 /// Shows a run's progress until it ends. Ctrl-C (or SIGTERM) stops it cleanly; a second one, at once.
 pub(crate) async fn watch(name: &str, run: Run, output: Output) -> Result<Summary, Failure> {
-    let stop = tokio::spawn(stop_on_signal(run.canceller()));
+    let stop = tokio::spawn(stop_on_signal(run.canceller(), interrupted()));
     let shown = progress::show(name, run.progress(), output.quiet);
     let summary = tokio::select! {
         summary = run.finished() => summary,
@@ -27,35 +28,14 @@ pub(crate) async fn watch(name: &str, run: Run, output: Output) -> Result<Summar
     Ok(summary?)
 }
 
-async fn stop_on_signal(run: Canceller) {
-    interrupted().await;
+async fn stop_on_signal(run: Canceller, asked: impl Future<Output = ()>) {
+    asked.await;
+    let again = interrupted();
     say_aside("charon: stopping; press Ctrl-C again to stop at once");
     run.cancel();
-    interrupted().await;
+    again.await;
     // What is half done is cleared by the next run.
     std::process::exit(Exit::Interrupted.code().into());
-}
-
-#[cfg(unix)]
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        // Without handlers the signals end the program by themselves.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-#[cfg(not(unix))]
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 /// A run's end, for people.
@@ -75,6 +55,17 @@ pub(crate) fn tell(summary: &Summary) -> String {
     );
     for (reason, count) in &summary.skipped {
         text += &format!("\n  skipped: {count} × {reason}");
+    }
+    for hint in &summary.hints {
+        text += &format!("\n  hint: {hint}");
+    }
+    match (summary.listing, summary.listing_complete) {
+        (Some("quick"), Some(true)) => {
+            text += "\n  a quick listing: what is new alone (--full lists everything)"
+        }
+        (Some(_), Some(false)) => text += "\n  the listing did not come to its end",
+        (Some("full"), _) => text += "\n  a full listing: everything that the storage shows",
+        _ => {}
     }
     for error in &summary.errors {
         match error.path.as_ref().or(error.item.as_ref()) {

@@ -1,25 +1,33 @@
 //! `charon storage …`.
 
 use charon_engine::{Engine, StorageView};
-use charon_provider::{Album, Check, Verdict};
-use futures::StreamExt;
-use serde_json::{Value, json};
+use charon_provider::Album;
+use serde_json::{Map, Value, json};
 
 use crate::{
     args::Storage,
+    commands::{check, import},
     exit::{Exit, Failure},
-    output::{Output, read_object, say, table},
+    output::{Output, read_object, table},
 };
+
+/// The field with the words of its owner, where a provider has such a field.
+const DESCRIPTION: &str = "description";
 
 pub(crate) async fn run(engine: &Engine, command: Storage, output: Output) -> Result<Exit, Failure> {
     match command {
-        Storage::Add { name, provider, config } => {
-            let view = engine.add_storage(&name, &provider, read_object(&config)?).await?;
+        Storage::Add { name, provider, config, client_secret } => {
+            let mut config = read_object(&config)?;
+            client_secret.put_into(&mut config)?;
+            let view = engine.add_storage(&name, &provider, config).await?;
             output
                 .print(&view, || format!("Added the storage {name}. Test it: charon storage test {name}"))?;
         }
-        Storage::Update { name, config } => {
-            let view = engine.update_storage(&name, read_object(&config)?).await?;
+        Storage::Import(command) => return import::run(engine, command, output).await,
+        Storage::Update { name, config, client_secret } => {
+            let mut config = read_object(&config)?;
+            client_secret.put_into(&mut config)?;
+            let view = engine.update_storage(&name, config).await?;
             output.print(&view, || {
                 format!("Updated the storage {name}. Test it: charon storage test {name}")
             })?;
@@ -28,16 +36,27 @@ pub(crate) async fn run(engine: &Engine, command: Storage, output: Output) -> Re
             let storages = engine.storages().await?;
             output.print(&storages, || match storages.as_slice() {
                 [] => "There is no storage yet. Add one: charon storage add NAME --config FILE".into(),
-                storages => {
-                    table(["NAME", "PROVIDER"], storages.iter().map(|s| [s.name.clone(), s.provider.clone()]))
-                }
+                storages => table(
+                    ["NAME", "PROVIDER", "DESCRIPTION"],
+                    storages
+                        .iter()
+                        .map(|view| [view.name.clone(), view.provider.clone(), description(view).to_owned()]),
+                ),
             })?;
         }
         Storage::Show { name } => {
             let view = engine.storage(&name).await?;
             output.print(&view, || show(&view))?;
         }
-        Storage::Test { name } => return test(engine, &name, output).await,
+        Storage::Test { name: Some(name), .. } => {
+            return check::run(engine.test(&name).await?, output).await;
+        }
+        Storage::Test { config, provider, client_secret, .. } => {
+            let mut config = config.as_deref().map_or_else(|| Ok(Map::new()), read_object)?;
+            client_secret.put_into(&mut config)?;
+            engine.registry().provider(&provider)?;
+            return check::run(engine.test_unsaved(&provider, config), output).await;
+        }
         Storage::Albums { name } => {
             let albums = albums(engine, &name).await?;
             output.print(&albums, || match albums.as_slice() {
@@ -63,44 +82,24 @@ pub(crate) async fn run(engine: &Engine, command: Storage, output: Output) -> Re
 }
 
 fn show(view: &StorageView) -> String {
-    let fields = view.config.iter().map(|(field, value)| {
+    let fields = view.config.iter().filter(|(field, _)| *field != DESCRIPTION).map(|(field, value)| {
         let value = match value {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
         [field.clone(), value]
     });
-    format!("{} ({})\n{}", view.name, view.provider, table(["FIELD", "VALUE"], fields))
-}
-
-async fn test(engine: &Engine, name: &str, output: Output) -> Result<Exit, Failure> {
-    let storage = engine.open_storage(name).await?;
-    let mut stages = storage.test();
-    let mut checks: Vec<Check> = Vec::new();
-    while let Some(check) = stages.next().await {
-        if !output.json {
-            say(&stage(&check))?;
-        }
-        checks.push(check);
-    }
-    let failed = checks.iter().any(|check| check.verdict == Verdict::Failed);
-    output.print(&json!({ "passed": !failed, "checks": checks }), || {
-        if failed { "The connection does not work yet.".into() } else { "The connection works.".into() }
-    })?;
-    Ok(if failed { Exit::Failed } else { Exit::Done })
-}
-
-fn stage(check: &Check) -> String {
-    let verdict = match check.verdict {
-        Verdict::Passed => "ok    ",
-        Verdict::Warned => "note  ",
-        Verdict::Failed => "FAILED",
+    let title = match description(view) {
+        "" => format!("{} ({})", view.name, view.provider),
+        description => format!("{} ({}): {description}", view.name, view.provider),
     };
-    let mut text = format!("{verdict}  {} ({} ms): {}", check.stage, check.took.as_millis(), check.found);
-    if let Some(cure) = &check.cure {
-        text += &format!("\n        {cure}");
-    }
-    text
+    format!("{title}\n{}", table(["FIELD", "VALUE"], fields))
+}
+
+/// The first line of what its owner says of it.
+fn description(view: &StorageView) -> &str {
+    let text = view.config.get(DESCRIPTION).and_then(Value::as_str).unwrap_or_default();
+    text.lines().next().unwrap_or_default().trim()
 }
 
 async fn albums(engine: &Engine, name: &str) -> Result<Vec<Album>, Failure> {
