@@ -18,7 +18,10 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, header};
+use reqwest::{
+    Client, ClientBuilder, RequestBuilder, Response, StatusCode,
+    header::{self, HeaderMap},
+};
 use url::Url;
 
 use crate::endpoint;
@@ -27,6 +30,8 @@ use crate::endpoint;
 const CONNECT: Duration = Duration::from_secs(20);
 /// How long nothing may come in.
 const SILENCE: Duration = Duration::from_mins(1);
+/// How long a connection to the proxy for originals may take to be made; it is near.
+const CONNECT_TO_PROXY: Duration = Duration::from_secs(5);
 /// How long an upload may stand still, its answer included. A chunk may take this long on a slow line.
 const STANDSTILL: Duration = Duration::from_mins(5);
 
@@ -38,6 +43,7 @@ pub(crate) const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 pub(crate) struct Clients {
     plain: Pair,
     secure: OnceLock<Result<Pair, String>>,
+    proxy: OnceLock<Result<Client, String>>,
 }
 
 /// The two kinds of patience. reqwest's read time-out counts from the moment a request is begun, so a client that has
@@ -63,7 +69,7 @@ impl Clients {
         drop(rustls::crypto::ring::default_provider().install_default());
         // These clients never speak TLS, and so need no certificates to be installed.
         let plain = Pair::build(|| builder().no_proxy().tls_certs_only([]))?;
-        Ok(Self { plain, secure: OnceLock::new() })
+        Ok(Self { plain, secure: OnceLock::new(), proxy: OnceLock::new() })
     }
 
     /// Whether `https` can be spoken.
@@ -87,6 +93,16 @@ impl Clients {
             Patience::Exchange => &pair.exchanges,
             Patience::Upload => &pair.uploads,
         })
+    }
+
+    /// The client for a proxy for originals, at this URL and no other. It speaks plain http with any host, for it is never told
+    /// a secret, and goes through no other proxy. Its patience is for whoever asks.
+    pub(crate) fn of_proxy(&self, url: &Url) -> Result<&Client, Trouble> {
+        let build = || {
+            let base = if url.scheme() == "https" { secure_builder() } else { builder().tls_certs_only([]) };
+            base.no_proxy().connect_timeout(CONNECT_TO_PROXY).build().map_err(|error| innermost(&error))
+        };
+        self.proxy.get_or_init(build).as_ref().map_err(|words| Trouble::unsent(words.as_str()))
     }
 
     fn secure(&self) -> Result<&Pair, &str> {
@@ -175,6 +191,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) content_type: String,
     pub(crate) retry_after: Option<String>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -193,6 +210,11 @@ impl Answer {
         answer
     }
 
+    /// A header's value as text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
+    }
+
     fn head(response: &Response) -> Self {
         Self {
             status: response.status(),
@@ -200,6 +222,7 @@ impl Answer {
                 .unwrap_or_default()
                 .to_ascii_lowercase(),
             retry_after: text_header(response, header::RETRY_AFTER),
+            headers: response.headers().clone(),
             body: Bytes::new(),
         }
     }

@@ -10,13 +10,18 @@
 
 mod albums;
 mod api;
+mod arriving;
 mod check;
+mod clip;
 mod config;
 mod endpoint;
 mod error;
+mod expected;
 mod facts;
 mod http;
+mod listing;
 mod oauth;
+mod originals;
 mod provider;
 mod sink;
 mod source;

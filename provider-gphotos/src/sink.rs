@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use charon_provider::{
-    Class, Content, Error, KeepSession, Placement, Reason, RemoteItem, Session, Sink, Staged, UploadToken,
+    Class, Content, Error, KeepSession, Placement, Reason, RemoteItem, Session, Sink, Staged, Storage as _,
+    UploadToken,
 };
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 
 use crate::{
-    api::{self, COMMITTING, ItemResult},
+    api::{self, COMMITTING, ItemResult, NewItem},
     error,
     facts::FILE_NAME_CHARS,
     source::remote_item,
@@ -23,15 +24,15 @@ impl Sink for GPhotosStorage {
     async fn send(
         &self,
         content: &Content,
-        _session: Option<&Session>,
-        _keep: &dyn KeepSession,
+        session: Option<&Session>,
+        keep: &dyn KeepSession,
     ) -> Result<UploadToken, Error> {
         if content.length == 0 {
             return Err(Error::new(Class::Item, "send the bytes of a file", "the file is empty"));
         }
         // The day is counted from before the bytes go out, which errs on the safe side.
         let now = self.api.host().now();
-        let token = self.api.upload(content).await?;
+        let token = self.api.upload(content, session, keep).await?;
         Ok(UploadToken { token, valid_until: now.checked_add(TOKEN_LIFETIME).unwrap_or(now) })
     }
 
@@ -43,9 +44,8 @@ impl Sink for GPhotosStorage {
         if staged.is_empty() {
             return Ok(Vec::new());
         }
-        let items: Vec<_> = staged.iter().map(|one| (short_name(&one.file_name), &one.token.token)).collect();
-        let results =
-            self.api.create_items(album.map(|placement| placement.album.0.as_str()), &items).await?;
+        let items: Vec<_> = staged.iter().map(|one| self.new_item(one)).collect();
+        let results = self.api.create_items(album, &items).await?;
         let tokens: Vec<&str> = staged.iter().map(|one| one.token.token.expose_secret()).collect();
         let now = self.api.host().now();
         let outcome = |(result, token): (Option<ItemResult>, &str)| {
@@ -66,8 +66,30 @@ impl Sink for GPhotosStorage {
     }
 }
 
-/// A file name that is short enough for Google, with its extension. Counted in UTF-16, the strictest reading of
-/// "characters" that there is.
+impl GPhotosStorage {
+    fn new_item<'a>(&self, staged: &'a Staged) -> NewItem<'a> {
+        let description = staged.description.as_deref().unwrap_or_default().trim();
+        NewItem {
+            file_name: short_name(&staged.file_name),
+            description: shortened(description, self.facts().limits.description_chars),
+            token: &staged.token.token,
+        }
+    }
+}
+
+/// Text of at most so many characters. They are counted in UTF-16, the strictest reading of "characters" that there is.
+fn shortened(text: &str, most: usize) -> String {
+    let mut room = most;
+    text.chars()
+        .take_while(|c| {
+            let fits = c.len_utf16() <= room;
+            room = room.saturating_sub(c.len_utf16());
+            fits
+        })
+        .collect()
+}
+
+/// A file name that is short enough for Google, with its extension.
 fn short_name(name: &str) -> String {
     let length = |text: &str| text.encode_utf16().count();
     if length(name) <= FILE_NAME_CHARS {
@@ -77,13 +99,7 @@ fn short_name(name: &str) -> String {
         Some(dot) if dot > 0 && length(&name[dot..]) <= 16 => name.split_at(dot),
         _ => (name, ""),
     };
-    let mut room = FILE_NAME_CHARS - length(extension);
-    let kept = stem.chars().take_while(|c| {
-        let fits = c.len_utf16() <= room;
-        room = room.saturating_sub(c.len_utf16());
-        fits
-    });
-    kept.chain(extension.chars()).collect()
+    shortened(stem, FILE_NAME_CHARS - length(extension)) + extension
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::{self, MediaItem, Status, VideoStatus},
+    clip,
+    expected::Expected,
+    listing,
     storage::GPhotosStorage,
 };
 
@@ -20,17 +23,7 @@ const ADDRESS_LIFETIME: SignedDuration = SignedDuration::from_mins(50);
 #[async_trait]
 impl Source for GPhotosStorage {
     async fn list(&self, wanted: &Selection, from: Option<&Cursor>) -> Result<Page, Error> {
-        let from = from.map(|cursor| cursor.0.as_str());
-        let (items, next) = if wanted.include_archived {
-            self.api.search_with_archived(from).await?
-        } else {
-            self.api.list_items(api::LARGEST_ITEM_PAGE, from).await?
-        };
-        let now = self.api.host().now();
-        Ok(Page {
-            items: items.into_iter().filter_map(|item| remote_item(item, now)).collect(),
-            next: next.map(Cursor),
-        })
+        listing::page(&self.api, wanted, from).await
     }
 
     fn confirm_limit(&self) -> usize {
@@ -74,22 +67,44 @@ impl Source for GPhotosStorage {
             .collect())
     }
 
-    async fn measure(&self, _item: &RemoteItem) -> Result<Option<u64>, Error> {
-        Ok(None)
+    async fn measure(&self, item: &RemoteItem) -> Result<Option<u64>, Error> {
+        if self.originals.is_some() {
+            // Google would say how large its copy is, and the original is what will come.
+            return Ok(None);
+        }
+        let address = self.address_of(item)?;
+        self.media.measure(address, expected(item, Part::Whole)).await
     }
 
-    async fn open(&self, item: &RemoteItem, part: Part, _from: Option<&ResumePoint>) -> Result<Body, Error> {
-        let Part::Whole = part else { return Err(api::stale("not yet")) };
+    async fn open(&self, item: &RemoteItem, part: Part, from: Option<&ResumePoint>) -> Result<Body, Error> {
+        if let (Some(originals), Part::Whole) = (&self.originals, part)
+            && let Some(body) = originals.open(item).await?
+        {
+            return Ok(body);
+        }
+        let address = self.address_of(item)?;
+        self.media.open(address, expected(item, part), from).await
+    }
+}
+
+impl GPhotosStorage {
+    /// The base URL of an item, if it is still good.
+    fn address_of<'a>(&self, item: &'a RemoteItem) -> Result<&'a str, Error> {
         let address =
             item.address.as_ref().ok_or_else(|| api::stale("Google did not say where the bytes are"))?;
         if address.valid_until <= self.api.host().now() {
             return Err(api::stale("the address of the bytes has expired"));
         }
-        let parameter = match item.kind {
-            Kind::Photo => "=d",
-            Kind::Video => "=dv",
-        };
-        self.media.open(&address.url, parameter).await
+        Ok(&address.url)
+    }
+}
+
+fn expected(item: &RemoteItem, part: Part) -> Expected {
+    match (part, item.kind) {
+        (Part::Whole, Kind::Video) => Expected::Video,
+        (Part::Whole, Kind::Photo) if item.mime_type == "image/jpeg" => Expected::Jpeg,
+        (Part::Whole, Kind::Photo) => Expected::Photo,
+        (Part::Clip, _) => Expected::Clip,
     }
 }
 
@@ -116,6 +131,7 @@ pub(crate) fn remote_item(item: MediaItem, now: Timestamp) -> Option<RemoteItem>
     let mime_type = item.mime_type.to_ascii_lowercase();
     let video = item.media_metadata.video;
     let is_video = mime_type.starts_with("video/") || (video.is_some() && !mime_type.starts_with("image/"));
+    let has_clip = !is_video && (video.is_some() || clip::is_in_the_name(&item.filename));
     let readiness = match video.map(|video| video.status) {
         Some(VideoStatus::Processing) if is_video => Readiness::Processing,
         Some(VideoStatus::Failed) if is_video => Readiness::Failed,
@@ -135,7 +151,7 @@ pub(crate) fn remote_item(item: MediaItem, now: Timestamp) -> Option<RemoteItem>
         width: pixels(item.media_metadata.width),
         height: pixels(item.media_metadata.height),
         size: None,
-        has_clip: false,
+        has_clip,
         readiness,
         address,
     })

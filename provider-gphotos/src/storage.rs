@@ -12,12 +12,14 @@ use crate::{
     facts,
     http::Clients,
     oauth::Session,
+    originals::Originals,
 };
 
 /// One account.
 pub(crate) struct GPhotosStorage {
     pub(crate) api: Api,
     pub(crate) media: Media,
+    pub(crate) originals: Option<Originals>,
     facts: Facts,
 }
 
@@ -41,7 +43,11 @@ impl GPhotosStorage {
             Arc::clone(&host),
         );
         let media = Media::new(Arc::clone(&clients), Arc::clone(&host));
-        Self { api: Api::new(settings.api_url, clients, session, host), media, facts }
+        let originals = settings
+            .proxy
+            .clone()
+            .map(|proxy| Originals::new(proxy, Arc::clone(&clients), Arc::clone(&host)));
+        Self { api: Api::new(settings.api_url, clients, session, host), media, originals, facts }
     }
 }
 

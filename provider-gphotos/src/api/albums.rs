@@ -4,7 +4,8 @@ use charon_provider::Error;
 use serde_json::json;
 
 use super::{
-    Api, Call,
+    API, Api, Call,
+    media_items::page_subject,
     model::{AlbumResource, list, next_page},
 };
 use crate::error::{self, Subject};
@@ -28,7 +29,8 @@ impl Api {
             .extend_pairs(from.map(|token| ("pageToken", token)));
         let call = Call {
             doing: "list albums",
-            subject: Subject::Library,
+            subject: page_subject(from),
+            cost: API,
             url,
             build: &|client, url| client.get(url),
             progress: None,
@@ -45,6 +47,7 @@ impl Api {
         let call = Call {
             doing: "make an album",
             subject: Subject::NewAlbum,
+            cost: API,
             url: self.url(&["albums"]),
             build: &|client, url| client.post(url).json(&body),
             progress: None,
@@ -67,6 +70,7 @@ impl Api {
         let call = Call {
             doing: "add items to an album",
             subject: Subject::Album,
+            cost: API,
             url: self.url(&["albums", &format!("{album}:batchAddMediaItems")]),
             build: &|client, url| client.post(url).json(&body),
             progress: None,

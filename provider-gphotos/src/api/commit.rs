@@ -1,11 +1,11 @@
 //! `mediaItems:batchCreate`: what was sent becomes items.
 
-use charon_provider::Error;
-use secrecy::ExposeSecret;
-use serde_json::json;
+use charon_provider::{Error, Placement, Position};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 
 use super::{
-    Api, Call,
+    API, Api, Call,
     model::{ItemResult, list},
 };
 use crate::error::{self, Subject};
@@ -13,25 +13,52 @@ use crate::error::{self, Subject};
 /// What a commit does, for errors.
 pub(crate) const DOING: &str = "make items of what was sent";
 
+/// What one new item is made of.
+pub(crate) struct NewItem<'a> {
+    pub(crate) file_name: String,
+    /// Left out if it is empty.
+    pub(crate) description: String,
+    pub(crate) token: &'a SecretString,
+}
+
+impl NewItem<'_> {
+    fn body(&self) -> Value {
+        let mut body = json!({
+            "simpleMediaItem": {"uploadToken": self.token.expose_secret(), "fileName": self.file_name}
+        });
+        if !self.description.is_empty() {
+            body["description"] = self.description.as_str().into();
+        }
+        body
+    }
+}
+
 impl Api {
-    /// `POST /v1/mediaItems:batchCreate`: names and upload tokens, at most 50, into an album or none. The results come
-    /// as the server gives them; see [`matched`].
+    /// `POST /v1/mediaItems:batchCreate`: at most 50 items, into an album or none. The results come as the server gives
+    /// them; see [`matched`].
     pub(crate) async fn create_items(
         &self,
-        album: Option<&str>,
-        items: &[(String, &secrecy::SecretString)],
+        album: Option<&Placement>,
+        items: &[NewItem<'_>],
     ) -> Result<Vec<ItemResult>, Error> {
-        let new: Vec<_> = items
-            .iter()
-            .map(|(name, token)| json!({"simpleMediaItem": {"uploadToken": token.expose_secret(), "fileName": name}}))
-            .collect();
+        let new: Vec<_> = items.iter().map(NewItem::body).collect();
         let mut body = json!({ "newMediaItems": new });
-        if let Some(album) = album {
-            body["albumId"] = album.into();
+        if let Some(placement) = album {
+            body["albumId"] = placement.album.0.as_str().into();
+            match &placement.position {
+                // Where Google puts them unasked.
+                Position::Last => {}
+                Position::First => body["albumPosition"] = json!({"position": "FIRST_IN_ALBUM"}),
+                Position::After(item) => {
+                    body["albumPosition"] =
+                        json!({"position": "AFTER_MEDIA_ITEM", "relativeMediaItemId": item.0});
+                }
+            }
         }
         let call = Call {
             doing: DOING,
             subject: Subject::Commit,
+            cost: API,
             url: self.url(&["mediaItems:batchCreate"]),
             build: &|client, url| client.post(url).json(&body),
             progress: None,

@@ -1,10 +1,10 @@
 //! `mediaItems`: listing, searching, looking up.
 
 use charon_provider::Error;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::{
-    Api, Call,
+    API, Api, Call,
     model::{ItemResult, MediaItem, list, next_page},
 };
 use crate::error::{self, Subject};
@@ -17,6 +17,25 @@ pub(crate) const LARGEST_LOOKUP: usize = 50;
 /// One page of items, and where the next one is.
 pub(crate) type ItemPage = (Vec<MediaItem>, Option<String>);
 
+/// What is searched for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Search<'a> {
+    /// What is in an album, archived or not.
+    Album(&'a str),
+    /// What is in the library.
+    Library {
+        /// Archived items too.
+        archived: bool,
+        /// Favourites alone.
+        favourites: bool,
+    },
+}
+
+/// A request for a page that is refused as wrong means another thing when it carries a token.
+pub(super) fn page_subject(from: Option<&str>) -> Subject {
+    if from.is_some() { Subject::NextPage } else { Subject::Library }
+}
+
 impl Api {
     /// `GET /v1/mediaItems`: everything that is not archived.
     pub(crate) async fn list_items(&self, size: usize, from: Option<&str>) -> Result<ItemPage, Error> {
@@ -27,7 +46,8 @@ impl Api {
             .extend_pairs(from.map(|token| ("pageToken", token)));
         self.items(&Call {
             doing: "list media items",
-            subject: Subject::Library,
+            subject: page_subject(from),
+            cost: API,
             url,
             build: &|client, url| client.get(url),
             progress: None,
@@ -35,15 +55,29 @@ impl Api {
         .await
     }
 
-    /// `POST /v1/mediaItems:search`: everything, archived items included.
-    pub(crate) async fn search_with_archived(&self, from: Option<&str>) -> Result<ItemPage, Error> {
-        let mut body = json!({"pageSize": LARGEST_PAGE, "filters": {"includeArchivedMedia": true}});
+    /// `POST /v1/mediaItems:search`. Google takes an album or filters, not both.
+    pub(crate) async fn search(&self, wanted: Search<'_>, from: Option<&str>) -> Result<ItemPage, Error> {
+        let mut body = json!({"pageSize": LARGEST_PAGE});
+        match wanted {
+            Search::Album(id) => body["albumId"] = id.into(),
+            Search::Library { archived, favourites } => {
+                let mut filters = Map::new();
+                if archived {
+                    filters.insert("includeArchivedMedia".into(), true.into());
+                }
+                if favourites {
+                    filters.insert("featureFilter".into(), json!({"includedFeatures": ["FAVORITES"]}));
+                }
+                body["filters"] = filters.into();
+            }
+        }
         if let Some(token) = from {
             body["pageToken"] = token.into();
         }
         self.items(&Call {
             doing: "list media items",
-            subject: Subject::Library,
+            subject: page_subject(from),
+            cost: API,
             url: self.url(&["mediaItems:search"]),
             build: &|client, url| client.post(url).json(&body),
             progress: None,
@@ -65,6 +99,7 @@ impl Api {
         let call = Call {
             doing: "look up media items",
             subject: Subject::Library,
+            cost: API,
             url,
             build: &|client, url| client.get(url),
             progress: None,

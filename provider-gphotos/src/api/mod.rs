@@ -26,13 +26,13 @@ use crate::{
 
 pub(crate) use self::{
     albums::{LARGEST_ADDITION, LARGEST_PAGE as LARGEST_ALBUM_PAGE},
-    commit::{DOING as COMMITTING, matched},
+    commit::{DOING as COMMITTING, NewItem, matched},
     media::{MEDIA, Media, stale},
-    media_items::{LARGEST_LOOKUP, LARGEST_PAGE as LARGEST_ITEM_PAGE},
+    media_items::{ItemPage, LARGEST_LOOKUP, LARGEST_PAGE as LARGEST_ITEM_PAGE, Search},
     model::{AlbumResource, Int64, ItemResult, MediaItem, Status, VideoStatus},
 };
 
-/// The meter of every request of the Library API, uploads of bytes included.
+/// The meter of every request of the Library API, uploads of bytes included (but see [`Api::send_cost`]).
 pub(crate) const API: Cost = Cost("api");
 
 /// A client of the Library API for one account.
@@ -42,6 +42,9 @@ pub(crate) struct Api {
     clients: Arc<Clients>,
     session: Session,
     host: Arc<dyn Host>,
+    /// What every request that sends bytes is counted as. Google documents that it counts them; some have measured that it
+    /// does not.
+    pub(crate) send_cost: Cost,
 }
 
 /// One request, as often as it has to be made.
@@ -49,6 +52,8 @@ struct Call<'a> {
     /// Reads well after "failed to".
     doing: &'a str,
     subject: Subject,
+    /// What each attempt is counted as.
+    cost: Cost,
     url: Url,
     /// Makes the request, with everything but the bearer token.
     build: &'a (dyn Fn(&Client, Url) -> RequestBuilder + Send + Sync),
@@ -58,7 +63,7 @@ struct Call<'a> {
 
 impl Api {
     pub(crate) fn new(base: Url, clients: Arc<Clients>, session: Session, host: Arc<dyn Host>) -> Self {
-        Self { base, clients, session, host }
+        Self { base, clients, session, host, send_cost: API }
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -93,7 +98,7 @@ impl Api {
     }
 
     async fn attempt(&self, call: &Call<'_>, bearer: &Bearer) -> Result<Answer, Error> {
-        self.host.permit(API).await?;
+        self.host.permit(call.cost).await?;
         let patience = if call.progress.is_some() { Patience::Upload } else { Patience::Exchange };
         let failed = |trouble: Trouble| error::unanswered(call.doing, call.subject, trouble);
         let client = self.clients.of(&call.url, patience).map_err(failed)?;

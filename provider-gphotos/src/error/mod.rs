@@ -20,12 +20,16 @@ use crate::http::{Answer, Trouble};
 pub(crate) enum Subject {
     /// Listing or looking up; nothing is changed.
     Library,
+    /// Going on with a listing from the token that its last page gave.
+    NextPage,
     /// Making an album: a lost answer may hide that there is one now.
     NewAlbum,
     /// Adding to an album what is in the library already.
     Album,
     /// Sending bytes.
     Bytes,
+    /// Going on with an upload session. Whatever is wrong with it, another one can be begun.
+    UploadSession,
     /// Making items: a lost answer may hide that there are some now.
     Commit,
     /// Fetching bytes from a base URL.
@@ -62,7 +66,16 @@ pub(crate) fn refused(doing: &str, subject: Subject, answer: &Answer, now: Times
             error(Class::Transient).because(Reason::StaleAddress)
         }
         (401, _) => {
-            error(Class::Auth).cured_by(if subject == Subject::Bytes { SCOPES } else { AUTHORISE_AGAIN })
+            let sending = matches!(subject, Subject::Bytes | Subject::UploadSession);
+            error(Class::Auth).cured_by(if sending { SCOPES } else { AUTHORISE_AGAIN })
+        }
+        // Its first page came, so it is the token that is refused.
+        (400 | 410, _) if subject == Subject::NextPage => {
+            error(Class::Transient).because(Reason::ListingExpired)
+        }
+        // If it is not the session but the account, the beginning of the next one will say so.
+        (400 | 403 | 404 | 410 | 412 | 416, _) if subject == Subject::UploadSession => {
+            error(Class::Transient).because(Reason::SessionLost)
         }
         (403, _) => error(Class::Auth).cured_by(SCOPES),
         (404 | 410, _) => error(subject.class_of_a_mistake()).because(Reason::NotFound),
@@ -103,7 +116,7 @@ fn known(fault: &Fault, subject: Subject, error: &dyn Fn(Class) -> Error) -> Opt
         let cure = "choose an album that this client made itself, or another title";
         return Some(error(Class::Config).cured_by(cure));
     }
-    if says("does not match any albums") {
+    if says("does not match any albums") || says("invalid album id") {
         return Some(error(Class::Config).because(Reason::NotFound));
     }
     if says("invalid media item id") && subject != Subject::Media {
@@ -121,8 +134,8 @@ impl Subject {
     /// The class of a request that Google takes for wrong: it cannot succeed as it is.
     fn class_of_a_mistake(self) -> Class {
         match self {
-            Self::Library | Self::NewAlbum | Self::Album => Class::Config,
-            Self::Bytes | Self::Commit | Self::Media => Class::Item,
+            Self::Library | Self::NextPage | Self::NewAlbum | Self::Album => Class::Config,
+            Self::Bytes | Self::UploadSession | Self::Commit | Self::Media => Class::Item,
         }
     }
 }
@@ -137,6 +150,11 @@ pub(crate) fn unanswered(doing: &str, subject: Subject, trouble: Trouble) -> Err
     let error = Error::new(Class::Transient, doing, trouble.words);
     let error = if lost { error.because(Reason::Unanswered) } else { error };
     if unreachable { error.cured_by(UNREACHABLE) } else { error }
+}
+
+/// What it means that something else came than the bytes that were asked for.
+pub(crate) fn wrong_content(doing: &str, words: &str) -> Error {
+    Error::new(Class::Transient, doing, words).because(Reason::WrongContent)
 }
 
 /// What a success means that cannot be read.
@@ -165,7 +183,8 @@ pub(crate) fn item_status(doing: &str, code: i64, message: &str) -> Error {
                 "ALREADY_EXISTS: the same bytes are in this batch already; {}",
                 fault.words(StatusCode::OK)
             ),
-        ),
+        )
+        .because(Reason::AlreadyExists),
         7 => error(Class::Auth).cured_by(SCOPES),
         8 | 10 => error(Class::Throttled),
         16 => error(Class::Auth).cured_by(AUTHORISE_AGAIN),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use charon_provider::{Class, Error, Reason};
-use reqwest::StatusCode;
+use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
 use super::{Subject, item_status, refused, unanswered, unreadable};
@@ -29,6 +29,7 @@ fn answer(status: u16, content_type: &str, body: impl Into<Bytes>) -> Answer {
         status: StatusCode::from_u16(status).unwrap(),
         content_type: content_type.to_owned(),
         retry_after: None,
+        headers: HeaderMap::new(),
         body: body.into(),
     }
 }
@@ -48,8 +49,8 @@ fn judged(subject: Subject, answer: &Answer) -> Error {
 #[test]
 fn every_refusal_has_its_class_and_reason() {
     use Class::{Auth, Config, Destination, Item, Quota, Throttled, Transient};
-    use Reason::{NotFound, Other, StaleAddress, Unanswered, UploadToken};
-    use Subject::{Album, Bytes, Commit, Library, Media, NewAlbum};
+    use Reason::{ListingExpired, NotFound, Other, SessionLost, StaleAddress, Unanswered, UploadToken};
+    use Subject::{Album, Bytes, Commit, Library, Media, NewAlbum, NextPage, UploadSession};
 
     let bare = |status, code, message: &str| json_answer(status, &json!({"code": code, "message": message}));
     let page = |status| answer(status, "text/html; charset=UTF-8", PAGE);
@@ -111,7 +112,32 @@ fn every_refusal_has_its_class_and_reason() {
         (Album, answer(502, "", ""), Transient, Other),
         (Bytes, answer(502, "", ""), Transient, Other),
         (Library, answer(302, "text/html", PAGE), Transient, Other),
+        // Page tokens.
+        (NextPage, google(400, "INVALID_ARGUMENT", "Invalid page token."), Transient, ListingExpired),
+        (
+            NextPage,
+            google(400, "INVALID_ARGUMENT", "Request contains an invalid argument."),
+            Transient,
+            ListingExpired,
+        ),
+        (NextPage, google(429, "RESOURCE_EXHAUSTED", DAILY), Quota, Other),
+        (NextPage, google(400, "RESOURCE_EXHAUSTED", "slow down"), Throttled, Other),
+        (NextPage, google(400, "INVALID_ARGUMENT", "Invalid album ID."), Config, NotFound),
+        (NextPage, google(503, "UNAVAILABLE", ""), Transient, Other),
+        (Library, google(400, "INVALID_ARGUMENT", "Invalid album ID."), Config, NotFound),
+        // Upload sessions.
+        (UploadSession, bare(404, 5, "Not found."), Transient, SessionLost),
+        (UploadSession, answer(410, "", ""), Transient, SessionLost),
+        (UploadSession, bare(400, 3, "The session is not active."), Transient, SessionLost),
+        (UploadSession, answer(403, "text/html", PAGE), Transient, SessionLost),
+        (UploadSession, answer(503, "", ""), Transient, Other),
+        (UploadSession, google(429, "RESOURCE_EXHAUSTED", PER_MINUTE), Throttled, Other),
+        (UploadSession, google(429, "RESOURCE_EXHAUSTED", DAILY), Quota, Other),
+        (UploadSession, google(400, "INVALID_ARGUMENT", STORAGE), Destination, Other),
+        (UploadSession, bare(401, 16, "Authentication session is not defined."), Auth, Other),
+        (UploadSession, answer(413, "", ""), Item, Other),
         // Base URLs.
+        (Media, google(429, "RESOURCE_EXHAUSTED", PER_MINUTE), Throttled, Other),
         (Media, page(403), Transient, StaleAddress),
         (Media, answer(404, "image/png", &b"\x89PNG"[..]), Item, NotFound),
         (Media, answer(400, "", ""), Item, Other),
@@ -160,7 +186,7 @@ fn every_status_of_an_item_has_its_class_and_reason() {
         (3, FAILED, Class::Item, Reason::Other),
         (13, FAILED, Class::Transient, Reason::Other),
         (14, "", Class::Transient, Reason::Other),
-        (6, FAILED, Class::Item, Reason::Other),
+        (6, FAILED, Class::Item, Reason::AlreadyExists),
         (3, "The upload token is invalid or has expired.", Class::Item, Reason::UploadToken),
         (3, "Request must contain a valid upload token.", Class::Item, Reason::UploadToken),
         (8, STORAGE, Class::Destination, Reason::Other),

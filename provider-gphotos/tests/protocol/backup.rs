@@ -34,6 +34,11 @@ pub(crate) fn photo(base_url: &str) -> RemoteItem {
     item("p", base_url, Kind::Photo)
 }
 
+/// A video whose bytes are behind this base URL.
+pub(crate) fn video(base_url: &str) -> RemoteItem {
+    item("v", base_url, Kind::Video)
+}
+
 async fn fetch(account: &Account, item: &RemoteItem) -> Result<Vec<u8>, Error> {
     let body = account.storage.source().expect("a source").open(item, Part::Whole, None).await?;
     assert_eq!(body.fidelity, Fidelity::ApiCopy);
@@ -196,7 +201,7 @@ async fn each_refusal_of_a_base_url_has_its_class_and_does_not_tell_the_url() {
     };
     for (response, class, reason) in [
         (page(403), Class::Transient, Reason::StaleAddress),
-        (page(200), Class::Transient, Reason::Other),
+        (page(200), Class::Transient, Reason::WrongContent),
         (ResponseTemplate::new(404).set_body_raw("png", "image/png"), Class::Item, Reason::NotFound),
         (
             refusal(429, "RESOURCE_EXHAUSTED", "Quota exceeded for limit 'All requests per day'."),

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A server that reads the beginning of each request, answers with these bytes, and hangs up. Gives its address.
-async fn server_that_says(answer: &'static str) -> String {
+pub(crate) async fn server_that_says(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     // It ends with the runtime of its test.

@@ -3,7 +3,12 @@
 mod account;
 mod albums;
 mod backup;
+mod downloads;
 mod lost;
 mod oauth;
+mod originals;
+mod selections;
+mod sessions;
 mod stages;
 mod upload;
+mod upload_server;

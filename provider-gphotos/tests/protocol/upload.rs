@@ -152,6 +152,66 @@ async fn a_commit_names_its_files_and_its_album() {
 }
 
 #[tokio::test]
+async fn a_commit_says_where_in_the_album_its_items_go() {
+    let account = Account::new(FRESH).await;
+    account.answer("POST", "/v1/mediaItems:batchCreate", json_response(200, json!({}))).await;
+    let sink = account.storage.sink().unwrap();
+    for position in [Position::Last, Position::First, Position::After(RemoteId("m0".into()))] {
+        let placement = Placement { album: AlbumId("album-1".into()), position };
+        sink.commit(Some(&placement), &[staged("a.jpg", "t1")]).await.unwrap();
+    }
+    let bodies: Vec<Value> =
+        account.requests("/v1/mediaItems:batchCreate").await.iter().map(|r| r.body_json().unwrap()).collect();
+    let positions: Vec<&Value> = bodies.iter().map(|body| &body["albumPosition"]).collect();
+    assert_eq!(
+        positions,
+        [
+            &Value::Null,
+            &json!({"position": "FIRST_IN_ALBUM"}),
+            &json!({"position": "AFTER_MEDIA_ITEM", "relativeMediaItemId": "m0"})
+        ]
+    );
+    assert!(bodies.iter().all(|body| body["albumId"] == "album-1"));
+}
+
+#[tokio::test]
+async fn a_description_goes_with_its_item_and_is_never_too_long_for_google() {
+    let account = Account::new(FRESH).await;
+    account.answer("POST", "/v1/mediaItems:batchCreate", json_response(200, json!({}))).await;
+    let described = |words: &str| Staged { description: Some(words.to_owned()), ..staged("a.jpg", "t1") };
+    let batch = [
+        described(
+            " Rome, at dusk
+",
+        ),
+        described("  "),
+        staged("a.jpg", "t3"),
+        described(&"é📷".repeat(600)),
+    ];
+    account.storage.sink().unwrap().commit(None, &batch).await.unwrap();
+    let body: Value = account.requests("/v1/mediaItems:batchCreate").await[0].body_json().unwrap();
+    let sent: Vec<&Value> =
+        body["newMediaItems"].as_array().unwrap().iter().map(|item| &item["description"]).collect();
+    assert_eq!(sent[..3], [&json!("Rome, at dusk"), &Value::Null, &Value::Null]);
+    // 333 pairs of three UTF-16 units.
+    assert_eq!(sent[3], &json!("é📷".repeat(333)));
+}
+
+#[tokio::test]
+async fn an_item_that_exists_already_is_the_one_that_the_answer_names() {
+    let account = Account::new(FRESH).await;
+    let answer = json!({"newMediaItemResults": [
+        {"uploadToken": "t1", "status": {"code": 6, "message": "Failed"}, "mediaItem": {"id": "twin"}},
+        {"uploadToken": "t2", "status": {"code": 6, "message": "Failed"}}]});
+    account.answer("POST", "/v1/mediaItems:batchCreate", json_response(200, answer)).await;
+    let batch = [staged("1.jpg", "t1"), staged("2.jpg", "t2")];
+    let results = account.storage.sink().unwrap().commit(None, &batch).await.unwrap();
+    assert_eq!(results[0].as_ref().unwrap().id.0, "twin");
+    let error = results[1].as_ref().unwrap_err();
+    assert_eq!((error.class, error.reason), (Class::Item, Reason::AlreadyExists));
+}
+
+#[tokio::test]
 async fn a_commit_that_succeeds_in_part_says_which_part() {
     const FAILED: &str = "Failed: There was an error while trying to create this media item.";
     let account = Account::new(FRESH).await;
@@ -169,7 +229,7 @@ async fn a_commit_that_succeeds_in_part_says_which_part() {
     assert_eq!(results[0].as_ref().unwrap().id.0, "m1");
     let outcome = |at: usize| results[at].as_ref().map(|_| ()).map_err(|error| (error.class, error.reason));
     assert_eq!(outcome(1), Err((Class::Item, Reason::Other)));
-    assert_eq!(outcome(2), Err((Class::Item, Reason::Other)));
+    assert_eq!(outcome(2), Err((Class::Item, Reason::AlreadyExists)));
     assert!(results[2].as_ref().unwrap_err().cause.contains("ALREADY_EXISTS"));
     assert_eq!(outcome(3), Err((Class::Transient, Reason::Unanswered)), "a success without an item is none");
     assert_eq!(

@@ -1,0 +1,254 @@
+//! The full-resolution proxy (gphotosdl): `GET {proxy}/id/{mediaItemId}` gives an item as it was uploaded.
+//!
+//! It drives a browser, one page at a time, and hangs or gives up now and then. So nothing depends on it: what it does not give,
+//! Google does, as a lesser copy. It is never sent a token, and its requests cost nothing of Google's quota.
+
+mod breaker;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use charon_provider::{Body, Class, Cost, Error, Fidelity, Host, Kind, RemoteItem};
+use futures::{StreamExt, TryStreamExt, stream};
+use reqwest::{Response, StatusCode, header};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use url::Url;
+
+use self::breaker::{Attempt, Breaker};
+use crate::{
+    arriving::{Arriving, beginning, counted, end_is_told},
+    expected::Expected,
+    http::{Clients, Trouble, text_header},
+};
+
+/// What each request is permitted as. Nothing counts it.
+const PROXY: Cost = Cost("proxy");
+const DOING: &str = "fetch an original from the full-resolution proxy";
+/// Requests at a time; the proxy makes the second wait for the first, which saves the way between them.
+const AT_A_TIME: usize = 2;
+/// How long the first byte may take: a browser has to open the photo and download it.
+const FIRST_BYTE: Duration = Duration::from_mins(2);
+/// How long nothing may come after that.
+const SILENCE: Duration = Duration::from_mins(1);
+/// When the proxy has broken off so often in the middle of an item, Google's copy of it is taken.
+const MOST_BREAKS: u32 = 2;
+/// Of so many items it is remembered how often they broke off.
+const MOST_REMEMBERED: usize = 1000;
+
+/// A proxy that gives originals.
+#[derive(Debug)]
+pub(crate) struct Originals {
+    base: Url,
+    clients: Arc<Clients>,
+    turns: Arc<Semaphore>,
+    account: Account,
+}
+
+/// What is known of how the proxy does.
+#[derive(Clone, Debug)]
+struct Account {
+    host: Arc<dyn Host>,
+    breaker: Breaker,
+    /// How often items broke off in the middle.
+    broken: Arc<Mutex<HashMap<String, u32>>>,
+}
+
+impl Originals {
+    pub(crate) fn new(base: Url, clients: Arc<Clients>, host: Arc<dyn Host>) -> Self {
+        let account = Account { host, breaker: Breaker::default(), broken: Arc::default() };
+        Self { base, clients, turns: Arc::new(Semaphore::new(AT_A_TIME)), account }
+    }
+
+    /// Opens the original of an item; `None` if the proxy does not give it.
+    ///
+    /// # Errors
+    /// The host's alone: the request must not be made.
+    pub(crate) async fn open(&self, item: &RemoteItem) -> Result<Option<Body>, Error> {
+        if self.account.has_broken_too_often(&item.id.0) {
+            tracing::debug!(item = %item.id, "the proxy keeps breaking off in this item; taking Google's copy");
+            return Ok(None);
+        }
+        let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else { return Ok(None) };
+        let Some(attempt) = self.account.breaker.attempt(self.account.host.now()) else { return Ok(None) };
+        self.account.host.permit(PROXY).await?;
+        let url = self.url_of(&item.id.0);
+        match in_time(self.ask(url, item.kind)).await {
+            Ok(Some((length, bytes))) => {
+                let bytes = self.account.watched(bytes, item.id.0.clone(), attempt, turn);
+                Ok(Some(Body {
+                    offset: 0,
+                    length,
+                    validator: None,
+                    may_be_bundle: item.kind == Kind::Photo,
+                    fidelity: Fidelity::Original,
+                    bytes,
+                }))
+            }
+            Ok(None) => {
+                attempt.succeeded();
+                tracing::debug!(item = %item.id, "the proxy has no such item; taking Google's copy");
+                Ok(None)
+            }
+            Err(words) => {
+                self.account.failed(attempt, &item.id.0, &words);
+                Ok(None)
+            }
+        }
+    }
+
+    fn url_of(&self, id: &str) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["id", id]);
+        }
+        url
+    }
+
+    /// Makes the request, and looks at the first bytes; `None` if the proxy says that there is no such item.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    async fn ask(&self, url: Url, kind: Kind) -> Result<Option<(Option<u64>, Arriving)>, String> {
+        let client = self.clients.of_proxy(&self.base).map_err(|trouble| trouble.words)?;
+        let response = client.get(url).send().await.map_err(|error| Trouble::from(error).words)?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            status => return Err(format!("it answered HTTP {status}")),
+        }
+        if !end_is_told(&response) {
+            return Err("its answer has no length, so that nobody could tell whether it is complete".into());
+        }
+        let content_type = text_header(&response, header::CONTENT_TYPE).unwrap_or_default();
+        let length = response.content_length();
+        let (first, bytes) = beginning(arriving(response)).await.map_err(|error| error.cause)?;
+        // The original may be of another format than Google's copy of it, and a live photo is an archive.
+        let expected = match kind {
+            Kind::Photo => Expected::Photo,
+            Kind::Video => Expected::Video,
+        };
+        match expected.misfit(&content_type, &first) {
+            Some(misfit) => Err(misfit.words().into()),
+            None => Ok(Some((length, counted(bytes, length, DOING)))),
+        }
+    }
+}
+
+/// The answer with its first bytes, unless they take too long.
+async fn in_time<T>(answer: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let silent = |_| Err(format!("nothing came for {} seconds", FIRST_BYTE.as_secs()));
+    timeout(FIRST_BYTE, answer).await.unwrap_or_else(silent)
+}
+
+fn arriving(response: Response) -> Arriving {
+    let bytes = response
+        .bytes_stream()
+        .map_err(|error| Error::new(Class::Transient, DOING, Trouble::from(error).words))
+        .boxed();
+    impatient(bytes)
+}
+
+/// The same bytes, with an error when nothing comes for too long.
+fn impatient(bytes: Arriving) -> Arriving {
+    stream::try_unfold(bytes, |mut bytes| async move {
+        match timeout(SILENCE, bytes.next()).await {
+            Ok(Some(piece)) => Ok(Some((piece?, bytes))),
+            Ok(None) => Ok(None),
+            Err(_) => {
+                let words = format!("nothing came for {} seconds", SILENCE.as_secs());
+                Err(Error::new(Class::Transient, DOING, words))
+            }
+        }
+    })
+    .boxed()
+}
+
+impl Account {
+    /// The same bytes; when they end, or break off, the breaker learns of it. The turn is over then.
+    fn watched(&self, bytes: Arriving, id: String, attempt: Attempt, turn: OwnedSemaphorePermit) -> Arriving {
+        let account = self.clone();
+        stream::unfold(Some((bytes, attempt)), move |state| {
+            let (account, id) = (account.clone(), id.clone());
+            async move {
+                let (mut bytes, attempt) = state?;
+                match bytes.next().await {
+                    Some(Ok(piece)) => Some((Ok(piece), Some((bytes, attempt)))),
+                    Some(Err(error)) => {
+                        account.broke(&id);
+                        account.failed(attempt, &id, &error.cause);
+                        Some((Err(error), None))
+                    }
+                    None => {
+                        account.arrived(&id);
+                        attempt.succeeded();
+                        None
+                    }
+                }
+            }
+        })
+        .inspect(move |_| {
+            // The turn lives as long as the stream does.
+            let _turn = &turn;
+        })
+        .boxed()
+    }
+
+    fn failed(&self, attempt: Attempt, id: &str, words: &str) {
+        tracing::debug!(item = id, words, "the full-resolution proxy did not give an original");
+        if let Some(rest) = attempt.failed(self.host.now()) {
+            tracing::warn!(
+                "the full-resolution proxy has failed too often (last: {words}); for {} seconds photos come from Google, \
+                 as copies",
+                rest.as_secs()
+            );
+        }
+    }
+
+    fn broke(&self, id: &str) {
+        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        if broken.len() >= MOST_REMEMBERED {
+            broken.clear();
+        }
+        *broken.entry(id.to_owned()).or_default() += 1;
+    }
+
+    fn arrived(&self, id: &str) {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    fn has_broken_too_often(&self, id: &str) -> bool {
+        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.get(id).is_some_and(|times| *times >= MOST_BREAKS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures::{StreamExt as _, stream};
+    use tokio::time::Instant;
+
+    use super::{impatient, in_time};
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_byte_may_take_two_minutes_and_each_one_after_it_one() {
+        let begun = Instant::now();
+        let silent = in_time(std::future::pending::<Result<(), String>>()).await.unwrap_err();
+        assert_eq!(silent, "nothing came for 120 seconds");
+        assert_eq!(begun.elapsed().as_secs(), 120);
+        assert_eq!(in_time(async { Ok(1) }).await, Ok(1));
+
+        let first = stream::once(async { Ok(Bytes::from_static(b"abc")) });
+        let mut bytes = impatient(first.chain(stream::pending()).boxed());
+        let begun = Instant::now();
+        assert_eq!(bytes.next().await.unwrap().unwrap(), "abc");
+        assert!(bytes.next().await.unwrap().unwrap_err().cause.contains("60 seconds"));
+        assert_eq!(begun.elapsed().as_secs(), 60);
+    }
+}
