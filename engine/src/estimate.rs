@@ -1,10 +1,27 @@
 //! What a run would do, and what it would cost, before it does anything.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    path::Path,
+    sync::Arc,
+};
 
+use charon_provider::{Class, Cost, Error as StorageError, Facts, RemoteId, Storage};
 use serde::Serialize;
+use tokio::sync::watch;
 
-use crate::{engine::Engine, error::Error};
+use crate::{
+    backup,
+    engine::Engine,
+    error::Error,
+    plan::{BackupConfig, PlanConfig},
+    plans::config_of,
+    retry::with_retries,
+    run::{Progress, RunContext},
+    running::Work,
+    upload,
+};
 
 /// What a run of a plan would do. An estimate: what the storage does not say beforehand is not in it (retries, the chunks of a
 /// large upload).
@@ -12,6 +29,8 @@ use crate::{engine::Engine, error::Error};
 pub struct Estimate {
     /// How many items there are: listed by the storage, or found in the folders.
     pub items: u64,
+    /// How many of them are left out, as far as that is known beforehand.
+    pub skipped: u64,
     /// How many of them would be moved.
     pub new: u64,
     /// How many bytes they have; `None` if that is not known beforehand.
@@ -31,7 +50,125 @@ impl Engine {
     /// # Errors
     /// When there is no such plan, or what it needs is not there.
     pub async fn estimate(&self, plan: &str) -> Result<Estimate, Error> {
-        drop(self.plan_row(plan).await?);
-        Err(Error::Refused("estimates are still being built".into()))
+        let row = self.plan_row(plan).await?;
+        let opened = self.open_storage_of(&row).await?;
+        let (progress, _) = watch::channel(Progress::default());
+        let mut ctx = self.context(&row, &opened, progress);
+        ctx.is_dry = true;
+        let ctx = Arc::new(ctx);
+        let storage = opened.storage;
+        match config_of(&row)? {
+            PlanConfig::Backup(config) => {
+                self.refuse_unable(&row, &ctx, &*storage).await?;
+                of_backup(&ctx, &*storage, &config).await
+            }
+            PlanConfig::Upload(_) => {
+                let Work::Upload(upload) = self.prepare(&row, &ctx, Arc::clone(&storage)).await? else {
+                    return Err(Error::Refused("the plan was changed meanwhile; try again".into()));
+                };
+                let counted = upload::count(upload).await?;
+                refuse_stopped(&ctx)?;
+                Ok(of_upload(&ctx.facts, &*storage, &counted, ctx.progress().items.skipped))
+            }
+        }
+    }
+}
+
+/// An error that would have ended the run ends the estimate.
+fn refuse_stopped(ctx: &RunContext) -> Result<(), Error> {
+    let Some(stop) = ctx.stopped() else { return Ok(()) };
+    Err(match stop.class {
+        Some(class) => StorageError::new(class, "estimate the run", stop.message.clone()).into(),
+        None => Error::Refused(stop.message.clone()),
+    })
+}
+
+/// Lists everything, to its end, and compares it with the ledger and the mirror.
+async fn of_backup(
+    ctx: &RunContext,
+    storage: &dyn Storage,
+    config: &BackupConfig,
+) -> Result<Estimate, Error> {
+    let source = storage.source().ok_or_else(|| Error::Refused("this storage cannot be read from".into()))?;
+    let wanted = backup::select(ctx, storage, &config.selection).await?;
+    let mut estimate = Estimate { bytes: Some(0), ..Estimate::default() };
+    let (mut pages, mut parts) = (0, 0);
+    // Of ids that may come again, their hashes are enough for an estimate.
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    let mut seen: HashSet<u64> = HashSet::new();
+    let mut cursor = None;
+    loop {
+        let page = with_retries(ctx, || source.list(&wanted, cursor.as_ref())).await;
+        let page = page.ok_or_else(|| Error::Refused("the estimate was stopped".into()))??;
+        pages += 1;
+        if page.next.is_some() && page.next == cursor {
+            let cause = "a page of the listing names itself as the next one";
+            return Err(StorageError::new(Class::Transient, "list the photos", cause).into());
+        }
+        cursor = page.next;
+        let ids: Vec<&RemoteId> = page.items.iter().map(|item| &item.id).collect();
+        let home = ctx.store.copies_of(ctx.plan, ctx.storage, &ids).await?;
+        for item in page.items {
+            if !seen.insert(hasher.hash_one(&item.id)) {
+                continue;
+            }
+            estimate.items += 1;
+            let is_home = home.get(&item.id).is_some_and(|path| is_there(&config.destination, path));
+            if wanted.leaves_out(&item).is_some() {
+                estimate.skipped += u64::from(!is_home);
+            } else if !is_home {
+                estimate.new += 1;
+                parts += 1 + u64::from(item.has_clip);
+                estimate.bytes = estimate.bytes.zip(item.size).map(|(sum, size)| sum + size);
+            }
+        }
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let costs = &ctx.facts.costs;
+    Ok(estimate.with_requests(&ctx.facts, &[(pages, &costs.page), (parts, &costs.fetch)]))
+}
+
+fn is_there(destination: &Path, path: &str) -> bool {
+    destination.join(path).symlink_metadata().is_ok_and(|metadata| metadata.is_file())
+}
+
+fn of_upload(facts: &Facts, storage: &dyn Storage, counted: &upload::Counted, skipped: u64) -> Estimate {
+    let costs = &facts.costs;
+    let batch = u64::try_from(facts.batch.size.max(1)).unwrap_or(u64::MAX);
+    let to_join = storage.albums().map_or(1, |albums| albums.add_limit().max(1));
+    let joins = counted.to_join.div_ceil(u64::try_from(to_join).unwrap_or(u64::MAX));
+    // Looked for, then made.
+    let album = if counted.album_is_unknown { 2 } else { 0 };
+    let commits = counted.new.div_ceil(batch) + joins + album;
+    let estimate = Estimate {
+        items: counted.files + skipped,
+        skipped,
+        new: counted.new,
+        bytes: Some(counted.bytes),
+        ..Estimate::default()
+    };
+    estimate.with_requests(facts, &[(counted.to_send, &costs.send), (commits, &costs.commit)])
+}
+
+impl Estimate {
+    /// With the requests that so many steps of these costs take, and the days that the meters allow them on.
+    fn with_requests(mut self, facts: &Facts, steps: &[(u64, &Vec<Cost>)]) -> Self {
+        for (times, costs) in steps.iter().filter(|(times, _)| *times > 0) {
+            for cost in *costs {
+                *self.requests.entry(cost.0.to_owned()).or_default() += times;
+            }
+        }
+        self.days = 1;
+        for meter in &facts.meters {
+            let Some(requests) = self.requests.get(meter.id) else { continue };
+            let days = u32::try_from(requests.div_ceil(u64::from(meter.limit.max(1)))).unwrap_or(u32::MAX);
+            if self.by.is_none() || days > self.days {
+                self.by = Some(meter.id.to_owned());
+            }
+            self.days = self.days.max(days);
+        }
+        self
     }
 }

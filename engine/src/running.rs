@@ -81,7 +81,7 @@ pub struct RunOptions {
 }
 
 /// What a run does, checked and ready.
-enum Work {
+pub(crate) enum Work {
     Backup(Backup),
     Upload(Upload),
 }
@@ -103,22 +103,10 @@ impl Engine {
     pub async fn start_with(&self, plan: &str, options: RunOptions) -> Result<Run, Error> {
         let row = self.plan_row(plan).await?;
         self.take_ownership().await?;
-        let storage_row = self.store.storage_by_id(row.storage_id).await?.ok_or_else(|| {
-            Error::Refused(format!("the plan {plan} has lost its storage; remove it and make it again"))
-        })?;
-        let Opened { storage, lane, requests } = self.open_row(&storage_row)?;
+        let opened = self.open_storage_of(&row).await?;
         let (progress_in, progress) = watch::channel(Progress::default());
-        let mut ctx = RunContext::new(
-            RunId::new(&*self.clock, &*self.entropy),
-            row.id,
-            row.storage_id,
-            self.store.clone(),
-            Arc::clone(&self.clock),
-            Arc::clone(&self.entropy),
-            lane,
-            storage.facts().clone(),
-            progress_in,
-        );
+        let mut ctx = self.context(&row, &opened, progress_in);
+        let Opened { storage, requests, .. } = opened;
         ctx.full_listing = options.full_listing;
         let ctx = Arc::new(ctx);
         let started_at = self.clock.now();
@@ -126,6 +114,35 @@ impl Engine {
         self.store.start_run(ctx.run, row.id, started_at).await?;
         let work = work(self.clone(), row, Arc::clone(&ctx), storage, requests, started_at);
         Ok(Run { ctx, progress, work: AbortOnDropHandle::new(tokio::spawn(work)) })
+    }
+
+    /// Opens the storage of a plan.
+    pub(crate) async fn open_storage_of(&self, row: &PlanRow) -> Result<Opened, Error> {
+        let storage = self.store.storage_by_id(row.storage_id).await?.ok_or_else(|| {
+            let name = &row.name;
+            Error::Refused(format!("the plan {name} has lost its storage; remove it and make it again"))
+        })?;
+        self.open_row(&storage)
+    }
+
+    /// The context of a new run.
+    pub(crate) fn context(
+        &self,
+        row: &PlanRow,
+        opened: &Opened,
+        progress: watch::Sender<Progress>,
+    ) -> RunContext {
+        RunContext::new(
+            RunId::new(&*self.clock, &*self.entropy),
+            row.id,
+            row.storage_id,
+            self.store.clone(),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.entropy),
+            Arc::clone(&opened.lane),
+            opened.storage.facts().clone(),
+            progress,
+        )
     }
 
     /// The newest runs, of one plan or of all, the newest first.
@@ -141,20 +158,30 @@ impl Engine {
         Ok(runs)
     }
 
+    /// Refuses a storage that cannot do what the plan wants, or is another account's.
+    pub(crate) async fn refuse_unable(
+        &self,
+        row: &PlanRow,
+        ctx: &RunContext,
+        storage: &dyn Storage,
+    ) -> Result<(), Error> {
+        let config = config_of(row)?;
+        // It may have become read-only since the plan was saved.
+        if let Some(reason) = incapable(config.storage(), &config, ctx.facts.capabilities) {
+            return Err(StorageError::new(Class::Config, "run the plan", reason).into());
+        }
+        account::refuse_another(ctx, storage).await
+    }
+
     /// Looks before it leaps (I11): what the plan needs is there, and is what it was.
-    async fn prepare(
+    pub(crate) async fn prepare(
         &self,
         row: &PlanRow,
         ctx: &Arc<RunContext>,
         storage: Arc<dyn Storage>,
     ) -> Result<Work, Error> {
-        let config = config_of(row)?;
-        // The storage may have become read-only since the plan was saved.
-        if let Some(reason) = incapable(config.storage(), &config, ctx.facts.capabilities) {
-            return Err(StorageError::new(Class::Config, "run the plan", reason).into());
-        }
-        account::refuse_another(ctx, &*storage).await?;
-        match config {
+        self.refuse_unable(row, ctx, &*storage).await?;
+        match config_of(row)? {
             PlanConfig::Backup(config) => {
                 if !row.mirror_ready {
                     // The plan was made, and the process ended before its mirror was.

@@ -1,7 +1,10 @@
 //! Plans.
 
+use std::collections::HashMap;
+
+use charon_provider::RemoteId;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{Doing, Store, decode_error, parsed};
@@ -58,6 +61,32 @@ impl Store {
             .await
             .doing("record that a mirror is ready")
             .map(drop)
+    }
+
+    /// Where those of these items are whose bytes the plan has stored.
+    pub(crate) async fn copies_of(
+        &self,
+        plan: PlanId,
+        storage: StorageId,
+        ids: &[&RemoteId],
+    ) -> Result<HashMap<RemoteId, String>, Error> {
+        const DOING: &str = "look up copies";
+        let rows = sqlx::query(
+            "SELECT remotes.remote_id, copies.path FROM json_each(?1) AS wanted
+             CROSS JOIN remotes ON remotes.storage_id = ?2 AND remotes.remote_id = wanted.value
+             JOIN copies ON copies.plan_id = ?3 AND copies.asset_id = remotes.asset_id AND copies.part = 'whole'
+                 AND copies.sha256 IS NOT NULL",
+        )
+        .bind(json!(ids).to_string())
+        .bind(storage.to_string())
+        .bind(plan.to_string())
+        .fetch_all(&self.reader)
+        .await
+        .doing(DOING)?;
+        rows.iter()
+            .map(|row| Ok((RemoteId(row.try_get(0)?), row.try_get(1)?)))
+            .collect::<Result<_, _>>()
+            .doing(DOING)
     }
 
     pub(crate) async fn remove_plan(&self, id: PlanId) -> Result<(), Error> {

@@ -26,6 +26,7 @@ pub(super) const API: Cost = Cost("api");
 #[serde(deny_unknown_fields)]
 struct FakeConfig {
     client: String,
+    #[expect(dead_code, reason = "the account takes it from the secrets, where a renewed one is")]
     #[schemars(extend("x-secret" = true))]
     token: String,
     #[serde(default)]

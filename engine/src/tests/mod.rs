@@ -1,6 +1,7 @@
 //! The engine as a whole, with a provider that speaks to nobody.
 
 mod account;
+mod estimates;
 mod fake;
 mod runs;
 mod unsaved;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    clock::{Clock, SystemEntropy},
+    clock::SystemEntropy,
     engine::{Engine, Settings},
     ids::RunId,
     registry::Registry,

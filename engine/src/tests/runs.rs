@@ -6,12 +6,7 @@ use charon_provider::Class;
 use serde_json::json;
 
 use super::{Place, config, map};
-use crate::{
-    clock::{Clock, SystemEntropy},
-    error::Error,
-    ids::RunId,
-    run::RunState,
-};
+use crate::{clock::SystemEntropy, error::Error, ids::RunId, run::RunState};
 
 #[tokio::test]
 async fn an_upload_plan_on_a_read_only_storage_is_refused_when_it_is_saved() {

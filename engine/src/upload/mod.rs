@@ -7,6 +7,7 @@
 mod albums;
 mod coming;
 mod committing;
+mod counting;
 mod hashing;
 mod joining;
 mod scanning;
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 
 use crate::{error::Error, ids::Sha256, run::RunContext, vault::Vault};
 use coming::Coming;
+pub(crate) use counting::{Counted, count};
 pub(crate) use scanning::refuse_suddenly_empty;
 
 /// Files that have been found and not been hashed yet.

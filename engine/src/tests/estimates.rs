@@ -1,0 +1,87 @@
+//! Estimates: what a run would do, against what it then does.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{Place, map};
+use crate::{error::Error, run::RunState};
+
+fn requests(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    of.iter().map(|(meter, count)| ((*meter).to_owned(), *count)).collect()
+}
+
+#[tokio::test]
+async fn a_backup_is_listed_and_nothing_is_fetched_or_recorded() {
+    // I10
+    let place = Place::new().await;
+    place.world.fill("first", 120);
+    place.add_storage("first").await;
+    place.add_backup().await;
+    let before = place.engine.estimate("home").await.expect("an estimate");
+    assert_eq!(place.world.requests(), ["list", "list", "list"]);
+    assert_eq!((before.items, before.new, before.skipped, before.bytes), (120, 120, 0, None));
+    assert_eq!(before.requests, requests(&[("api", 3), ("media", 120)]));
+    assert_eq!((before.days, before.by.as_deref()), (1, Some("api")));
+    assert!(place.engine.runs(None, 1).await.expect("a list").is_empty(), "an estimate is no run");
+
+    let summary = place.run("home").await;
+    assert_eq!((summary.state, summary.items.done), (RunState::Succeeded, before.new));
+    let after = place.engine.estimate("home").await.expect("an estimate");
+    assert_eq!((after.items, after.new), (120, 0));
+    assert_eq!(after.requests, requests(&[("api", 3)]));
+    // What has been lost at home would be fetched again.
+    let lost = place.folder.path().join("mirror");
+    let photo =
+        walkdir::WalkDir::new(lost).into_iter().flatten().find(|one| one.file_name() == "first-0000.jpg");
+    std::fs::remove_file(photo.expect("a photo").path()).expect("removed");
+    assert_eq!(place.engine.estimate("home").await.expect("an estimate").new, 1);
+}
+
+#[tokio::test]
+async fn what_a_selection_leaves_out_is_counted_apart() {
+    let place = Place::new().await;
+    place.world.fill("first", 3);
+    place.add_storage("first").await;
+    let plan = json!({"kind": "backup", "storage": "family", "destination": place.folder.path().join("mirror"),
+        "selection": {"start_year": 2020}});
+    place.engine.add_plan("home", map(plan)).await.expect("a plan");
+    let estimate = place.engine.estimate("home").await.expect("an estimate");
+    assert_eq!((estimate.items, estimate.skipped, estimate.new), (3, 3, 0));
+}
+
+#[tokio::test]
+async fn an_upload_is_hashed_and_each_content_counted_once_and_takes_days_at_the_limit() {
+    // I10
+    let place = Place::new().await;
+    place.add_storage("first").await;
+    place.engine.add_plan("out", place.upload_plan()).await.expect("a plan");
+    let pictures = place.folder.path().join("pictures");
+    for number in 0..205_u8 {
+        // Every sixth is the same as the one before it.
+        let content = number - u8::from(number % 6 == 5);
+        std::fs::write(pictures.join(format!("{number:03}.jpg")), [0xff, 0xd8, 0xff, 0xe0, content])
+            .expect("a picture");
+    }
+    std::fs::write(pictures.join("notes.txt"), "notes").expect("a file");
+    let estimate = place.engine.estimate("out").await.expect("an estimate");
+    assert_eq!(place.world.requests(), [""; 0]);
+    let new = 205 - 34;
+    assert_eq!((estimate.items, estimate.skipped, estimate.new), (206, 1, new));
+    assert_eq!(estimate.bytes, Some(new * 5));
+    // Ten to a batch; a hundred requests a day.
+    assert_eq!(estimate.requests, requests(&[("api", new + new.div_ceil(10))]));
+    assert_eq!((estimate.days, estimate.by.as_deref()), (2, Some("api")));
+    assert!(place.engine.runs(None, 1).await.expect("a list").is_empty());
+}
+
+#[tokio::test]
+async fn an_estimate_of_what_cannot_be_done_says_so() {
+    let place = Place::new().await;
+    place.add_storage("first").await;
+    place.engine.add_plan("out", place.upload_plan()).await.expect("a plan");
+    std::fs::remove_dir(place.folder.path().join("pictures")).expect("removed");
+    let refused = place.engine.estimate("out").await.expect_err("no folder").to_string();
+    assert!(refused.contains("does not exist"), "{refused}");
+    assert!(matches!(place.engine.estimate("in").await, Err(Error::Unknown { .. })));
+}
