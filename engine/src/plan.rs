@@ -364,7 +364,8 @@ mod tests {
         assert_eq!((backup.full_listing_hours, backup.selection.start_year), (0, Some(2019)));
         assert_eq!(backup.selection.include_archived, Some(false));
         assert_eq!(backup.selection.albums, Some(super::AlbumsConfig::These(vec!["Summer".into()])));
-        let whole = json!({"kind": "backup", "storage": "x", "destination": "y", "selection": {"albums": "every"}});
+        let whole =
+            json!({"kind": "backup", "storage": "x", "destination": "y", "selection": {"albums": "every"}});
         let PlanConfig::Backup(backup) =
             PlanConfig::read(whole.as_object().cloned().expect("an object")).expect("a plan")
         else {

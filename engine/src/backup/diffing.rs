@@ -91,7 +91,8 @@ pub(super) async fn diff_page(
     let page = Arc::new(Addresses::of(wanted.iter().cloned()));
     for ((item, path), asset_id) in wanted.iter().zip(paths).zip(assets) {
         let known = known.get(&item.id);
-        let (whole, clip) = known.map_or(Some((true, item.has_clip)), |known| missing_parts(item, known, &missing))
+        let (whole, clip) = known
+            .map_or(Some((true, item.has_clip)), |known| missing_parts(item, known, &missing))
             .unwrap_or_default();
         let wanted = Wanted {
             asset_id,

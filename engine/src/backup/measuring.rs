@@ -16,10 +16,11 @@ pub(super) async fn measure(backup: &Arc<Backup>, items: Vec<RemoteItem>) -> Opt
     let ctx = &backup.ctx;
     let source = backup.storage.source().filter(|_| ctx.facts.read_size);
     let Some(source) = source else { return Some(items) };
-    let measured: Vec<Option<RemoteItem>> = stream::iter(items.into_iter().map(|item| one(backup, source, item)))
-        .buffered(MEASURED_AT_ONCE)
-        .collect()
-        .await;
+    let measured: Vec<Option<RemoteItem>> =
+        stream::iter(items.into_iter().map(|item| one(backup, source, item)))
+            .buffered(MEASURED_AT_ONCE)
+            .collect()
+            .await;
     let measured: Vec<RemoteItem> = measured.into_iter().collect::<Option<_>>()?;
     let bytes: u64 = measured.iter().filter_map(|item| item.size).sum();
     ctx.tell(|progress| progress.bytes_found += bytes);

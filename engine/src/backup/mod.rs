@@ -65,7 +65,14 @@ impl Backup {
         wanted: Selection,
         full_listing_hours: u32,
     ) -> Self {
-        Self { ctx, storage, mirror: Arc::new(mirror), wanted, full_listing_hours, assigning: Mutex::default() }
+        Self {
+            ctx,
+            storage,
+            mirror: Arc::new(mirror),
+            wanted,
+            full_listing_hours,
+            assigning: Mutex::default(),
+        }
     }
 }
 

@@ -110,8 +110,7 @@ pub(super) async fn unseen(backup: &Arc<Backup>, basis: &Basis) -> Result<Option
             return Ok(Some(count));
         }
         let mirror = Arc::clone(&backup.mirror);
-        let all_there =
-            diffing::blocking(move || copies.iter().all(|copy| mirror.holds(&copy.path))).await?;
+        let all_there = diffing::blocking(move || copies.iter().all(|copy| mirror.holds(&copy.path))).await?;
         if !all_there {
             return Ok(None);
         }

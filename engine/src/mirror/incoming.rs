@@ -216,13 +216,15 @@ impl Incoming {
         };
         match self.part {
             Part::Whole => {
-                let whole = arrived.whole.as_ref().ok_or_else(|| wrong(item, "is an archive without a photo"))?;
+                let whole =
+                    arrived.whole.as_ref().ok_or_else(|| wrong(item, "is an archive without a photo"))?;
                 let what =
                     sniff::not_media(&whole.head, false).or_else(|| sniff::contradiction(&whole.head, item));
                 what.map_or(Ok(()), |what| Err(wrong(item, what)))?;
             }
             Part::Clip => {
-                let clip = arrived.clip.as_ref().ok_or_else(|| wrong(item, "is an archive without a clip"))?;
+                let clip =
+                    arrived.clip.as_ref().ok_or_else(|| wrong(item, "is an archive without a clip"))?;
                 if sniff::kind(&clip.head) != Some(Kind::Video) {
                     return Err(wrong(item, "is no clip"));
                 }

@@ -230,13 +230,12 @@ impl Store {
             .await
             .doing(DOING)?;
         }
-        let row =
-            sqlx::query("SELECT path FROM copies WHERE plan_id = ? AND asset_id = ? AND part = 'clip'")
-                .bind(plan.to_string())
-                .bind(asset_id)
-                .fetch_optional(&mut *tx)
-                .await
-                .doing(DOING)?;
+        let row = sqlx::query("SELECT path FROM copies WHERE plan_id = ? AND asset_id = ? AND part = 'clip'")
+            .bind(plan.to_string())
+            .bind(asset_id)
+            .fetch_optional(&mut *tx)
+            .await
+            .doing(DOING)?;
         tx.commit().await.doing(DOING)?;
         row.map(|row| row.try_get(0)).transpose().doing(DOING)
     }
