@@ -51,7 +51,7 @@ pub(crate) struct Clients {
 #[derive(Debug)]
 struct Pair {
     exchanges: Client,
-    uploads: Client,
+    patient: Client,
 }
 
 /// What the request is, as far as patience is concerned.
@@ -59,8 +59,9 @@ struct Pair {
 pub(crate) enum Patience {
     /// Something must come in every minute.
     Exchange,
-    /// Bytes are sent for as long as they move; see [`Progress`].
-    Upload,
+    /// Silence is borne for as long as the asker likes: bytes are sent for as long as they move (see [`Progress`]), and a
+    /// commit takes as long as the engine allows.
+    Askers,
 }
 
 impl Clients {
@@ -91,7 +92,7 @@ impl Clients {
         };
         Ok(match patience {
             Patience::Exchange => &pair.exchanges,
-            Patience::Upload => &pair.uploads,
+            Patience::Askers => &pair.patient,
         })
     }
 
@@ -113,7 +114,7 @@ impl Clients {
 impl Pair {
     fn build(base: impl Fn() -> ClientBuilder) -> Result<Self, String> {
         let build = |builder: ClientBuilder| builder.build().map_err(|error| innermost(&error));
-        Ok(Self { exchanges: build(base().read_timeout(SILENCE))?, uploads: build(base())? })
+        Ok(Self { exchanges: build(base().read_timeout(SILENCE))?, patient: build(base())? })
     }
 }
 

@@ -99,7 +99,8 @@ impl Api {
 
     async fn attempt(&self, call: &Call<'_>, bearer: &Bearer) -> Result<Answer, Error> {
         self.host.permit(call.cost).await?;
-        let patience = if call.progress.is_some() { Patience::Upload } else { Patience::Exchange };
+        let has_limit_elsewhere = call.progress.is_some() || call.subject == Subject::Commit;
+        let patience = if has_limit_elsewhere { Patience::Askers } else { Patience::Exchange };
         let failed = |trouble: Trouble| error::unanswered(call.doing, call.subject, trouble);
         let client = self.clients.of(&call.url, patience).map_err(failed)?;
         let request = (call.build)(client, call.url.clone()).bearer_auth(bearer.0.expose_secret());

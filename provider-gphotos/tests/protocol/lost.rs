@@ -30,7 +30,8 @@ pub(crate) async fn server_that_says(answer: &'static str) -> String {
 
 async fn commit(uri: &str) -> Error {
     let (storage, _) = open(uri, FRESH, serde_json::json!({}));
-    storage.sink().expect("a sink").commit(None, &[staged("a.jpg", "t1")]).await.expect_err("no answer")
+    let results = storage.sink().expect("a sink").commit(None, &[staged("a.jpg", "t1")]).await;
+    results.map_or_else(|error| error, |mut made| made.remove(0).expect_err("no answer"))
 }
 
 #[tokio::test]
@@ -39,6 +40,21 @@ async fn a_commit_whose_answer_is_lost_may_have_taken_effect() {
         let error = commit(&server_that_says(answer).await).await;
         assert_eq!((error.class, error.reason), (Class::Transient, Reason::Unanswered), "{error}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_may_take_as_long_as_the_engine_waits_for_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    let answer = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 16 * 1024];
+        assert!(stream.read(&mut request).await.unwrap() > 0);
+        tokio::time::sleep(std::time::Duration::from_mins(9)).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.unwrap();
+    };
+    let (error, ()) = tokio::join!(commit(&uri), answer);
+    assert!(error.cause.contains("does not mention"), "{error}");
 }
 
 #[tokio::test]

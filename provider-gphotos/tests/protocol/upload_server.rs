@@ -19,6 +19,8 @@ pub(crate) enum Chunk {
     CutAfter(usize),
     /// So many bytes are had, and this status is answered.
     Refused(u16, usize),
+    /// So many bytes are had, and then nothing moves.
+    StallAfter(usize),
     /// It is taken, and the connection breaks before the answer.
     Unanswered,
 }
@@ -160,7 +162,7 @@ async fn chunk(
     let announced = usize::try_from(announced).expect("a small test");
     let (taken, read) = match plan {
         Chunk::Taken | Chunk::Unanswered => (announced, announced),
-        Chunk::CutAfter(bytes) => (bytes, bytes),
+        Chunk::CutAfter(bytes) | Chunk::StallAfter(bytes) => (bytes, bytes),
         Chunk::Refused(_, bytes) => (bytes, announced),
     };
     let mut buffer = vec![0; 64 * 1024];
@@ -178,12 +180,15 @@ async fn chunk(
         state.bytes.extend_from_slice(&buffer[..kept]);
         had += count;
     }
+    if matches!(plan, Chunk::StallAfter(_)) {
+        return std::future::pending().await;
+    }
     let mut state = lock(state);
     let begins = state.bytes.len() - taken;
     assert_eq!(offset, Some(begins as u64), "the chunk is not where the server goes on");
     state.is_final |= finalizes && matches!(plan, Chunk::Taken | Chunk::Unanswered);
     match plan {
-        Chunk::CutAfter(_) | Chunk::Unanswered => None,
+        Chunk::CutAfter(_) | Chunk::StallAfter(_) | Chunk::Unanswered => None,
         Chunk::Refused(status, _) => Some(answer(status, "", "")),
         Chunk::Taken if finalizes => Some(answer(200, "X-Goog-Upload-Status: final\r\n", "upload-token-1")),
         Chunk::Taken => Some(answer(200, "X-Goog-Upload-Status: active\r\n", "")),
