@@ -46,6 +46,23 @@ pub(crate) fn parse(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
+/// Reads where originals come from; blank means nowhere. No secret is ever sent there, so plain `http` is as good.
+///
+/// # Errors
+/// Why it cannot be one, as a fragment that reads well after the field's name.
+pub(crate) fn parse_proxy(text: &str) -> Result<Option<Url>, &'static str> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    match Url::parse(text.trim()) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err("must not carry a user name or a password")
+        }
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
+        _ => Err("is not a URL; expected one such as http://localhost:8282"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::parse;

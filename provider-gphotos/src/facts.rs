@@ -3,7 +3,7 @@
 use charon_provider::{
     Capabilities, Costs, Facts, Format,
     Kind::{self, Photo, Video},
-    Meter, Pace, Resets, UploadLimits,
+    Meter, Resets, UploadLimits,
 };
 
 use crate::{
@@ -11,10 +11,6 @@ use crate::{
     config::Settings,
 };
 
-/// Library API requests per project and day, uploads and listings included.
-const API_PER_DAY: u32 = 10_000;
-/// Requests for bytes per project and day.
-const MEDIA_PER_DAY: u32 = 75_000;
 /// Google's day ends at midnight Pacific time.
 const PACIFIC: &str = "America/Los_Angeles";
 
@@ -40,7 +36,7 @@ pub(crate) fn of(settings: &Settings) -> Facts {
     Facts {
         identity: settings.client_id.clone(),
         capabilities: Capabilities { list: true, download: true, upload: !settings.read_only, albums: true },
-        meters: vec![meter("api", API_PER_DAY), meter("media", MEDIA_PER_DAY)],
+        meters: vec![meter(API.0, settings.daily_requests), meter(MEDIA.0, settings.daily_downloads)],
         batch: settings.batch,
         limits: UploadLimits {
             formats: FORMATS,
@@ -53,11 +49,12 @@ pub(crate) fn of(settings: &Settings) -> Facts {
         costs: Costs {
             page: vec![API],
             page_items: api::LARGEST_ITEM_PAGE,
-            fetch: vec![MEDIA],
-            send: vec![API],
+            // What the proxy gives costs less; this is the most that it can be.
+            fetch: if settings.read_size { vec![MEDIA; 2] } else { vec![MEDIA] },
+            send: vec![settings.send_cost],
             commit: vec![API],
         },
-        pace: Pace::default(),
+        pace: settings.pace,
         read_size: settings.read_size,
     }
 }

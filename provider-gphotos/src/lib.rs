@@ -1,7 +1,7 @@
 //! Google Photos as a stateless protocol behind the contract of `charon-provider`.
 //!
-//! [`GPhotos`] is the provider. Opened with a configuration it speaks OAuth 2 (refreshing a token, never asking for
-//! consent), version 1 of the Library API, uploads, and the base URLs that the bytes come from. One call is one
+//! [`GPhotos`] is the provider. Opened with a configuration it speaks OAuth 2 (asking for consent, refreshing a token),
+//! version 1 of the Library API, uploads, and the base URLs that the bytes come from. One call is one
 //! attempt: an error says what kind of trouble it is, and whoever called decides whether to try again.
 //!
 //! It promises that a bearer token goes to the configured API alone and credentials to the token endpoint alone, that
@@ -23,6 +23,7 @@ mod listing;
 mod oauth;
 mod originals;
 mod provider;
+mod rights;
 mod sink;
 mod source;
 mod storage;

@@ -1,22 +1,20 @@
 //! The account's access token: kept, renewed ahead of its end, and never by two at once.
 
+pub(crate) mod consent;
+mod endpoint;
+mod identity;
+
 use std::sync::Arc;
 
-use charon_provider::{Class, Conflict, Cost, Error, Host, Revision, Secrets};
+use charon_provider::{Class, Conflict, Error, Host, Revision, Secrets};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
-use tokio::sync::Mutex;
-use url::Url;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::{
-    error::{self, AUTHORISE_AGAIN, Subject},
-    http::{self, Answer, Clients, Patience},
-    token::Token,
-};
+pub(crate) use self::endpoint::TokenEndpoint;
+use self::endpoint::{Granted, OAUTH, Refusal};
+use crate::{config::ClientSecret, error::AUTHORISE_AGAIN, token::Token};
 
-/// The meter of token requests.
-const OAUTH: Cost = Cost("oauth");
 /// What a token request does, for errors.
 const DOING: &str = "renew the access token";
 /// A refresh token that was refused is not shown again for this long: each request that waits in line would show it.
@@ -47,11 +45,8 @@ impl Bearer {
 /// What the account is spoken for with, from one opening of the storage to its end.
 #[derive(Debug)]
 pub(crate) struct Session {
-    client_id: String,
-    token_url: Url,
-    clients: Arc<Clients>,
-    host: Arc<dyn Host>,
-    state: Mutex<State>,
+    endpoint: Arc<TokenEndpoint>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
@@ -62,11 +57,11 @@ struct State {
     /// The rights that the token has, where a token request told.
     scopes: Option<String>,
     /// When the refresh token was last refused, and how.
-    refused: Option<(Timestamp, String)>,
+    refused: Option<(Timestamp, Error)>,
 }
 
-/// What a token request gave.
-struct Granted {
+/// A token request's success, as what is kept of it.
+struct Renewed {
     token: Token,
     scopes: Option<String>,
     /// Whether there is a new refresh token, which is lost unless it is stored.
@@ -75,45 +70,41 @@ struct Granted {
 
 impl Session {
     pub(crate) fn new(
-        client_id: String,
-        token_url: Url,
+        endpoint: Arc<TokenEndpoint>,
         token: Token,
         secrets: Secrets,
         revision: Revision,
-        clients: Arc<Clients>,
-        host: Arc<dyn Host>,
     ) -> Self {
-        let state = Mutex::new(State { token, secrets, revision, scopes: None, refused: None });
-        Self { client_id, token_url, clients, host, state }
+        let state = State { token, secrets, revision, scopes: None, refused: None };
+        Self { endpoint, state: Arc::new(Mutex::new(state)) }
     }
 
     /// A bearer token that will be good for a minute at least, as far as anybody knows.
     pub(crate) async fn bearer(&self) -> Result<Bearer, Error> {
-        // Held across the request on purpose: those who come meanwhile wait for its token instead of asking too.
-        let mut state = self.state.lock().await;
-        match state.token.usable_access(self.host.now()) {
+        let state = self.lock().await;
+        match state.token.usable_access(self.now()) {
             Some(access) => Ok(Bearer(access.clone())),
-            None => self.renew(&mut state, None).await,
+            None => self.renew(state, None).await,
         }
     }
 
     /// Another bearer token than this one, which the API has refused.
     pub(crate) async fn instead_of(&self, refused: &Bearer) -> Result<Bearer, Error> {
-        let mut state = self.state.lock().await;
-        match state.token.usable_access(self.host.now()) {
+        let state = self.lock().await;
+        match state.token.usable_access(self.now()) {
             Some(access) if !refused.is(access) => Ok(Bearer(access.clone())),
-            _ => self.renew(&mut state, Some(refused)).await,
+            _ => self.renew(state, Some(refused.clone())).await,
         }
     }
 
     /// Renews the token whether or not it has to be; without a refresh token, says how long the present one lasts.
     pub(crate) async fn prove(&self) -> Result<Proof, Error> {
-        let mut state = self.state.lock().await;
-        if state.token.refresh.is_none() && state.token.usable_access(self.host.now()).is_some() {
+        let state = self.lock().await;
+        if state.token.refresh.is_none() && state.token.usable_access(self.now()).is_some() {
             return Ok(Proof::CannotRenew { expires_at: state.token.expires_at });
         }
-        self.renew(&mut state, None).await?;
-        Ok(Proof::Renewed { expires_at: state.token.expires_at })
+        self.renew(state, None).await?;
+        Ok(Proof::Renewed { expires_at: self.state.lock().await.token.expires_at })
     }
 
     /// The rights of the token, space-separated, if a token request has told them.
@@ -121,91 +112,32 @@ impl Session {
         self.state.lock().await.scopes.clone()
     }
 
-    /// Asks for a new access token and stores it, or takes the one that somebody else has stored meanwhile, unless that
-    /// is the one that was refused.
-    async fn renew(&self, state: &mut State, refused: Option<&Bearer>) -> Result<Bearer, Error> {
-        let mut granted = self.request(state).await?;
-        for _ in 0..MOST_CONFLICTS {
-            let secrets = state.secrets.clone().with("token", granted.token.to_blob());
-            match self.host.save_secrets(state.revision, secrets.clone()).await {
-                Ok(Ok(revision)) => {
-                    state.revision = revision;
-                    state.secrets = secrets;
-                    return state.adopt(granted);
-                }
-                Ok(Err(Conflict { secrets: newer, revision })) => {
-                    let theirs = read_stored(&newer)?;
-                    state.secrets = newer;
-                    state.revision = revision;
-                    let usable = theirs.usable_access(self.host.now()).cloned();
-                    if let Some(access) =
-                        usable.filter(|access| refused.is_none_or(|refused| !refused.is(access)))
-                    {
-                        state.token = theirs;
-                        return Ok(Bearer(access));
-                    }
-                    if !theirs.same_grant(&state.token) {
-                        state.token = theirs;
-                        state.refused = None;
-                        granted = self.request(state).await?;
-                    }
-                }
-                // What is stored can still be renewed, so nothing is lost but a request.
-                Err(error) if !granted.replaces_refresh => {
-                    tracing::warn!(%error, "the renewed token could not be stored");
-                    return state.adopt(granted);
-                }
-                Err(error) => {
-                    state.adopt(granted)?;
-                    return Err(error);
-                }
-            }
-        }
-        // Somebody stores tokens faster than we do; ours is good all the same.
-        state.adopt(granted)
+    async fn lock(&self) -> OwnedMutexGuard<State> {
+        Arc::clone(&self.state).lock_owned().await
     }
 
-    async fn request(&self, state: &mut State) -> Result<Granted, Error> {
-        let Some(refresh) = state.token.refresh.clone() else {
-            return Err(Error::new(
-                Class::Auth,
-                DOING,
-                "the access token has expired or is refused, and there is no refresh token",
-            )
-            .cured_by(AUTHORISE_AGAIN));
-        };
-        if let Some((at, words)) = &state.refused
-            && self.host.now().duration_since(*at) < REMEMBER_REFUSAL
-        {
-            return Err(invalid_grant(words));
+    fn now(&self) -> Timestamp {
+        self.endpoint.host.now()
+    }
+
+    /// Asks for a new access token and stores it. Those who come meanwhile wait for it instead of asking too.
+    ///
+    /// From the request on it is a task of its own: who asked may be cancelled between Google's answer and the storing, and
+    /// the only copy of a new refresh token would be lost with it.
+    async fn renew(
+        &self,
+        mut state: OwnedMutexGuard<State>,
+        refused: Option<Bearer>,
+    ) -> Result<Bearer, Error> {
+        state.can_be_renewed(self.now())?;
+        self.endpoint.host.permit(OAUTH).await?;
+        let endpoint = Arc::clone(&self.endpoint);
+        let task = tokio::spawn(async move { state.renew(&endpoint, refused.as_ref()).await });
+        match task.await {
+            Ok(result) => result,
+            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+            Err(_) => Err(Error::new(Class::Transient, DOING, "the program is about to end")),
         }
-        self.host.permit(OAUTH).await?;
-        let secret = state.secrets.get("client_secret").map_or("", |secret| secret.expose_secret());
-        let mut form = vec![
-            ("grant_type", "refresh_token"),
-            ("client_id", self.client_id.as_str()),
-            ("refresh_token", refresh.expose_secret()),
-        ];
-        if !secret.is_empty() {
-            form.push(("client_secret", secret));
-        }
-        let unanswered = |trouble| error::unanswered(DOING, Subject::Library, trouble);
-        let client = self.clients.of(&self.token_url, Patience::Exchange).map_err(unanswered)?;
-        let answer =
-            http::exchange(client.post(self.token_url.clone()).form(&form)).await.map_err(unanswered)?;
-        let now = self.host.now();
-        if answer.status.is_success() {
-            state.refused = None;
-            return read_grant(&answer, &refresh, now);
-        }
-        let (mut error, is_invalid_grant) = refused(&answer, now);
-        for hidden in [refresh.expose_secret(), secret].into_iter().filter(|hidden| !hidden.is_empty()) {
-            error.cause = error.cause.replace(hidden, "[…]");
-        }
-        if is_invalid_grant {
-            state.refused = Some((now, error.cause.clone()));
-        }
-        Err(error)
     }
 }
 
@@ -219,17 +151,108 @@ pub(crate) enum Proof {
 }
 
 impl State {
-    fn adopt(&mut self, granted: Granted) -> Result<Bearer, Error> {
-        self.token = granted.token;
-        self.scopes = granted.scopes.or_else(|| self.scopes.take());
-        self.bearer()
+    /// Whether it makes sense to ask for a new access token.
+    fn can_be_renewed(&self, now: Timestamp) -> Result<(), Error> {
+        if self.token.refresh.is_none() {
+            let words = "the access token has expired or is refused, and there is no refresh token";
+            return Err(Error::new(Class::Auth, DOING, words).cured_by(AUTHORISE_AGAIN));
+        }
+        match &self.refused {
+            Some((at, error)) if now.duration_since(*at) < REMEMBER_REFUSAL => Err(error.clone()),
+            _ => Ok(()),
+        }
     }
 
-    fn bearer(&self) -> Result<Bearer, Error> {
+    /// Asks for a new access token and stores it, or takes the one that somebody else has stored meanwhile, unless that
+    /// is the one that was refused.
+    async fn renew(&mut self, endpoint: &TokenEndpoint, refused: Option<&Bearer>) -> Result<Bearer, Error> {
+        let host = &*endpoint.host;
+        let mut renewed = self.request(endpoint).await?;
+        for _ in 0..MOST_CONFLICTS {
+            let secrets = self.secrets.clone().with("token", renewed.token.to_blob());
+            match host.save_secrets(self.revision, secrets.clone()).await {
+                Ok(Ok(revision)) => {
+                    self.revision = revision;
+                    self.secrets = secrets;
+                    return self.adopt(renewed);
+                }
+                Ok(Err(Conflict { secrets: newer, revision })) => {
+                    let theirs = read_stored(&newer)?;
+                    self.secrets = newer;
+                    self.revision = revision;
+                    let usable = theirs.usable_access(host.now()).cloned();
+                    if let Some(access) =
+                        usable.filter(|access| refused.is_none_or(|refused| !refused.is(access)))
+                    {
+                        self.token = theirs;
+                        return Ok(Bearer(access));
+                    }
+                    if !theirs.same_grant(&self.token) {
+                        self.token = theirs;
+                        self.refused = None;
+                        self.can_be_renewed(host.now())?;
+                        host.permit(OAUTH).await?;
+                        renewed = self.request(endpoint).await?;
+                    }
+                }
+                // What is stored can still be renewed, so nothing is lost but a request.
+                Err(error) if !renewed.replaces_refresh => {
+                    tracing::warn!(%error, "the renewed token could not be stored");
+                    return self.adopt(renewed);
+                }
+                Err(error) => {
+                    self.adopt(renewed)?;
+                    return Err(error);
+                }
+            }
+        }
+        // Somebody stores tokens faster than we do; ours is good all the same.
+        self.adopt(renewed)
+    }
+
+    /// One token request; whose account it gives a token for is told before anything is done with the token.
+    async fn request(&mut self, endpoint: &TokenEndpoint) -> Result<Renewed, Error> {
+        let refresh = self.token.refresh.clone().unwrap_or_default();
+        let field = self.secrets.get("client_secret").map_or("", |secret| secret.expose_secret());
+        let secret = ClientSecret::read(field).unwrap_or_default().secret;
+        let grant = [("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
+        let result = match endpoint.ask(DOING, &grant, &secret).await {
+            Ok(granted) => same_account(&*endpoint.host, &granted).await.map(|()| granted),
+            Err(Refusal::Grant(words)) => Err(consent_has_ended(&words)),
+            Err(Refusal::Other(error)) => return Err(error),
+        };
+        match result {
+            Ok(Granted { access, refresh: new, expires_at, scopes, .. }) => {
+                self.refused = None;
+                let new = new.filter(|new| new.expose_secret() != refresh.expose_secret());
+                let replaces_refresh = new.is_some();
+                let token = Token { access: Some(access), refresh: new.or(Some(refresh)), expires_at };
+                Ok(Renewed { token, scopes, replaces_refresh })
+            }
+            Err(error) => {
+                if error.class == Class::Auth {
+                    self.refused = Some((endpoint.host.now(), error.clone()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn adopt(&mut self, renewed: Renewed) -> Result<Bearer, Error> {
+        self.token = renewed.token;
+        self.scopes = renewed.scopes.or_else(|| self.scopes.take());
         let access = self.token.access.clone();
         access.map(Bearer).ok_or_else(|| {
             Error::new(Class::Auth, DOING, "there is no access token").cured_by(AUTHORISE_AGAIN)
         })
+    }
+}
+
+/// A token of another account is refused before it is stored or used (I11).
+async fn same_account(host: &dyn Host, granted: &Granted) -> Result<(), Error> {
+    match &granted.identity {
+        Some(identity) => host.account(&identity.id).await,
+        None => Ok(()),
     }
 }
 
@@ -241,65 +264,13 @@ fn read_stored(secrets: &Secrets) -> Result<Token, Error> {
     })
 }
 
-fn read_grant(answer: &Answer, refresh: &SecretString, now: Timestamp) -> Result<Granted, Error> {
-    let unreadable = |words: &str| Error::new(Class::Transient, DOING, words);
-    let fields: Map<String, Value> = serde_json::from_slice(&answer.body)
-        .map_err(|_| unreadable("the answer is not JSON; is token_url a token endpoint?"))?;
-    let text = |name: &str| {
-        let text = fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        text.filter(|text| text.bytes().all(|b| (0x20..0x7f).contains(&b)))
-    };
-    let access = text("access_token").ok_or_else(|| unreadable("the answer has no access token"))?;
-    let seconds = fields.get("expires_in").and_then(|value| match value {
-        Value::String(text) => text.parse().ok(),
-        other => other.as_i64(),
-    });
-    // A year at the most, so that no answer can overflow a date.
-    let lifetime = seconds.map(|seconds| SignedDuration::from_secs(seconds.clamp(0, 365 * 86_400)));
-    let replacement = text("refresh_token").filter(|new| *new != refresh.expose_secret());
-    Ok(Granted {
-        token: Token {
-            access: Some(access.into()),
-            refresh: Some(replacement.map_or_else(|| refresh.clone(), Into::into)),
-            expires_at: lifetime.and_then(|lifetime| now.checked_add(lifetime).ok()),
-        },
-        scopes: text("scope").map(str::to_owned),
-        replaces_refresh: replacement.is_some(),
-    })
-}
-
-/// What a refusal of the token endpoint means, and whether it is the refresh token that is refused for good.
-fn refused(answer: &Answer, now: Timestamp) -> (Error, bool) {
-    let fields: Map<String, Value> = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (code, description) = (text("error"), text("error_description"));
-    let status = answer.status.as_u16();
-    let general = || error::refused(DOING, Subject::Library, answer, now);
-    if matches!(status, 408 | 429 | 500..=599) {
-        return (general(), false);
-    }
-    let words = error::fault::Fault::of_item(0, &format!("{code}: {description}")).words(answer.status);
-    let error = match code {
-        "invalid_grant" => return (invalid_grant(&words), true),
-        "invalid_client" | "unauthorized_client" | "deleted_client" | "disabled_client" => {
-            Error::new(Class::Auth, DOING, words).cured_by(
-                "Google does not know this client: compare client_id and client_secret with the Google Cloud console, \
-                 under Credentials; a token works only with the client that it was given to",
-            )
-        }
-        "temporarily_unavailable" | "server_error" | "internal_failure" => Error::new(Class::Transient, DOING, words),
-        "rate_limit_exceeded" | "slow_down" => Error::new(Class::Throttled, DOING, words),
-        "" if (400..500).contains(&status) => Error::new(Class::Config, DOING, general().cause)
-            .cured_by("the answer is not that of a token endpoint: look at token_url"),
-        "" => general(),
-        _ => Error::new(Class::Auth, DOING, words).cured_by(AUTHORISE_AGAIN),
-    };
-    (error, false)
-}
-
-fn invalid_grant(words: &str) -> Error {
-    Error::new(Class::Auth, DOING, words).cured_by(
-        "the consent was withdrawn, or has expired: while the app is in \"Testing\" on Google's consent screen its \
-         tokens last 7 days, so publish it to make them last; run the authorisation again and update the storage's token",
+fn consent_has_ended(words: &str) -> Error {
+    let cause = format!(
+        "{words}: most likely the consent was withdrawn, or the app is in \"Testing\" on Google's consent screen, where a \
+         token lasts 7 days"
+    );
+    Error::new(Class::Auth, DOING, cause).cured_by(
+        "run the authorisation again: `charon authorize` for this storage; an app in \"Testing\" is stopped every 7 days until \
+         it is published: https://console.cloud.google.com/auth/audience",
     )
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use charon_provider::{Authorization, Config, Description, Host, Provider, Storage};
 use charon_schema::{Mistake, Mistakes};
+use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::{
-    config::{self, Settings},
+    config::{self, ClientSecret, Settings},
     http::Clients,
+    oauth::{TokenEndpoint, consent::Asking},
     storage::GPhotosStorage,
 };
 
@@ -53,26 +55,38 @@ impl Provider for GPhotos {
 
     fn open(&self, config: Config, host: Arc<dyn Host>) -> Result<Arc<dyn Storage>, Mistakes> {
         let settings = Settings::read(&config, &self.description.schema)?;
-        let of_the_whole = |reason: String| Mistake { pointer: String::new(), reason };
-        let clients =
-            Clients::new().map_err(|words| of_the_whole(format!("no HTTP client can be made: {words}")))?;
-        if settings.api_url.scheme() == "https" || settings.token_url.scheme() == "https" {
-            clients.can_be_private().map_err(|words| {
-                of_the_whole(format!(
-                    "https cannot be spoken: {words}; install your system's CA certificates (ca-certificates) \
-                     or let SSL_CERT_FILE name a file with them"
-                ))
-            })?;
-        }
+        let clients = clients(&[&settings.api_url, &settings.token_url])?;
         Ok(Arc::new(GPhotosStorage::new(settings, config.secrets, config.revision, clients, host)))
     }
 
     fn authorize(
         &self,
-        _config: Config,
-        _redirect: &Url,
-        _host: Arc<dyn Host>,
+        config: Config,
+        redirect: &Url,
+        host: Arc<dyn Host>,
     ) -> Result<Box<dyn Authorization>, Mistakes> {
-        Err(Mistake { pointer: String::new(), reason: "consent cannot be asked for yet".into() }.into())
+        let settings = Settings::read_before_consent(&config, &self.description.schema)?;
+        let clients = Arc::new(clients(&[&settings.token_url])?);
+        let field = config.secrets.get("client_secret").map_or("", |secret| secret.expose_secret());
+        let secret = ClientSecret::read(field).unwrap_or_default().secret;
+        let endpoint =
+            TokenEndpoint { client_id: settings.client_id, url: settings.token_url, clients, host };
+        Ok(Box::new(Asking::begin(settings.auth_url, redirect, endpoint, secret, settings.read_only)))
     }
+}
+
+/// Clients that can speak to all of these.
+fn clients(endpoints: &[&Url]) -> Result<Clients, Mistakes> {
+    let of_the_whole = |reason: String| Mistake { pointer: String::new(), reason };
+    let clients =
+        Clients::new().map_err(|words| of_the_whole(format!("no HTTP client can be made: {words}")))?;
+    if endpoints.iter().any(|url| url.scheme() == "https") {
+        clients.can_be_private().map_err(|words| {
+            of_the_whole(format!(
+                "https cannot be spoken: {words}; install your system's CA certificates (ca-certificates) \
+                 or let SSL_CERT_FILE name a file with them"
+            ))
+        })?;
+    }
+    Ok(clients)
 }

@@ -4,14 +4,15 @@ use std::{fmt, sync::Arc};
 
 use charon_provider::{Albums, Check, Facts, Host, Revision, Secrets, Sink, Source, Storage};
 use futures::stream::BoxStream;
+use url::Url;
 
 use crate::{
     api::{Api, Media},
-    check,
+    check::{self, Subjects},
     config::Settings,
     facts,
     http::Clients,
-    oauth::Session,
+    oauth::{Session, TokenEndpoint},
     originals::Originals,
 };
 
@@ -20,6 +21,8 @@ pub(crate) struct GPhotosStorage {
     pub(crate) api: Api,
     pub(crate) media: Media,
     pub(crate) originals: Option<Originals>,
+    endpoint: Arc<TokenEndpoint>,
+    proxy: Option<Url>,
     facts: Facts,
 }
 
@@ -33,21 +36,21 @@ impl GPhotosStorage {
     ) -> Self {
         let facts = facts::of(&settings);
         let clients = Arc::new(clients);
-        let session = Session::new(
-            settings.client_id,
-            settings.token_url,
-            settings.token,
-            secrets,
-            revision,
-            Arc::clone(&clients),
-            Arc::clone(&host),
-        );
+        let endpoint = Arc::new(TokenEndpoint {
+            client_id: settings.client_id,
+            url: settings.token_url,
+            clients: Arc::clone(&clients),
+            host: Arc::clone(&host),
+        });
+        let session = Session::new(Arc::clone(&endpoint), settings.token, secrets, revision);
         let media = Media::new(Arc::clone(&clients), Arc::clone(&host));
         let originals = settings
             .proxy
             .clone()
             .map(|proxy| Originals::new(proxy, Arc::clone(&clients), Arc::clone(&host)));
-        Self { api: Api::new(settings.api_url, clients, session, host), media, originals, facts }
+        let mut api = Api::new(settings.api_url, clients, session, host);
+        api.send_cost = settings.send_cost;
+        Self { api, media, originals, endpoint, proxy: settings.proxy, facts }
     }
 }
 
@@ -65,7 +68,12 @@ impl Storage for GPhotosStorage {
     }
 
     fn test(&self) -> BoxStream<'_, Check> {
-        check::stages(&self.api, self.facts.capabilities.upload)
+        check::stages(Subjects {
+            api: &self.api,
+            endpoint: &self.endpoint,
+            proxy: self.proxy.as_ref(),
+            read_only: !self.facts.capabilities.upload,
+        })
     }
 
     fn source(&self) -> Option<&dyn Source> {

@@ -8,6 +8,7 @@ mod commit;
 mod media;
 mod media_items;
 mod model;
+mod probe;
 mod uploads;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use charon_provider::{
     Config, Conflict, Cost, Error, Host, KeepSession, Provider as _, Revision, Secrets, Session, Storage,
 };
@@ -43,6 +44,7 @@ struct Remembered {
     saves: u32,
     full: bool,
     account: Option<String>,
+    drawn: u8,
 }
 
 /// Sessions that nobody keeps.
@@ -82,6 +84,21 @@ impl FakeHost {
         remembered.revision.0 += 10;
     }
 
+    /// Whose account it is, if that was told.
+    pub(crate) fn account_id(&self) -> Option<String> {
+        self.remembered().account.clone()
+    }
+
+    /// How often something random was asked for.
+    pub(crate) fn drawn(&self) -> u8 {
+        self.remembered().drawn
+    }
+
+    /// It has been this account's until now.
+    pub(crate) fn belongs_to(&self, id: &str) {
+        self.remembered().account = Some(id.to_owned());
+    }
+
     /// The stored token, and how often one was stored.
     pub(crate) fn stored_token(&self) -> (Value, u32) {
         let remembered = self.remembered();
@@ -117,17 +134,16 @@ impl Host for FakeHost {
     }
 
     async fn account(&self, id: &str) -> Result<(), Error> {
-        let mut remembered = self.remembered();
-        match remembered.account.replace(id.to_owned()) {
-            Some(before) if before != id => {
-                Err(Error::new(charon_provider::Class::Auth, "go on", "it is another account"))
-            }
-            _ => Ok(()),
+        match self.remembered().account.get_or_insert_with(|| id.to_owned()) {
+            before if before == id => Ok(()),
+            _ => Err(Error::new(charon_provider::Class::Auth, "go on", "it is another account")),
         }
     }
 
     fn random(&self, buffer: &mut [u8]) {
-        buffer.fill(7);
+        let mut remembered = self.remembered();
+        remembered.drawn += 1;
+        buffer.fill(remembered.drawn);
     }
 
     fn now(&self) -> Timestamp {
@@ -178,22 +194,35 @@ impl Account {
 
 /// Opens a storage whose API and token endpoint are here.
 pub(crate) fn open(uri: &str, token: &str, extra: Value) -> (Arc<dyn Storage>, Arc<FakeHost>) {
-    let provider = GPhotos::new();
+    let mut whole = Map::from_iter([("token".to_owned(), token.into())]);
+    if let Value::Object(fields) = extra {
+        whole.extend(fields);
+    }
+    let config = config(uri, &whole.into());
+    let host = Arc::new(FakeHost::default());
+    host.remembered().stored = config.secrets.clone();
+    let storage = GPhotos::new().open(config, Arc::<FakeHost>::clone(&host)).expect("a right configuration");
+    (storage, host)
+}
+
+/// A configuration without a token whose endpoints are here, with these fields too; null takes one away.
+pub(crate) fn config(uri: &str, extra: &Value) -> Config {
     let mut whole: Map<String, Value> = Map::new();
     for fields in [
-        json!({"client_id": "1234-abc", "client_secret": "client-secret-1", "token": token}),
+        json!({"client_id": "1234-abc", "client_secret": "client-secret-1"}),
         json!({"api_url": uri, "token_url": format!("{uri}/token"), "auth_url": format!("{uri}/auth")}),
-        extra,
+        extra.clone(),
     ] {
         whole.extend(fields.as_object().cloned().unwrap_or_default());
     }
-    let (fields, secrets) = provider.describe().schema.split(whole);
-    let secrets = Secrets::new(secrets);
-    let host = Arc::new(FakeHost::default());
-    host.remembered().stored = secrets.clone();
-    let config = Config { fields, secrets, revision: Revision(0) };
-    let storage = provider.open(config, Arc::<FakeHost>::clone(&host)).expect("a right configuration");
-    (storage, host)
+    whole.retain(|_, value| !value.is_null());
+    let (fields, secrets) = GPhotos::new().describe().schema.split(whole);
+    Config { fields, secrets: Secrets::new(secrets), revision: Revision(0) }
+}
+
+/// An ID token, as it comes beside an access token.
+pub(crate) fn id_token(claims: &Value) -> String {
+    format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
 }
 
 pub(crate) fn json_response(status: u16, body: Value) -> ResponseTemplate {

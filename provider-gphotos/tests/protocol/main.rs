@@ -3,7 +3,9 @@
 mod account;
 mod albums;
 mod backup;
+mod consent;
 mod downloads;
+mod fields;
 mod lost;
 mod oauth;
 mod originals;

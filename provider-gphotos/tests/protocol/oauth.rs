@@ -1,12 +1,14 @@
 //! Renewing the token.
 
+use std::time::Duration;
+
 use charon_provider::{Class, Selection};
 use futures::future::join_all;
 use serde_json::json;
 use wiremock::{Mock, ResponseTemplate, matchers};
 
 use crate::account::{
-    Account, EXPIRED, FRESH, assert_tells_no_secret, authorization, json_response, refusal,
+    Account, EXPIRED, FRESH, assert_tells_no_secret, authorization, id_token, json_response, refusal,
 };
 
 async fn list(account: &Account) -> Result<charon_provider::Page, charon_provider::Error> {
@@ -87,7 +89,9 @@ async fn a_consent_that_has_ended_is_told_with_its_cure_and_not_asked_for_again(
         let error = result.unwrap_err();
         assert_eq!(error.class, Class::Auth);
         assert!(error.cause.contains("Token has been expired or revoked"), "{error}");
-        assert!(error.cure.as_deref().unwrap().contains("7 days"), "{error}");
+        assert!(error.cause.contains("withdrawn") && error.cause.contains("7 days"), "{error}");
+        let cure = error.cure.as_deref().unwrap();
+        assert!(cure.contains("`charon authorize`") && cure.contains("published"), "{error}");
         assert_tells_no_secret(&error.to_string());
     }
     assert_eq!(account.requests("/token").await.len(), 1);
@@ -209,4 +213,75 @@ async fn a_redirect_of_the_api_is_not_followed() {
     account.answer("GET", "/v1/mediaItems", redirect).await;
     assert_eq!(list(&account).await.unwrap_err().class, Class::Transient);
     assert!(account.requests("/elsewhere").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_new_refresh_token_is_stored_though_whoever_asked_has_gone() {
+    // I2
+    let account = Account::new(EXPIRED).await;
+    let granted = json!({"access_token": "access-new", "refresh_token": "refresh-new", "expires_in": 3599});
+    let slow = json_response(200, granted).set_delay(Duration::from_millis(200));
+    account.answer("POST", "/token", slow).await;
+    accept_only(&account, "access-new").await;
+    let mut asking = Box::pin(list(&account));
+    while account.requests("/token").await.is_empty() {
+        assert!(futures::poll!(&mut asking).is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(asking);
+    // Whoever comes next waits for the same answer.
+    list(&account).await.expect("a page");
+    assert_eq!(account.requests("/token").await.len(), 1);
+    let (stored, saves) = account.host.stored_token();
+    assert_eq!((stored["refresh_token"].as_str(), saves), (Some("refresh-new"), 1));
+}
+
+#[tokio::test]
+async fn whoever_gives_up_before_the_request_sends_none() {
+    // I7
+    let account = Account::new(EXPIRED).await;
+    account.grant().await;
+    drop(Box::pin(list(&account)));
+    assert!(account.host.permits().is_empty());
+}
+
+async fn account_of(claims: &serde_json::Value) -> Account {
+    let account = Account::new(EXPIRED).await;
+    let granted = json!({"access_token": "access-new", "refresh_token": "refresh-new", "expires_in": 3599,
+                         "id_token": id_token(claims)});
+    account.answer("POST", "/token", json_response(200, granted)).await;
+    accept_only(&account, "access-new").await;
+    account
+}
+
+#[tokio::test]
+async fn it_is_told_whose_account_it_is() {
+    let account = account_of(&json!({"sub": "110169", "email": "pat@example.com"})).await;
+    list(&account).await.expect("a page");
+    assert_eq!(account.host.account_id().as_deref(), Some("110169"));
+    assert!(!format!("{:?}", account.storage).contains("110169"));
+}
+
+#[tokio::test]
+async fn the_token_of_another_account_is_neither_stored_nor_used() {
+    // I11
+    let account = account_of(&json!({"sub": "110169"})).await;
+    account.host.belongs_to("220000");
+    for _ in 0..3 {
+        let error = list(&account).await.unwrap_err();
+        assert_eq!((error.class, error.cause.as_str()), (Class::Auth, "it is another account"));
+    }
+    assert_eq!(account.host.stored_token().0["refresh_token"], "refresh-old");
+    assert_eq!(account.host.stored_token().1, 0);
+    assert!(account.requests("/v1/mediaItems").await.is_empty());
+    assert_eq!(account.requests("/token").await.len(), 1, "it would be refused again");
+}
+
+#[tokio::test]
+async fn an_id_token_that_names_no_account_is_not_passed_over() {
+    // I11
+    let account = account_of(&json!({"email": "pat@example.com"})).await;
+    assert_eq!(list(&account).await.unwrap_err().class, Class::Transient);
+    assert_eq!(account.host.stored_token().1, 0);
+    assert!(account.requests("/v1/mediaItems").await.is_empty());
 }
