@@ -86,6 +86,19 @@ async fn a_backup_and_an_upload_go_through_the_proxy_that_the_environment_names(
 }
 
 #[tokio::test]
+async fn the_connection_test_says_through_which_proxy_it_went() {
+    let (place, proxy, certificate) = behind_a_proxy().await;
+    place.seed(1);
+    // I6: who speaks to the proxy is its own business.
+    let url = proxy.url().replace("http://", "http://pat:hunter2@");
+    let variables = [("HTTPS_PROXY", url.as_str()), ("SSL_CERT_FILE", certificate.as_str())];
+    let ended = charon(&place, &["storage", "test", "family"], &variables).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let way = format!("asked through the proxy {}, which the environment names", proxy.address());
+    assert!(ended.stdout.contains(&way) && !ended.stdout.contains("hunter2"), "{ended:?}");
+}
+
+#[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_refused_and_the_cure_is_told() {
     let (place, proxy, _) = behind_a_proxy().await;
     let proxy = proxy.url();
