@@ -262,16 +262,22 @@ async fn the_client_secret_comes_from_a_file_or_the_environment() {
     let mut config = place.before_consent();
     let fields = config.as_object_mut().expect("an object");
     fields.remove("client_secret");
-    fs::write(place.path("no-secret.json"), config.to_string()).expect("a file");
     fs::write(place.path("plain"), format!("{SECRET}\n")).expect("a file");
     let google = json!({"installed": {"client_id": CLIENT_ID, "client_secret": SECRET, "redirect_uris": ["http://localhost"]}});
     fs::write(place.path("client_secret.json"), google.to_string()).expect("a file");
     for (file, environment) in [
         (Some("plain"), None),
+        // What Google's console gives has the id too, and is enough.
         (Some("client_secret.json"), None),
         (None, Some(("CHARON_CLIENT_SECRET", SECRET))),
         (Some("plain"), Some(("CHARON_CLIENT_SECRET", "another"))),
     ] {
+        if file == Some("client_secret.json") {
+            config.as_object_mut().expect("an object").remove("client_id");
+        } else {
+            config["client_id"] = CLIENT_ID.into();
+        }
+        fs::write(place.path("no-secret.json"), config.to_string()).expect("a file");
         let mut arguments = vec!["authorize", "--no-browser", "--config", "no-secret.json", "--json"];
         arguments.extend(file.iter().flat_map(|file| ["--client-secret-file", file]));
         let asking = Asking::begin(place.command(&arguments).envs(environment)).await;

@@ -93,7 +93,7 @@ async fn a_connection_test_that_fails_says_what_to_do() {
     let place = Place::new().await;
     let readonly = "https://www.googleapis.com/auth/photoslibrary.readonly.appcreateddata";
     place.add_storage_with(&json!({"token": place.emulator.token_blob(CLIENT_ID, &[readonly])})).await;
-    expect(&place, "scopes", "photoslibrary.appendonly").await;
+    expect(&place, "scopes", "leaving every box ticked").await;
 }
 
 #[tokio::test]

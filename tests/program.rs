@@ -11,6 +11,7 @@ mod data_dir;
 mod destination;
 mod import;
 mod network;
+mod preview;
 mod schedule;
 mod support;
 mod upload;

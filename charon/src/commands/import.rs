@@ -45,7 +45,8 @@ struct Refused {
 #[derive(Debug, Serialize)]
 struct PassedOver {
     remote: String,
-    r#type: String,
+    #[serde(rename = "type")]
+    kind: String,
 }
 
 pub(crate) async fn run(engine: &Engine, command: Import, output: Output) -> Result<Exit, Failure> {
@@ -106,8 +107,8 @@ fn choose(
         if remote.is_google_photos() && is_wanted {
             chosen.push(remote);
         } else if is_wanted {
-            let Remote { ref name, .. } = remote;
-            report.passed_over.push(PassedOver { remote: name.clone(), r#type: remote.kind().to_owned() });
+            let kind = remote.kind().to_owned();
+            report.passed_over.push(PassedOver { remote: remote.name, kind });
         }
     }
     // In the order in which they were named, so that names can be given to them.
@@ -142,8 +143,8 @@ fn tell(report: &Report) -> String {
             lines.push(format!("  not taken over: {}", not_taken_over.join(", ")));
         }
     }
-    for PassedOver { remote, r#type } in &report.passed_over {
-        lines.push(format!("Passed over {remote}: it is of the type {}.", r#type));
+    for PassedOver { remote, kind } in &report.passed_over {
+        lines.push(format!("Passed over {remote}: it is of the type {kind}."));
     }
     lines.join("\n")
 }

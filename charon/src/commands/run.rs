@@ -61,7 +61,7 @@ pub(crate) fn tell(summary: &Summary) -> String {
     }
     match (summary.listing, summary.listing_complete) {
         (Some("quick"), Some(true)) => {
-            text += "\n  a quick listing: what is new alone (--full lists everything)"
+            text += "\n  a quick listing: what is new alone (--full lists everything)";
         }
         (Some(_), Some(false)) => text += "\n  the listing did not come to its end",
         (Some("full"), _) => text += "\n  a full listing: everything that the storage shows",

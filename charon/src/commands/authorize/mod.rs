@@ -75,11 +75,8 @@ async fn authorize(engine: &Engine, command: Authorize, output: Output) -> Resul
     };
     invite(&*authorization, no_browser);
 
-    let answer = timeout(PATIENCE, wait(&loopback, &Asking::of(authorization.url()))).await;
-    let answer = answer.map_err(|_| {
-        let minutes = PATIENCE.as_secs() / 60;
-        Failure::new(format!("nobody gave a consent within {minutes} minutes; run the command again"))
-    })?;
+    let asking = Asking::of(authorization.url());
+    let answer = within(PATIENCE, wait(&loopback, &asking)).await?;
     let address = match &answer {
         Answer::Visit(visitor) => &visitor.target,
         Answer::Pasted(address) => address,
@@ -114,6 +111,14 @@ fn invite(authorization: &dyn Authorization, no_browser: bool) {
             }
         }));
     }
+}
+
+/// The answer, unless it takes too long.
+async fn within(patience: Duration, answer: impl Future<Output = Answer>) -> Result<Answer, Failure> {
+    timeout(patience, answer).await.map_err(|_| {
+        let minutes = patience.as_secs() / 60;
+        Failure::new(format!("nobody gave a consent within {minutes} minutes; run the command again"))
+    })
 }
 
 /// Waits for the browser, or for a pasted address, whichever comes first.
@@ -183,4 +188,19 @@ fn print(consent: &Consent, output: Output) -> Result<(), Failure> {
     }
     // The arrows are rclone's: what stands between them can be pasted there too.
     say(&format!("Put this into the storage's {field} --->\n{}\n<---End paste", value.expose_secret()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future, time::Duration};
+
+    use super::within;
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_is_given_up() {
+        let given_up = within(Duration::ZERO, future::pending()).await.err().expect("no answer");
+        assert!(
+            given_up.to_string().contains("nobody gave a consent within 0 minutes; run the command again")
+        );
+    }
 }
