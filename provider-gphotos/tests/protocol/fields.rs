@@ -3,7 +3,7 @@
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use charon_provider::{Authorization, Cost, Facts, Meter, Provider as _};
+use charon_provider::{Authorization, Cost, Facts, Meter, Part, Provider as _};
 use charon_provider_gphotos::GPhotos;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use wiremock::{MockServer, ResponseTemplate};
 
 use crate::{
     account::{Account, EXPIRED, FRESH, FakeHost, NotKept, authorization, config, json_response, open},
+    backup::photo,
     upload::content,
 };
 
@@ -137,13 +138,26 @@ async fn read_size() {
 #[tokio::test]
 async fn proxy() {
     let originals = MockServer::start().await;
-    for (proxy, asked) in [(originals.uri(), 1), (String::new(), 0)] {
+    for (proxy, asked) in [(originals.uri(), ["/id/an-id", "/"].as_slice()), (String::new(), &[])] {
         originals.reset().await;
         let account = listed(FRESH, json!({"proxy": proxy, "read_only": true})).await;
         account.answer("GET", "/v1/albums", json_response(200, json!({}))).await;
+        let mut item = photo(&format!("{}/lr/x", account.server.uri()));
+        item.id.0 = "an-id".into();
+        // Neither has the bytes, and who is asked is what counts here.
+        account
+            .storage
+            .source()
+            .expect("a source")
+            .open(&item, Part::Whole, None)
+            .await
+            .expect_err("no bytes");
         let stages: Vec<_> = account.storage.test().collect().await;
-        assert_eq!(stages.iter().filter(|check| check.stage == "full-resolution proxy").count(), asked);
-        assert_eq!(originals.received_requests().await.expect("recorded requests").len(), asked);
+        assert_eq!(stages.iter().any(|check| check.stage == "full-resolution proxy"), !asked.is_empty());
+        let requests = originals.received_requests().await.expect("recorded requests");
+        let paths: Vec<&str> = requests.iter().map(|request| request.url.path()).collect();
+        assert_eq!(paths, asked);
+        assert!(requests.iter().all(|request| authorization(request).is_none()), "I6");
     }
     assert_eq!(facts(json!({"proxy": originals.uri()})).costs.fetch, [Cost("media")], "an upper bound");
 }
