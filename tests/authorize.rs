@@ -19,17 +19,17 @@ use crate::{
 const SECRET: &str = "a-client-secret";
 
 /// The program, while it waits for a consent.
-struct Asking {
+pub(crate) struct Asking {
     child: Child,
     stdin: ChildStdin,
     stderr: BufReader<ChildStderr>,
     said: String,
     /// Where it sends the browser.
-    url: Url,
+    pub(crate) url: Url,
 }
 
 impl Asking {
-    async fn begin(command: &mut Command) -> Self {
+    pub(crate) async fn begin(command: &mut Command) -> Self {
         let mut child = command.stdin(std::process::Stdio::piped()).spawn().expect("the program starts");
         let stdin = child.stdin.take().expect("its standard input");
         let stderr = BufReader::new(child.stderr.take().expect("its standard error"));
@@ -59,7 +59,7 @@ impl Asking {
         self.stdin.write_all(format!("{line}\n").as_bytes()).await.expect("it reads");
     }
 
-    async fn ended(mut self) -> Ended {
+    pub(crate) async fn ended(mut self) -> Ended {
         self.stderr.read_to_string(&mut self.said).await.expect("text");
         let mut ended: Ended = self.child.wait_with_output().await.expect("it ends").into();
         ended.stderr = self.said;
@@ -189,6 +189,32 @@ async fn what_is_printed_can_be_pasted_into_a_configuration() {
     whole["token"] = told["token"].clone();
     let added = place.charon_with(&["storage", "add", "other", "--config", "-"], &whole).await;
     assert_eq!(added.code, Some(0), "{added:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_storage_is_made_in_one_line_that_leaves_no_secret_on_the_disk() {
+    let place = Place::with(willing()).await;
+    fs::write(place.path("before.json"), place.before_consent().to_string()).expect("a file");
+    let google = json!({"installed": {"client_id": CLIENT_ID, "client_secret": SECRET}});
+    fs::write(place.path("client_secret.json"), google.to_string()).expect("a file");
+    // Both begin at once, on a data directory that is not there yet.
+    let line = "\"$0\" authorize --no-browser --config before.json --json | \
+                \"$0\" storage add family --config - --client-secret-file client_secret.json";
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", line, env!("CARGO_BIN_EXE_charon")])
+        .current_dir(place.path(""))
+        .env("CHARON_DATA_DIR", place.data_dir())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true);
+    let asking = Asking::begin(&mut shell).await;
+    follow(asking.url.as_str()).await;
+    let ended = asking.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.starts_with("Added the storage family."), "{ended:?}");
+    assert_eq!(place.charon(&["storage", "show", "family"]).await.code, Some(0));
 }
 
 #[tokio::test]

@@ -11,7 +11,11 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use crate::support::{CLIENT_ID, Ended, Place};
+use crate::{
+    authorize::Asking,
+    browser::follow,
+    support::{CLIENT_ID, Ended, Place},
+};
 
 const LOOPBACK: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
@@ -45,7 +49,7 @@ async fn charon(place: &Place, arguments: &[&str], variables: &[(&str, &str)]) -
 
 /// An account that is reached as Google is: at Google's own addresses, through a proxy.
 async fn behind_a_proxy() -> (Place, TlsProxy, String) {
-    let place = Place::new().await;
+    let place = Place::with(Settings { keep_bytes: true, auto_approve: true, ..Settings::default() }).await;
     let proxy = place.emulator.tls_proxy(LOOPBACK.into()).await.expect("the proxy starts");
     let certificate = place.path("ca.pem");
     fs::write(&certificate, proxy.ca_pem()).expect("a file");
@@ -96,6 +100,24 @@ async fn the_connection_test_says_through_which_proxy_it_went() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let way = format!("asked through the proxy {}, which the environment names", proxy.address());
     assert!(ended.stdout.contains(&way) && !ended.stdout.contains("hunter2"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_consent_is_redeemed_through_the_proxy_that_the_environment_names() {
+    let (place, proxy, certificate) = behind_a_proxy().await;
+    place.world().revoke_refresh_tokens();
+    let proxy = proxy.url();
+    let variables = [("HTTPS_PROXY", proxy.as_str()), ("SSL_CERT_FILE", certificate.as_str())];
+    let arguments = ["authorize", "--no-browser", "--storage", "family"];
+    let asking = Asking::begin(&mut command(&place, &arguments, &variables)).await;
+    // The browser has its own way to Google.
+    let page = asking.url.as_str().replace("https://accounts.google.com", place.emulator.url().as_str());
+    let shown = follow(&page).await;
+    assert!(shown.text.contains("It worked"), "{shown:?}");
+    let ended = asking.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = charon(&place, &["storage", "test", "family"], &variables).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
 #[tokio::test]
