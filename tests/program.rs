@@ -1,5 +1,6 @@
 //! Whole-program tests: the real binary, the emulator over real HTTP, real files, real kills.
 
+mod account;
 mod authorize;
 mod backup;
 mod bad_input;

@@ -137,8 +137,8 @@ impl Engine {
         if self.ownership.initialized() {
             return Ok(false);
         }
-        // Held until the runs are ended, so that none can begin meanwhile.
-        let Some(_lock) = self.try_lock()? else { return Ok(false) };
+        // Held until the runs are ended, so that none can begin meanwhile. Who may not lock may still look.
+        let Ok(Some(_lock)) = self.try_lock() else { return Ok(false) };
         self.store.end_interrupted_runs(self.clock.now()).await.map(|_| true)
     }
 

@@ -5,7 +5,8 @@
 //!
 //! The rooms within: [`clock`] (injected time and randomness), `store` (all SQL), `vault` (secrets at rest), `naming` and
 //! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `run` (the context
-//! that every stage is given), [`schedule`] (expressions and their next occurrences; nothing runs by them yet).
+//! that every stage is given), `account` (whose it is), `unsaved` (what is tried before it is saved), `estimate` (what a run
+//! would do), [`schedule`] (expressions and their next occurrences; nothing runs by them yet).
 
 mod account;
 mod backup;

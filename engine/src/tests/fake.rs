@@ -50,6 +50,8 @@ struct State {
     renewals: HashMap<String, String>,
     /// Whether look-ups say nothing.
     is_unsure: bool,
+    /// Whether no request is ever answered.
+    stands_still: bool,
     /// What was asked, in order.
     requests: Vec<&'static str>,
 }
@@ -85,6 +87,10 @@ impl World {
 
     pub(super) fn is_unsure(&self) {
         self.state().is_unsure = true;
+    }
+
+    pub(super) fn stand_still(&self) {
+        self.state().stands_still = true;
     }
 
     /// What was asked since the last time.
@@ -225,11 +231,14 @@ impl FakeStorage {
         self.host.permit(API).await?;
         let mut secrets = self.secrets.lock().await;
         let token = |secrets: &Secrets| secrets.get("token").expect("a token").expose_secret().to_owned();
-        let renewal = {
+        let (renewal, stands_still) = {
             let mut state = self.world.state();
             state.requests.push(what);
-            state.renewals.remove(&token(&secrets.0))
+            (state.renewals.remove(&token(&secrets.0)), state.stands_still)
         };
+        if stands_still {
+            std::future::pending::<()>().await;
+        }
         if let Some(renewal) = renewal {
             let renewed = secrets.0.clone().with("token", renewal.into());
             if let Ok(revision) = self.host.save_secrets(secrets.1, renewed.clone()).await? {

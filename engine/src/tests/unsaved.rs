@@ -1,7 +1,9 @@
 //! A try before saving, and consent.
 
+use std::sync::Arc;
+
 use charon_provider::{Check, Class, Verdict};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use serde_json::json;
 
 use super::{Place, config, map};
@@ -22,6 +24,25 @@ async fn a_test_before_saving_stores_nothing_and_loses_no_renewed_token() {
     assert!(place.engine.storages().await.expect("a list").is_empty());
     assert_eq!(unsaved.config(), config("second"));
     assert!(!format!("{unsaved:?}").contains("second"), "I6");
+}
+
+#[tokio::test]
+async fn a_test_is_given_up_by_dropping_it() {
+    let place = Place::new().await;
+    place.world.stand_still();
+    let unsaved = place.engine.open_unsaved("fake", config("first")).expect("a right configuration");
+    let mut checks = unsaved.test();
+    assert_eq!(checks.next().await.expect("a stage").stage, "config");
+    assert!(checks.next().now_or_never().is_none(), "nobody answers");
+    let settle = async |reached: &dyn Fn() -> bool| {
+        while !reached() {
+            tokio::task::yield_now().await;
+        }
+    };
+    settle(&|| !place.world.requests().is_empty()).await;
+    assert_eq!(Arc::strong_count(unsaved.storage()), 2);
+    drop(checks);
+    settle(&|| Arc::strong_count(unsaved.storage()) == 1).await;
 }
 
 #[tokio::test]
