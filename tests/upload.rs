@@ -1,5 +1,10 @@
 //! The way out.
 
+mod albums;
+mod batches;
+mod files;
+mod refusals;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -258,24 +263,6 @@ async fn batches_are_as_large_as_they_are_configured() {
     place.add_upload_with(&json!({"batch_size": 7})).await;
     succeeds(&place, "out", counts(20, 0, 0, 0)).await;
     assert_eq!(place.count(COMMIT), 3);
-}
-
-#[tokio::test]
-async fn a_file_that_the_account_does_not_take_fails_alone() {
-    // I9
-    let place = Place::new().await;
-    place.draw("pictures", 0..10);
-    place.add_upload().await;
-    place.fault(Fault::once(Action::ItemError { code: 3, positions: vec![4] }).on(&[COMMIT]));
-    let (code, summary) = place.run("out").await;
-    assert_eq!((code, &summary["state"]), (3, &json!("partial")), "{summary:#}");
-    assert_eq!(summary["items"], counts(9, 0, 0, 1));
-    assert_eq!(summary["errors"][0]["class"], "item");
-    assert_eq!(place.count(COMMIT), 1, "what cannot succeed is not tried again");
-    assert_eq!(place.world().item_count(), 9);
-    // A later run tries once more.
-    succeeds(&place, "out", counts(1, 9, 0, 0)).await;
-    place.assert_account_holds("pictures", "Album");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use charon_provider::{Class, Error as StorageError, Storage};
+use charon_provider::{Class, Error as StorageError, Position, Storage};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -16,7 +16,7 @@ use crate::{
     host::Requests,
     ids::RunId,
     mirror::Mirror,
-    plan::{PlanConfig, judge_sources},
+    plan::{AlbumPosition, PlanConfig, judge_sources},
     plans::{config_of, incapable},
     run::{Outcome, Progress, RunContext, RunState, Stop, Summary, Trouble},
     storages::Opened,
@@ -208,6 +208,11 @@ impl Engine {
                     vault: self.vault.clone(),
                     sources: config.sources,
                     album: config.album,
+                    album_position: match config.album_position {
+                        AlbumPosition::Last => Position::Last,
+                        AlbumPosition::First => Position::First,
+                    },
+                    descriptions: config.descriptions,
                     album_is_new: std::sync::atomic::AtomicBool::new(false),
                 }))
             }

@@ -3,10 +3,12 @@
 //! One SQLite file in the data directory, WAL, `synchronous=FULL`. Writes go through one connection, reads through a few
 //! others. Ids and times are given by the caller.
 
+mod albums;
 mod ledger;
-mod plans;
 mod listings;
+mod plans;
 mod runs;
+mod staging;
 mod storages;
 mod uploads;
 
@@ -23,6 +25,7 @@ pub(crate) use ledger::{Assigned, Copy, Learnt, Listed, Stored};
 pub(crate) use listings::{Listing, StoredCopy};
 pub(crate) use plans::PlanRow;
 pub use runs::{ItemRecord, RunRecord};
+pub(crate) use staging::Refusal;
 pub(crate) use storages::StorageRow;
 pub(crate) use uploads::{Committed, HashedFile, Known, KnownFile};
 

@@ -1,4 +1,4 @@
-//! The ledger, as uploads use it: which local bytes are known, which of them a storage has, what is staged, and albums.
+//! The ledger, as uploads use it: which local bytes are known, which of them a storage has, and what commits have made.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Doing, ItemRecord, Store, decode_error, parsed, runs::record_items, stored};
+use super::{
+    Doing, ItemRecord, Refusal, Store, albums::insert_album_item, decode_error, parsed, runs::record_items,
+    staging::read_refusal, stored,
+};
 use crate::{
     error::Error,
     ids::{PlanId, RunId, Sha256, StorageId},
@@ -38,6 +41,8 @@ pub(crate) struct Known {
     pub(crate) in_album: bool,
     /// What was given for them when they were sent, encrypted, if they have been sent and not committed.
     pub(crate) staged: Option<(Vec<u8>, Timestamp)>,
+    /// Why they are not there, if the storage has refused them.
+    pub(crate) refused: Option<Refusal>,
 }
 
 /// An item that a commit has made.
@@ -101,13 +106,15 @@ impl Store {
         let wanted: Vec<String> = contents.iter().map(ToString::to_string).collect();
         let rows = sqlx::query(
             "SELECT wanted.value AS sha256, remotes.remote_id, staged.token, staged.valid_until,
+                    refusals.reason AS refused_for, refusals.again_at,
                     album_items.remote_id IS NOT NULL AS in_album
              FROM json_each(?) AS wanted
              LEFT JOIN contents ON contents.sha256 = wanted.value AND contents.part = 'whole'
              LEFT JOIN remotes ON remotes.asset_id = contents.asset_id AND remotes.storage_id = ?2
              LEFT JOIN album_items ON album_items.storage_id = ?2 AND album_items.album_id = ?3
                    AND album_items.remote_id = remotes.remote_id
-             LEFT JOIN staged ON staged.storage_id = ?2 AND staged.sha256 = wanted.value",
+             LEFT JOIN staged ON staged.storage_id = ?2 AND staged.sha256 = wanted.value
+             LEFT JOIN refusals ON refusals.storage_id = ?2 AND refusals.sha256 = wanted.value",
         )
         .bind(json!(wanted).to_string())
         .bind(storage.to_string())
@@ -125,7 +132,8 @@ impl Store {
                     None => None,
                 };
                 let remote_id = row.try_get::<Option<String>, _>("remote_id")?.map(RemoteId);
-                Ok((sha256, Known { remote_id, in_album: row.try_get("in_album")?, staged }))
+                let refused = read_refusal(row)?;
+                Ok((sha256, Known { remote_id, in_album: row.try_get("in_album")?, staged, refused }))
             };
             let (sha256, one) = read().doing("look up contents")?;
             // The same bytes may belong to several assets; the one that says most is the answer.
@@ -135,49 +143,6 @@ impl Store {
             }
         }
         Ok(known)
-    }
-
-    /// Keeps what was given for bytes that were sent, so that a crash does not send them again.
-    pub(crate) async fn stage(
-        &self,
-        storage: StorageId,
-        sha256: Sha256,
-        sealed_token: &[u8],
-        valid_until: Timestamp,
-    ) -> Result<(), Error> {
-        sqlx::query(
-            "INSERT INTO staged (storage_id, sha256, token, valid_until) VALUES (?, ?, ?, ?)
-             ON CONFLICT (storage_id, sha256) DO UPDATE SET token = excluded.token, valid_until = excluded.valid_until",
-        )
-        .bind(storage.to_string())
-        .bind(sha256.to_string())
-        .bind(sealed_token)
-        .bind(valid_until.to_string())
-        .execute(&self.writer)
-        .await
-        .doing("keep an upload token")
-        .map(drop)
-    }
-
-    /// Forgets what was given for bytes too long ago to be worth anything.
-    pub(crate) async fn unstage_expired(&self, storage: StorageId, now: Timestamp) -> Result<(), Error> {
-        sqlx::query("DELETE FROM staged WHERE storage_id = ? AND valid_until <= ?")
-            .bind(storage.to_string())
-            .bind(now.to_string())
-            .execute(&self.writer)
-            .await
-            .doing("forget old upload tokens")
-            .map(drop)
-    }
-
-    pub(crate) async fn unstage(&self, storage: StorageId, sha256: Sha256) -> Result<(), Error> {
-        sqlx::query("DELETE FROM staged WHERE storage_id = ? AND sha256 = ?")
-            .bind(storage.to_string())
-            .bind(sha256.to_string())
-            .execute(&self.writer)
-            .await
-            .doing("forget an upload token")
-            .map(drop)
     }
 
     /// Records the items that a commit has made, their album, and what became of their files, all or none (I1).
@@ -194,72 +159,6 @@ impl Store {
             record_committed_item(&mut tx, storage, album, item).await.doing(DOING)?;
         }
         record_items(&mut tx, run, items.iter().map(|item| &item.record)).await.doing(DOING)?;
-        tx.commit().await.doing(DOING)
-    }
-
-    /// The album that Charon uses for a title.
-    pub(crate) async fn album(&self, storage: StorageId, title: &str) -> Result<Option<AlbumId>, Error> {
-        let row = sqlx::query(
-            "SELECT album_id FROM albums WHERE storage_id = ? AND title = ? AND album_id IS NOT NULL",
-        )
-        .bind(storage.to_string())
-        .bind(title)
-        .fetch_optional(&self.writer)
-        .await;
-        row.and_then(|row| row.map(|row| row.try_get(0).map(AlbumId)).transpose()).doing("look up an album")
-    }
-
-    pub(crate) async fn remember_album(
-        &self,
-        storage: StorageId,
-        title: &str,
-        album: &AlbumId,
-    ) -> Result<(), Error> {
-        sqlx::query(
-            "INSERT INTO albums (storage_id, title, album_id) VALUES (?, ?, ?)
-             ON CONFLICT (storage_id, title) DO UPDATE SET album_id = excluded.album_id",
-        )
-        .bind(storage.to_string())
-        .bind(title)
-        .bind(&album.0)
-        .execute(&self.writer)
-        .await
-        .doing("remember an album")
-        .map(drop)
-    }
-
-    /// Forgets an album that is no more, with what was in it.
-    pub(crate) async fn forget_album(&self, storage: StorageId, album: &AlbumId) -> Result<(), Error> {
-        const DOING: &str = "forget an album";
-        let mut tx = self.begin().await.doing(DOING)?;
-        for statement in [
-            "DELETE FROM albums WHERE storage_id = ? AND album_id = ?",
-            "DELETE FROM album_items WHERE storage_id = ? AND album_id = ?",
-        ] {
-            sqlx::query(statement)
-                .bind(storage.to_string())
-                .bind(&album.0)
-                .execute(&mut *tx)
-                .await
-                .doing(DOING)?;
-        }
-        tx.commit().await.doing(DOING)
-    }
-
-    /// Records items that the storage had already and that have joined an album, with what became of their files.
-    pub(crate) async fn record_joined(
-        &self,
-        storage: StorageId,
-        album: &AlbumId,
-        run: RunId,
-        joined: &[(RemoteId, ItemRecord)],
-    ) -> Result<(), Error> {
-        const DOING: &str = "record items that joined an album";
-        let mut tx = self.begin().await.doing(DOING)?;
-        for (remote_id, _) in joined {
-            insert_album_item(&mut tx, storage, album, remote_id).await.doing(DOING)?;
-        }
-        record_items(&mut tx, run, joined.iter().map(|(_, record)| record)).await.doing(DOING)?;
         tx.commit().await.doing(DOING)
     }
 
@@ -340,30 +239,14 @@ async fn record_committed_item(
     .bind(fidelity.as_str().unwrap_or_default())
     .execute(&mut **tx)
     .await?;
-    sqlx::query("DELETE FROM staged WHERE storage_id = ? AND sha256 = ?")
-        .bind(storage.to_string())
-        .bind(&sha256)
-        .execute(&mut **tx)
-        .await?;
+    for statement in [
+        "DELETE FROM staged WHERE storage_id = ? AND sha256 = ?",
+        "DELETE FROM refusals WHERE storage_id = ? AND sha256 = ?",
+    ] {
+        sqlx::query(statement).bind(storage.to_string()).bind(&sha256).execute(&mut **tx).await?;
+    }
     if let Some(album) = album {
         insert_album_item(tx, storage, album, &item.remote_id).await?;
     }
     Ok(())
-}
-
-async fn insert_album_item(
-    tx: &mut Transaction<'_, Sqlite>,
-    storage: StorageId,
-    album: &AlbumId,
-    remote_id: &RemoteId,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO album_items (storage_id, album_id, remote_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-    )
-    .bind(storage.to_string())
-    .bind(&album.0)
-    .bind(&remote_id.0)
-    .execute(&mut **tx)
-    .await
-    .map(drop)
 }

@@ -1,7 +1,6 @@
-//! Commit and record: batches of staged files become items, one commit at a time (I8), while the next files go up.
+//! Commit and record: what a [`batcher`](super::batcher) puts together becomes items, and the ledger learns of them.
 
 use std::{
-    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,12 +8,15 @@ use std::{
     time::Duration,
 };
 
-use charon_provider::{
-    AlbumId, Class, Error as StorageError, Placement, Position, Reason, RemoteItem, Sink, Staged,
-};
-use tokio::sync::{mpsc, oneshot};
+use async_trait::async_trait;
+use charon_provider::{AlbumId, Class, Error as StorageError, Placement, Reason, RemoteItem, Sink, Staged};
+use tokio::sync::oneshot;
 
-use super::{Hashed, Upload, albums, coming::Coming};
+use super::{
+    Hashed, Upload, albums,
+    batcher::{Answer, Committer, Waiting},
+    refusals,
+};
 use crate::{
     error::Error,
     retry::with_retries_and_grace,
@@ -25,131 +27,173 @@ use crate::{
 /// How long a commit, and the album that it needs, may each still take after somebody has stopped the run.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// So many files of a batch that are refused one after the other, and none that is taken, say that it is not for what they are.
-const REFUSALS: usize = 5;
-
 /// A staged file that waits to become an item.
 #[derive(Debug)]
 pub(super) struct ToCommit {
     pub(super) staged: Staged,
     pub(super) file: Hashed,
+    /// Whether it must not share a commit: it was refused for sharing one with the same bytes.
+    pub(super) alone: bool,
     /// Told once the item is in the ledger, or why it is not.
     pub(super) reply: oneshot::Sender<Result<(), StorageError>>,
 }
 
-/// Commits what comes, until nothing comes any more.
-pub(super) async fn commit(
-    upload: &Arc<Upload>,
-    mut staged: mpsc::Receiver<ToCommit>,
-    coming: &Coming,
-) -> Result<(), Error> {
-    let policy = upload.ctx.facts.batch;
-    while let Some(first) = staged.recv().await {
-        let mut batch = vec![first];
-        while batch.len() < policy.size {
-            let next = tokio::select! {
-                biased;
-                next = staged.recv() => next,
-                // Nothing more is coming: no need to wait for the timer.
-                () = coming.nothing() => None,
-                () = upload.ctx.clock.sleep(policy.idle) => None,
-            };
-            match next {
-                Some(next) => batch.push(next),
-                None => break,
-            }
-        }
-        // What was staged is kept in the ledger: after a quota or a fault, the next run commits it. But one who presses
-        // Ctrl-C still gets what was sent.
-        if upload.ctx.stopped().is_some_and(|stop| stop.state != RunState::Cancelled) {
-            continue;
-        }
-        commit_batch(upload, batch).await?;
+impl Waiting for ToCommit {
+    fn place(&self) -> u64 {
+        self.file.found.place
     }
-    Ok(())
+
+    fn is_alone(&self) -> bool {
+        self.alone
+    }
 }
 
-/// Commits one batch; in ever smaller parts, if the storage refuses it as a whole for what one item is.
-async fn commit_batch(upload: &Arc<Upload>, batch: Vec<ToCommit>) -> Result<(), Error> {
-    let Some(sink) = upload.storage.sink() else { return Ok(()) };
-    let mut parts = VecDeque::from([batch]);
-    let (mut forgotten, mut refused, mut some_made) = (false, 0, false);
-    while let Some(mut part) = parts.pop_front() {
-        let turn = upload.ctx.lane.turn_to_write().await;
-        let album = match &upload.album {
-            None => None,
-            Some(title) => match albums::ensure(upload, title, GRACE).await {
-                Some(album) => Some(album?),
-                None => return Ok(()),
-            },
-        };
-        let answer_was_lost = AtomicBool::new(false);
-        let outcome = commit_part(upload, sink, album.as_ref(), &part, &answer_was_lost).await;
-        drop(turn);
-        let error = match outcome {
-            None => return Ok(()),
-            Some(Ok(results)) => {
-                some_made |= results.iter().any(Result::is_ok);
-                settle(upload, album.as_ref(), part, results).await?;
+/// Commits to the storage of a run.
+pub(super) struct ToStorage(pub(super) Arc<Upload>);
+
+/// An item, and the album it is in.
+type Made = (RemoteItem, Option<AlbumId>);
+
+#[async_trait]
+impl Committer for ToStorage {
+    type Item = ToCommit;
+    type Made = Made;
+
+    /// One commit, repeated as the class of its error says. An album that is gone is found or made again, once.
+    async fn commit(&self, items: &[ToCommit]) -> Result<Option<Answer<Made>>, Error> {
+        let upload = &self.0;
+        let Some(sink) = upload.storage.sink() else { return Ok(None) };
+        let mut forgotten = false;
+        loop {
+            let turn = upload.ctx.lane.turn_to_write().await;
+            let album = match &upload.album {
+                None => None,
+                Some(title) => match albums::ensure(upload, title, GRACE).await {
+                    Some(album) => Some(album?),
+                    None => return Ok(None),
+                },
+            };
+            let answer_was_lost = AtomicBool::new(false);
+            let answer = commit_once(upload, sink, album.as_ref(), items, &answer_was_lost).await;
+            drop(turn);
+            let error = match answer {
+                None => return Ok(None),
+                Some(Ok(results)) if results.len() == items.len() => {
+                    let with_album = |item| (item, album.clone());
+                    let results = with_twins(items, results).into_iter();
+                    return Ok(Some(Answer::Each(results.map(|result| result.map(with_album)).collect())));
+                }
+                Some(Ok(results)) => {
+                    let (answers, asked) = (results.len(), items.len());
+                    let message = format!(
+                        "the storage answered for {answers} of {asked} items; the next run sorts it out"
+                    );
+                    upload.ctx.stop(Stop::failed(Some(Class::Transient), message));
+                    return Ok(None);
+                }
+                Some(Err(error)) => error,
+            };
+            if let Some(album) = &album
+                && !forgotten
+                && error.reason == Reason::NotFound
+            {
+                // A commit names nothing else that could be gone.
+                albums::forget(upload, album).await?;
+                forgotten = true;
                 continue;
             }
-            Some(Err(error)) => error,
-        };
-        if let Some(album) = &album
-            && !forgotten
-            && error.reason == Reason::NotFound
-        {
-            // A commit names nothing else that could be gone.
-            albums::forget(upload, album).await?;
-            forgotten = true;
-            parts.push_front(part);
-            continue;
-        }
-        if error.reason == Reason::UploadToken && answer_was_lost.into_inner() {
-            // The commit whose answer was lost has used up the tokens of all: no need to find out which.
-            reply_to_all([part], &error);
-            continue;
-        }
-        refused += usize::from(part.len() == 1);
-        // One after the other is refused, and none is taken: it is not what one of them is.
-        let all_alike = refused >= REFUSALS && !some_made;
-        if all_alike && error.reason != Reason::UploadToken {
-            // The next batch would meet it too.
-            let message = format!("the storage refuses one file after the other; the last answer: {error}");
-            upload.ctx.stop(Stop::failed(Some(error.class), message));
-            reply_to_all(std::iter::once(part).chain(parts), &error);
-            return Ok(());
-        }
-        if error.class == Class::Item && part.len() > 1 && !all_alike {
-            let rest = part.split_off(part.len() / 2);
-            parts.push_front(rest);
-            parts.push_front(part);
-        } else {
-            upload.stop_if_it_concerns_all(&error);
-            reply_to_all([part], &error);
+            // A commit whose answer was lost has used up the tokens of all: no need to find out which.
+            let of_all = error.reason == Reason::UploadToken && answer_was_lost.into_inner();
+            return Ok(Some(if error.class == Class::Item && !of_all {
+                Answer::ForOne(error)
+            } else {
+                upload.stop_if_it_concerns_all(&error);
+                Answer::ForAll(error)
+            }));
         }
     }
-    Ok(())
-}
 
-fn reply_to_all(parts: impl IntoIterator<Item = Vec<ToCommit>>, error: &StorageError) {
-    for one in parts.into_iter().flatten() {
-        // Nobody listens when the run has stopped.
-        drop(one.reply.send(Err(error.clone())));
+    /// Records the items that were made (I1), and what was refused; then tells everyone.
+    async fn settle(&self, settled: Vec<(ToCommit, Result<Made, StorageError>)>) -> Result<(), Error> {
+        let Upload { ctx, .. } = &*self.0;
+        let alone_or_not_all = settled.len() == 1 || settled.iter().any(|(_, result)| result.is_ok());
+        let (mut committed, mut album, mut replies) = (Vec::new(), None, Vec::new());
+        for (ToCommit { file, reply, .. }, result) in settled {
+            let result = match result {
+                Ok((item, in_album)) => {
+                    album = in_album;
+                    let record = ctx.done(file.found.key(), file.found.name(), file.found.size);
+                    committed.push(Committed {
+                        sha256: file.sha256,
+                        size: file.found.size,
+                        remote_id: item.id,
+                        file_name: item.file_name,
+                        mime_type: item.mime_type,
+                        taken_at: item.taken_at,
+                        record,
+                    });
+                    Ok(())
+                }
+                Err(error) if alone_or_not_all && refusals::is_of_bytes(&error) => {
+                    let again_at = |times| refusals::again_at(ctx.clock.now(), times);
+                    let reason = error.to_string();
+                    let refusal = ctx.store.refuse(ctx.storage, file.sha256, &reason, again_at).await?;
+                    Err(StorageError { cause: refusals::with_date(&error.cause, refusal.again_at), ..error })
+                }
+                Err(error) => Err(error),
+            };
+            replies.push((reply, result));
+        }
+        if !committed.is_empty() {
+            ctx.store.record_committed(ctx.storage, album.as_ref(), ctx.run, &committed).await?;
+            let bytes: u64 = committed.iter().map(|item| item.size).sum();
+            ctx.tell(|progress| {
+                progress.items.done += committed.len() as u64;
+                progress.bytes += bytes;
+            });
+        }
+        for (reply, result) in replies {
+            // Nobody listens when the run has stopped; the ledger knows.
+            drop(reply.send(result));
+        }
+        Ok(())
+    }
+
+    /// What was staged is kept in the ledger: after a quota or a fault, the next run commits it. But one who presses Ctrl-C still
+    /// gets what was sent.
+    fn is_stopped(&self) -> bool {
+        self.0.ctx.stopped().is_some_and(|stop| stop.state != RunState::Cancelled)
+    }
+
+    fn give_up(&self, error: &StorageError) {
+        let message = format!("the storage refuses one file after the other; the last answer: {error}");
+        self.0.ctx.stop(Stop::failed(Some(error.class), message));
     }
 }
 
-async fn commit_part(
+/// One commit, repeated as the class of its errors says. An attempt that takes too long counts as one whose answer was lost.
+async fn commit_once(
     upload: &Upload,
     sink: &dyn Sink,
     album: Option<&AlbumId>,
-    part: &[ToCommit],
+    items: &[ToCommit],
     answer_was_lost: &AtomicBool,
 ) -> Option<Result<Vec<Result<RemoteItem, StorageError>>, StorageError>> {
-    let staged: Vec<Staged> = part.iter().map(|one| one.staged.clone()).collect();
-    let album = album.map(|album| Placement { album: album.clone(), position: Position::Last });
+    let staged: Vec<Staged> = items.iter().map(|one| one.staged.clone()).collect();
+    let album =
+        album.map(|album| Placement { album: album.clone(), position: upload.album_position.clone() });
+    let limit = upload.ctx.facts.batch.commit_timeout;
     with_retries_and_grace(&upload.ctx, GRACE, || async {
-        let outcome = sink.commit(album.as_ref(), &staged).await;
+        // Waiting for a request to fit is not waiting for an answer.
+        upload.ctx.lane.permit().await;
+        let outcome = tokio::select! {
+            biased;
+            outcome = sink.commit(album.as_ref(), &staged) => outcome,
+            () = upload.ctx.clock.sleep(limit) => {
+                let cause = format!("no answer came within {} s", limit.as_secs_f64());
+                Err(StorageError::new(Class::Transient, "commit a batch", cause).because(Reason::Unanswered))
+            }
+        };
         if outcome.as_ref().is_err_and(|error| error.reason == Reason::Unanswered) {
             answer_was_lost.store(true, Ordering::Relaxed);
         }
@@ -158,52 +202,22 @@ async fn commit_part(
     .await
 }
 
-/// Records the items that were made (I1), then tells everyone.
-async fn settle(
-    upload: &Arc<Upload>,
-    album: Option<&AlbumId>,
-    part: Vec<ToCommit>,
+/// The results, with the item of its twin for each that was refused because the same bytes are in the same commit.
+fn with_twins(
+    items: &[ToCommit],
     results: Vec<Result<RemoteItem, StorageError>>,
-) -> Result<(), Error> {
-    let ctx = &upload.ctx;
-    if results.len() != part.len() {
-        let message = format!(
-            "the storage answered for {} of {} items; the next run sorts it out",
-            results.len(),
-            part.len()
-        );
-        ctx.stop(Stop::failed(Some(Class::Transient), message));
-        return Ok(());
-    }
-    let (mut committed, mut replies) = (Vec::new(), Vec::new());
-    for (one, result) in part.into_iter().zip(results) {
-        let ToCommit { file, reply, .. } = one;
-        match result {
-            Ok(item) => {
-                let record = ctx.done(file.found.key(), file.found.name(), file.found.size);
-                committed.push(Committed {
-                    sha256: file.sha256,
-                    size: file.found.size,
-                    remote_id: item.id,
-                    file_name: item.file_name,
-                    mime_type: item.mime_type,
-                    taken_at: item.taken_at,
-                    record,
-                });
-                replies.push((reply, Ok(())));
-            }
-            Err(error) => replies.push((reply, Err(error))),
-        }
-    }
-    ctx.store.record_committed(ctx.storage, album, ctx.run, &committed).await?;
-    let bytes: u64 = committed.iter().map(|item| item.size).sum();
-    ctx.tell(|progress| {
-        progress.items.done += committed.len() as u64;
-        progress.bytes += bytes;
-    });
-    for (reply, result) in replies {
-        // Nobody listens when the run has stopped; the ledger knows.
-        drop(reply.send(result));
-    }
-    Ok(())
+) -> Vec<Result<RemoteItem, StorageError>> {
+    let twin = |at: usize| {
+        let same = |other: &usize| *other != at && items[*other].file.sha256 == items[at].file.sha256;
+        (0..items.len()).filter(same).find_map(|other| results[other].as_ref().ok().cloned())
+    };
+    let twins: Vec<Option<RemoteItem>> = results
+        .iter()
+        .enumerate()
+        .map(|(at, result)| {
+            let error = result.as_ref().err()?;
+            if error.reason == Reason::AlreadyExists { twin(at) } else { None }
+        })
+        .collect();
+    results.into_iter().zip(twins).map(|(result, twin)| twin.map_or(result, Ok)).collect()
 }

@@ -1,28 +1,34 @@
 //! The way out: scan → hash → diff → send → commit → record.
 //!
 //! Folders are scanned and hashed ([`scanning`], [`hashing`]) while what is new is being sent ([`sending`]), and files go up
-//! while a batch of those before them is being committed ([`committing`]). Bytes that the storage has already only join the
-//! album ([`joining`]). Each stage is bounded, so that memory does not grow with the folders.
+//! while a batch of those before them is being committed ([`batcher`], [`committing`]). Bytes that the storage has already only
+//! join the album ([`joining`]). Each stage is bounded, so that memory does not grow with the folders.
 
 mod albums;
+mod batcher;
 mod coming;
 mod committing;
+mod content;
 mod counting;
 mod hashing;
 mod joining;
+mod one_file;
+mod refusals;
 mod scanning;
 mod sending;
+mod sessions;
+mod sidecars;
 
 use std::{
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
 };
 
-use charon_provider::{Class, Error as StorageError, Format, Storage};
+use charon_provider::{Class, Error as StorageError, Format, Position, Storage};
 use tokio::sync::mpsc;
 
 use crate::{error::Error, ids::Sha256, run::RunContext, vault::Vault};
-use coming::Coming;
+use committing::ToStorage;
 pub(crate) use counting::{Counted, count};
 pub(crate) use scanning::refuse_suddenly_empty;
 
@@ -30,9 +36,6 @@ pub(crate) use scanning::refuse_suddenly_empty;
 const FOUND_AHEAD: usize = 256;
 /// Files that are looked up in the ledger at once.
 const LOOKED_UP: usize = 100;
-
-/// Staged files that the committer has not looked at yet.
-const STAGED_AHEAD: usize = 64;
 
 /// What an upload works with.
 #[derive(Debug)]
@@ -43,6 +46,10 @@ pub(crate) struct Upload {
     pub(crate) sources: Vec<PathBuf>,
     /// The title of the album.
     pub(crate) album: Option<String>,
+    /// Where in the album new items go.
+    pub(crate) album_position: Position,
+    /// Whether descriptions are taken from sidecars.
+    pub(crate) descriptions: bool,
     /// Whether this run made the album: Google may answer for a while that a new album is not found.
     pub(crate) album_is_new: AtomicBool,
 }
@@ -55,6 +62,8 @@ struct Found {
     /// Nanoseconds since the Unix epoch.
     modified_ns: i64,
     format: &'static Format,
+    /// Its place in the scan.
+    place: u64,
 }
 
 /// A file whose bytes are known.
@@ -68,19 +77,20 @@ struct Hashed {
 pub(crate) async fn run(upload: Upload) {
     let upload = Arc::new(upload);
     let ctx = &upload.ctx;
-    let coming = Coming::new();
     let (found_in, found) = mpsc::channel(FOUND_AHEAD);
     let (hashed_in, hashed) = mpsc::channel(LOOKED_UP);
-    let (staged_in, staged) = mpsc::channel(STAGED_AHEAD);
+    let (intake, batcher) = batcher::batcher(&ctx.facts.batch);
     // Nothing is flushed as "the last batch" while files may still come.
-    let more_may_come = coming.one();
+    let more_may_come = intake.announce();
+    let committer = ToStorage(Arc::clone(&upload));
     // A stage that fails stops the others.
     let or_stop = |ended: Result<(), Error>| ended.unwrap_or_else(|error| ctx.stop_for(&error));
+    or_stop(sessions::forget_old(&upload).await);
     tokio::join!(
         async { or_stop(scanning::scan(&upload, found_in).await) },
         async { or_stop(hashing::hash(&upload, found, hashed_in).await) },
-        async { or_stop(sending::send(&upload, hashed, &coming, more_may_come, staged_in).await) },
-        async { or_stop(committing::commit(&upload, staged, &coming).await) },
+        async { or_stop(sending::send(&upload, hashed, intake, more_may_come).await) },
+        async { or_stop(batcher.run(&committer, &*ctx.clock).await) },
     );
 }
 

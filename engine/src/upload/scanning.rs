@@ -35,8 +35,10 @@ enum Seen {
 
 /// Scans all source folders, and sends on what the storage takes.
 pub(super) async fn scan(upload: &Arc<Upload>, found: mpsc::Sender<Found>) -> Result<(), Error> {
+    let mut place = 0;
     for source in &upload.sources {
-        let Some(files) = upload.ctx.unless_stopped(scan_one(upload, source, &found)).await else {
+        let scanned = upload.ctx.unless_stopped(scan_one(upload, source, &found, &mut place)).await;
+        let Some(files) = scanned else {
             return Ok(());
         };
         if let Some(files) = files? {
@@ -52,6 +54,7 @@ async fn scan_one(
     upload: &Arc<Upload>,
     source: &Path,
     found: &mpsc::Sender<Found>,
+    place: &mut u64,
 ) -> Result<Option<u64>, Error> {
     let (seen_in, mut seen) = mpsc::channel(super::FOUND_AHEAD);
     let mut walk = Walk::new(source, &upload.ctx.facts.limits);
@@ -68,7 +71,8 @@ async fn scan_one(
             match one {
                 Seen::Found(file) => {
                     files += 1;
-                    if found.send(file).await.is_err() {
+                    *place += 1;
+                    if found.send(Found { place: *place, ..file }).await.is_err() {
                         return Ok(None);
                     }
                 }
@@ -199,7 +203,8 @@ fn judge(entry: &DirEntry, limits: &UploadLimits) -> Seen {
         );
         return Seen::Failed { path, class: Class::Item, reason };
     }
-    Seen::Found(Found { path, size, modified_ns: modified_ns(&metadata), format })
+    // Its place is known only to the scan as a whole.
+    Seen::Found(Found { path, size, modified_ns: modified_ns(&metadata), format, place: 0 })
 }
 
 /// Nanoseconds since the Unix epoch, as precisely as the file system keeps them.
