@@ -161,13 +161,13 @@ async fn assign_paths(
     let has_path = |item: &RemoteItem| known.get(&item.id).and_then(|known| known.whole.as_ref());
     let candidates: Vec<Vec<String>> = wanted
         .iter()
-        .map(|item| match has_path(item) {
-            Some(_) => Vec::new(),
-            None => {
-                let unnamed = item.file_name.trim().is_empty();
-                let name = if unnamed { naming::unnamed(&item.mime_type) } else { &item.file_name };
-                naming::candidates(name, item.taken_at, &item.id.0).collect()
+        .map(|item| {
+            if has_path(item).is_some() {
+                return Vec::new();
             }
+            let unnamed = item.file_name.trim().is_empty();
+            let name = if unnamed { naming::unnamed(&item.mime_type) } else { &item.file_name };
+            naming::candidates(name, item.taken_at, &item.id.0).collect()
         })
         .collect();
     let keys: Vec<String> = candidates.iter().flatten().map(|path| naming::path_key(path)).collect();
