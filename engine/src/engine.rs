@@ -114,7 +114,7 @@ impl Engine {
                 if lock.is_some() {
                     break;
                 }
-                self.clock.sleep(Duration::from_millis(50)).await;
+                self.clock.sleep(Duration::from_millis(20)).await;
                 lock = self.try_lock()?;
             }
             let lock = lock.ok_or_else(|| Error::Busy(self.data_dir.clone()))?;
