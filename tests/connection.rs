@@ -161,6 +161,8 @@ async fn a_wrong_configuration_fails_in_the_first_stage() {
     ] {
         assert_failed(&place.charon(arguments).await, 2, &["Usage: charon"]);
     }
+    let ended = place.charon(&["storage", "test", "family", "--client-secret-file", "secret"]).await;
+    assert_failed(&ended, 2, &["give --client-secret-file with --config"]);
     let ended =
         place.charon_with(&["storage", "test", "--config", "-", "--provider", "dropbox"], &config).await;
     assert_failed(&ended, 2, &["there is no provider named dropbox"]);

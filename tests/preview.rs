@@ -144,3 +144,12 @@ async fn an_album_that_is_listed_can_be_chosen_by_its_id() {
     let (code, summary) = place.run("home").await;
     assert_eq!((code, &summary["items"]["done"]), (0, &json!(3)), "{summary:#}");
 }
+
+#[tokio::test]
+async fn how_true_the_copies_are_is_told() {
+    let place = Place::new().await;
+    place.seed(3);
+    place.add_backup().await;
+    let told = place.done(&["run", "home"]).await.stdout;
+    assert!(told.contains("fidelity: 3 × api-copy"), "{told}");
+}

@@ -59,6 +59,9 @@ pub(crate) fn tell(summary: &Summary) -> String {
     for hint in &summary.hints {
         text += &format!("\n  hint: {hint}");
     }
+    for (fidelity, count) in &summary.fidelity {
+        text += &format!("\n  fidelity: {count} × {fidelity}");
+    }
     match (summary.listing, summary.listing_complete) {
         (Some("quick"), Some(true)) => {
             text += "\n  a quick listing: what is new alone (--full lists everything)";

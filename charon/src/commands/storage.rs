@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     args::Storage,
+    client_secret::ClientSecret,
     commands::{check, import},
     exit::{Exit, Failure},
     output::{Output, read_object, table},
@@ -47,6 +48,13 @@ pub(crate) async fn run(engine: &Engine, command: Storage, output: Output) -> Re
         Storage::Show { name } => {
             let view = engine.storage(&name).await?;
             output.print(&view, || show(&view))?;
+        }
+        Storage::Test {
+            name: Some(_), client_secret: ClientSecret { client_secret_file: Some(_) }, ..
+        } => {
+            return Err(Failure::usage(
+                "a storage has its client secret already: give --client-secret-file with --config",
+            ));
         }
         Storage::Test { name: Some(name), .. } => {
             return check::run(engine.test(&name).await?, output).await;
