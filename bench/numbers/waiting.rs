@@ -4,10 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use charon_engine::{Engine, Registry, Settings};
 use charon_provider::{
-    Albums, Authorization, Check, Config, Description, Facts, Host, Provider, Sink, Source, Storage,
+    Albums, Authorization, Check, Config, Description, Facts, Host, Mistakes, Provider, Sink, Source, Storage,
 };
 use charon_provider_gphotos::GPhotos;
-use charon_schema::Mistakes;
 use futures::stream::BoxStream;
 use url::Url;
 

@@ -25,6 +25,9 @@ mod sink;
 mod source;
 mod storage;
 
+/// What a configuration is described and judged by.
+pub use charon_schema::{ConfigSchema, Mistake, Mistakes};
+
 pub use album::{Album, AlbumId, AlbumPage, Albums};
 pub use check::{Check, Verdict};
 pub use config::{Config, Revision, Secrets};
