@@ -19,6 +19,8 @@ pub(crate) enum Chunk {
     CutAfter(usize),
     /// So many bytes are had, and this status is answered.
     Refused(u16, usize),
+    /// None of it is had, and the server wants to be left alone for a while.
+    AskedToWait,
     /// So many bytes are had, and then nothing moves.
     StallAfter(usize),
     /// It is taken, and the connection breaks before the answer.
@@ -164,6 +166,7 @@ async fn chunk(
         Chunk::Taken | Chunk::Unanswered => (announced, announced),
         Chunk::CutAfter(bytes) | Chunk::StallAfter(bytes) => (bytes, bytes),
         Chunk::Refused(_, bytes) => (bytes, announced),
+        Chunk::AskedToWait => (0, announced),
     };
     let mut buffer = vec![0; 64 * 1024];
     let mut had = 0;
@@ -181,6 +184,10 @@ async fn chunk(
         had += count;
     }
     if matches!(plan, Chunk::StallAfter(_)) {
+        // Ten minutes pass in no time, in which whoever sends may notice; then time is real again.
+        tokio::time::pause();
+        tokio::time::sleep(std::time::Duration::from_secs(601)).await;
+        tokio::time::resume();
         return std::future::pending().await;
     }
     let mut state = lock(state);
@@ -190,6 +197,7 @@ async fn chunk(
     match plan {
         Chunk::CutAfter(_) | Chunk::StallAfter(_) | Chunk::Unanswered => None,
         Chunk::Refused(status, _) => Some(answer(status, "", "")),
+        Chunk::AskedToWait => Some(answer(503, "Retry-After: 9\r\n", "")),
         Chunk::Taken if finalizes => Some(answer(200, "X-Goog-Upload-Status: final\r\n", "upload-token-1")),
         Chunk::Taken => Some(answer(200, "X-Goog-Upload-Status: active\r\n", "")),
     }
