@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gphotos_emulator::{SCOPES, Settings, picture::Picture};
+use gphotos_emulator::{SCOPES, Seed, Settings, picture::Picture};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -185,23 +185,23 @@ async fn consent(life: &mut Life) {
     let mut command = life.place.command(&arguments);
     command.envs(life.variables.iter().map(|(name, value)| (name, value)));
     let mut child = command.stdin(std::process::Stdio::piped()).spawn().expect("the program starts");
-    let mut stderr = BufReader::new(child.stderr.take().expect("its standard error"));
+    let mut aloud = BufReader::new(child.stderr.take().expect("its standard error"));
     let mut said = String::new();
     let page = loop {
-        let mut line = String::new();
-        assert_ne!(stderr.read_line(&mut line).await.expect("text"), 0, "no page was told: {said}");
-        let page = Url::parse(line.trim()).ok().filter(|url| url.path().ends_with("/auth"));
+        let mut words = String::new();
+        assert_ne!(aloud.read_line(&mut words).await.expect("text"), 0, "no page was told: {said}");
+        let page = Url::parse(words.trim()).ok().filter(|url| url.path().ends_with("/auth"));
         // The page itself is told on purpose: it is for the person.
         if let Some(page) = page {
             break page;
         }
-        said += &line;
+        said += &words;
     };
     let answer = visit(page.as_str()).await.location.expect("the consent is given");
-    let mut stdin = child.stdin.take().expect("its standard input");
-    stdin.write_all(format!("{answer}\n").as_bytes()).await.expect("it reads");
-    drop(stdin);
-    stderr.read_to_string(&mut said).await.expect("text");
+    let mut input = child.stdin.take().expect("its standard input");
+    input.write_all(format!("{answer}\n").as_bytes()).await.expect("it reads");
+    drop(input);
+    aloud.read_to_string(&mut said).await.expect("text");
     let mut ended: Ended = child.wait_with_output().await.expect("it ends").into();
     ended.stderr = said;
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -215,18 +215,22 @@ async fn consent(life: &mut Life) {
 /// Bad days: every kind of request is answered once with an error that repeats it.
 async fn bad_days(life: &mut Life) {
     let forms = [Form::Google, Form::Text];
-    // More to bring home, and more to send.
-    for (round, form) in forms.into_iter().enumerate() {
-        let first = 200 + 10 * u32::try_from(round).expect("a small number");
-        life.place.draw("pictures", first..first + 2);
-        life.place.world().seed(&gphotos_emulator::Seed::plain(2, 3_000 + round));
+    let mut number = 200;
+    for form in forms {
         for (to, status) in [
             ("GET /v1/mediaItems", 400),
             ("GET /lr/", 404),
             ("GET /lr/", 500),
             ("POST /v1/uploads", 400),
             ("POST /v1/mediaItems:batchCreate", 500),
+            ("POST /v1/mediaItems:batchCreate", 400),
         ] {
+            // More to bring home, and more to send.
+            number += 1;
+            life.place.draw("pictures", number..number + 1);
+            life.place
+                .world()
+                .seed(&Seed::plain(1, 3_000 + usize::try_from(number).expect("a small number")));
             life.tap.echo(to, status, form);
             let plan = if to.starts_with("POST") { "out" } else { "home" };
             life.charon(&["run", plan, "--json", "-vv"]).await;

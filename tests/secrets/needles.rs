@@ -102,10 +102,7 @@ fn forms(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     ));
     let json = serde_json::Value::from(String::from_utf8_lossy(secret)).to_string();
     forms.push(("JSON", json.trim_matches('"').into()));
-    let hex = secret.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string");
-        text
-    });
+    let hex = hex_of(secret);
     forms.push(("hex", hex.to_ascii_uppercase().into()));
     forms.push(("hex", hex.into()));
     // Base64 of something longer that holds it: three places where it can begin.
@@ -120,6 +117,13 @@ fn forms(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     }
     forms.retain(|(_, needle)| needle.len() >= SHORTEST);
     forms
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string");
+        text
+    })
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -142,6 +146,5 @@ fn a_secret_is_found_in_every_form() {
         let text = URL_SAFE_NO_PAD.encode(format!("{before}1//0secret+with/characters= and more"));
         assert_eq!(found(&text), ["the secret, base64"], "{before}");
     }
-    let hex: String = "1//0secret+with/characters=".bytes().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(found(&hex), ["the secret, hex"]);
+    assert_eq!(found(&hex_of(b"1//0secret+with/characters=")), ["the secret, hex"]);
 }

@@ -177,15 +177,14 @@ async fn serve(shared: &Shared, address: SocketAddr, mut client: TcpStream) -> s
         let at = memory.echoes.iter().position(|echo| asked.starts_with(echo.to));
         at.map(|at| memory.echoes.remove(at))
     };
-    let answer = match echo {
-        Some(echo) => refusal(&echo, &asked),
-        None => {
-            let mut emulator = TcpStream::connect(shared.emulator).await?;
-            emulator.write_all(&request.rewritten(&here, &there)).await?;
-            let is_head = asked.starts_with("HEAD ");
-            let Some(answer) = Message::read(&mut emulator, !is_head).await? else { return Ok(()) };
-            if is_head { answer.head.into_bytes() } else { answer.rewritten(&there, &here) }
-        }
+    let answer = if let Some(echo) = echo {
+        refusal(&echo, &asked)
+    } else {
+        let mut emulator = TcpStream::connect(shared.emulator).await?;
+        emulator.write_all(&request.rewritten(&here, &there)).await?;
+        let is_head = asked.starts_with("HEAD ");
+        let Some(answer) = Message::read(&mut emulator, !is_head).await? else { return Ok(()) };
+        if is_head { answer.head.into_bytes() } else { answer.rewritten(&there, &here) }
     };
     if !answer.starts_with(b"HTTP/1.1 200 OK\r\ncontent-type: image") {
         shared.memory().heard.extend(&answer[..answer.len().min(256 * 1024)]);
