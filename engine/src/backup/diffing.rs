@@ -33,20 +33,18 @@ pub(super) async fn diff_page(
     let is_home = |item: &RemoteItem| {
         known.get(&item.id).is_some_and(|known| missing_parts(item, known, &missing).is_none())
     };
+    let was_shown_now = |id: &RemoteId| known.get(id).is_some_and(|known| known.shown_by == Some(ctx.run));
+    // What this listing itself has shown before it was begun anew says nothing of what is behind it.
     let is_known = |item: &RemoteItem| {
-        known.contains_key(&item.id)
-            && (is_home(item)
-                || backup.wanted.leaves_out(item).is_some()
-                || unfinished.is_some_and(|unfinished| unfinished.contains(&item.id)))
+        let before = known.contains_key(&item.id) && !was_shown_now(&item.id);
+        before && (is_home(item) || backup.wanted.leaves_out(item).is_some())
+            || unfinished.is_some_and(|unfinished| unfinished.contains(&item.id))
     };
     let all_known = !items.is_empty() && items.iter().all(is_known);
 
     // The same item may come again, on this page or on a later one.
     let mut seen = HashSet::new();
-    let is_first = |item: &&RemoteItem| {
-        let before = known.get(&item.id).is_some_and(|known| known.shown_by == Some(ctx.run));
-        !before && seen.insert(item.id.clone())
-    };
+    let is_first = |item: &&RemoteItem| !was_shown_now(&item.id) && seen.insert(item.id.clone());
     let items: Vec<&RemoteItem> = items.iter().filter(is_first).collect();
     ctx.tell(|progress| progress.found += items.len() as u64);
     let (home, away): (Vec<&RemoteItem>, Vec<&RemoteItem>) = items.iter().partition(|item| is_home(item));

@@ -196,6 +196,16 @@ impl Store {
         rows.and_then(|rows| rows.iter().map(read).collect()).doing("look up stored files")
     }
 
+    /// How many files the ledger has as stored.
+    #[cfg(test)]
+    pub(crate) async fn stored_copies(&self) -> u64 {
+        let row = sqlx::query("SELECT COUNT(*) AS copies FROM copies WHERE sha256 IS NOT NULL")
+            .fetch_one(&self.reader)
+            .await
+            .expect("a count");
+        count(&row, "copies").expect("a count")
+    }
+
     /// How true the items are that a run brought home: how many, by fidelity.
     pub(crate) async fn fidelity_of(&self, run: RunId) -> Result<BTreeMap<String, u64>, Error> {
         let rows = sqlx::query(

@@ -164,6 +164,32 @@ async fn a_listing_that_did_not_come_to_its_end_is_not_relied_upon() {
 }
 
 #[tokio::test]
+async fn a_quick_listing_that_begins_anew_does_not_stop_at_what_it_has_just_brought_home() {
+    // I9
+    let place = place(95).await;
+    for number in 0..35 {
+        add(&place, &format!("new {number}"));
+    }
+    // The two pages before it are home long before the third one expires.
+    let shelf = place.shelf.clone();
+    shelf.state().expiries.extend([2]);
+    shelf.state().hold_page = Some(2);
+    let let_go = async {
+        while place.mirrored().len() < 95 + 20 {
+            tokio::task::yield_now().await;
+        }
+        // In its place is not yet in the ledger.
+        while place.store.stored_copies().await < 95 + 20 {
+            tokio::task::yield_now().await;
+        }
+        shelf.state().hold_page = None;
+    };
+    let (ended, ()) = tokio::join!(place.run(), let_go);
+    assert_eq!((ended.stop, ended.listing), (None, QUICK));
+    assert_eq!((ended.items.done, place.mirrored().len()), (35, 130));
+}
+
+#[tokio::test]
 async fn a_listing_that_expires_begins_anew_and_fetches_nothing_twice() {
     // I2, I9
     let place = Place::new().await;

@@ -44,6 +44,8 @@ pub(super) struct State {
     pub(super) no_clip_now: HashSet<&'static str>,
     /// How many cursors, after so many pages, are not accepted any more.
     pub(super) expiries: VecDeque<usize>,
+    /// The page that is not answered for now.
+    pub(super) hold_page: Option<usize>,
     /// Addresses of an older generation are stale.
     pub(super) generation: u32,
     /// Whether the next address that is opened is found stale, and all others with it.
@@ -120,10 +122,13 @@ fn error(class: Class, reason: Reason) -> Error {
 #[async_trait]
 impl Source for Shelf {
     async fn list(&self, _: &Selection, from: Option<&Cursor>) -> Result<Page, Error> {
-        let mut state = self.state();
         let from: usize = from.map_or(0, |cursor| cursor.0.parse().expect("our cursor"));
+        let pages = from / self.state().page_items;
+        while self.state().hold_page == Some(pages) {
+            tokio::task::yield_now().await;
+        }
+        let mut state = self.state();
         state.asked.push(format!("list {from}"));
-        let pages = from / state.page_items;
         if pages > 0 && state.expiries.front() == Some(&pages) {
             state.expiries.pop_front();
             return Err(error(Class::Transient, Reason::ListingExpired));
