@@ -246,7 +246,7 @@ async fn place(
         at: backup.ctx.clock.now(),
     };
     let (mirror, taken_at) = (Arc::clone(&backup.mirror), item.taken_at);
-    let path = tokio::task::spawn_blocking(move || mirror.place(&received, &path, taken_at).map(|()| path))
+    let path = tokio::task::spawn_blocking(move || mirror.place(received, &path, taken_at).map(|()| path))
         .await
         .map_err(|error| Error::new(Class::Destination, "store an item", error.to_string()))??;
     Ok((stored, path))

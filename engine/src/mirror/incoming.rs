@@ -62,18 +62,25 @@ pub(super) struct Unfinished {
 struct Temporary {
     file: File,
     path: PathBuf,
+    /// Whether it has another name by now.
+    is_moved: bool,
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // It may have been renamed; what cannot be removed now is removed when the mirror is opened again.
-        drop(fs::remove_file(&self.path));
+        if !self.is_moved {
+            // What cannot be removed now is removed when the mirror is opened again.
+            drop(fs::remove_file(&self.path));
+        }
     }
 }
 
 impl Received {
-    pub(super) fn path(&self) -> &Path {
-        &self.temporary.path
+    /// Gives the file another name, for good.
+    pub(super) fn rename(&mut self, target: &Path) -> io::Result<()> {
+        fs::rename(&self.temporary.path, target)?;
+        self.temporary.is_moved = true;
+        Ok(())
     }
 
     pub(super) fn set_modified(&self, time: SystemTime) -> io::Result<()> {
@@ -96,7 +103,7 @@ impl Unfinished {
         let path = mirror.root.join(OWN_FOLDER).join(INCOMING).join(mirror.fresh_name());
         let file = File::options().read(true).write(true).create_new(true).open(&path);
         let file = file.map_err(|error| no_room("make a temporary file", &path, &error))?;
-        let temporary = Temporary { file, path };
+        let temporary = Temporary { file, path, is_moved: false };
         Ok(Self { temporary, hasher: sha2::Sha256::new(), head: Vec::new(), size: 0 })
     }
 
@@ -105,7 +112,7 @@ impl Unfinished {
         self.head.extend_from_slice(&bytes[..bytes.len().min(missing)]);
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
-        let Temporary { file, path } = &mut self.temporary;
+        let Temporary { file, path, .. } = &mut self.temporary;
         file.write_all(bytes).map_err(|error| no_room("fetch an item", path, &error))
     }
 

@@ -9,11 +9,14 @@ mod incoming;
 mod marker;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     fs::{self, File, Metadata},
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -41,11 +44,13 @@ pub(crate) struct Mirror {
     root: PathBuf,
     run: RunId,
     next_number: AtomicU64,
+    /// Folders whose names are durable, as are those above them.
+    durable: Mutex<HashSet<PathBuf>>,
 }
 
 impl Mirror {
     fn at(root: &Path, run: RunId) -> Self {
-        Self { root: root.to_owned(), run, next_number: AtomicU64::new(0) }
+        Self { root: root.to_owned(), run, next_number: AtomicU64::new(0), durable: Mutex::default() }
     }
 
     /// A name that nothing else has, in this run or in another.
@@ -62,7 +67,7 @@ impl Mirror {
     /// [`sync_folders`](Self::sync_folders). Without a capture time the modification time is the present. Blocks.
     pub(crate) fn place(
         &self,
-        received: &Received,
+        mut received: Received,
         path: &str,
         taken_at: Option<Timestamp>,
     ) -> Result<(), Error> {
@@ -77,10 +82,10 @@ impl Mirror {
         let placed = received
             .flush()
             .and_then(|()| self.make_folder_of(&target))
-            .and_then(|()| self.clear_the_way(&target, received, taken_at))
+            .and_then(|()| self.clear_the_way(&target, &received, taken_at))
             .and_then(|cleared| {
                 if cleared {
-                    fs::rename(received.path(), &target)?;
+                    received.rename(&target)?;
                 }
                 Ok(cleared)
             });
@@ -139,16 +144,22 @@ impl Mirror {
 
     /// Makes the renames into the folders of these paths durable. Blocks.
     pub(crate) fn sync_folders<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        let targets: Vec<PathBuf> = paths.map(|path| self.root.join(path)).collect();
+        let mut durable = self.durable.lock().expect("nothing panics while it holds the folders");
         let mut folders = BTreeSet::new();
-        for path in paths {
-            // Those above too: another item's folder may have been made a moment ago, and not be flushed yet.
-            let target = self.root.join(path);
-            let above = target.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));
-            folders.extend(above.map(Path::to_owned));
+        for folder in targets.iter().filter_map(|target| target.parent()) {
+            folders.insert(folder);
+            if !durable.contains(folder) {
+                // Those above too: another item's folder may have been made a moment ago, and not be flushed yet.
+                let above = folder.ancestors().skip(1);
+                folders.extend(above.take_while(|above| above.starts_with(&self.root)));
+            }
         }
         folders.iter().try_for_each(|folder| {
             sync_folder(folder).map_err(|error| no_room("flush the mirror", folder, &error))
-        })
+        })?;
+        durable.extend(folders.into_iter().map(Path::to_owned));
+        Ok(())
     }
 
     /// Makes the folder of a file, and makes new folders durable in those that hold them.

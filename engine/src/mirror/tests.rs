@@ -102,8 +102,7 @@ async fn bytes_are_placed_with_the_capture_time() {
     let place = place();
     let received = receive(&place, body(&[JPEG, b"more"], 15)).await.expect("bytes");
     let taken_at = "1969-07-20T20:17:40Z".parse().expect("a time");
-    place.mirror.place(&received, "photos/1969/07/a.jpg", Some(taken_at)).expect("a place");
-    drop(received);
+    place.mirror.place(received, "photos/1969/07/a.jpg", Some(taken_at)).expect("a place");
     place.mirror.sync_folders(["photos/1969/07/a.jpg"].into_iter()).expect("flushed");
     let file = place.root().join("photos/1969/07/a.jpg");
     assert_eq!(std::fs::read(&file).expect("the file"), [JPEG, b"more"].concat());
@@ -120,13 +119,12 @@ async fn somebody_elses_file_is_never_overwritten_and_ones_own_is() {
     let taken_at = Some("2020-02-02T02:02:02Z".parse().expect("a time"));
     std::fs::write(&file, "a letter").expect("a file");
     let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
-    let error = place.mirror.place(&received, "a.jpg", taken_at).expect_err("something is in the way");
+    let error = place.mirror.place(received, "a.jpg", taken_at).expect_err("something is in the way");
     assert_eq!(error.class, Class::Item, "{error}");
     assert_eq!(std::fs::read(&file).expect("the file"), b"a letter");
-    drop(received);
     std::fs::write(&file, JPEG).expect("a file");
     let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
-    place.mirror.place(&received, "a.jpg", taken_at).expect("these bytes are there already");
+    place.mirror.place(received, "a.jpg", taken_at).expect("these bytes are there already");
     assert_eq!(left_behind(&place), 0);
 }
 
@@ -136,7 +134,7 @@ async fn what_is_in_the_way_of_an_undated_item_is_set_aside() {
     let place = place();
     std::fs::write(place.root().join("a.jpg"), [JPEG, b"once"].concat()).expect("a file");
     let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
-    place.mirror.place(&received, "a.jpg", None).expect("a place");
+    place.mirror.place(received, "a.jpg", None).expect("a place");
     assert_eq!(std::fs::read(place.root().join("a.jpg")).expect("the file"), JPEG);
     let aside = std::fs::read(place.root().join(".charon/set-aside/a.jpg")).expect("the other file");
     assert_eq!(aside, [JPEG, b"once"].concat());
