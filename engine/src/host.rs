@@ -91,6 +91,10 @@ impl Host for StorageHost {
         }
     }
 
+    async fn sleep(&self, how_long: std::time::Duration) {
+        self.clock.sleep(how_long).await;
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }

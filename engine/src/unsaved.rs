@@ -225,6 +225,10 @@ impl Host for MemoryHost {
         if state.account.get_or_insert_with(|| id.to_owned()) == id { Ok(()) } else { Err(another_account()) }
     }
 
+    async fn sleep(&self, how_long: std::time::Duration) {
+        self.clock.sleep(how_long).await;
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }

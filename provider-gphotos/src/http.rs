@@ -11,13 +11,15 @@
 use std::{
     error::Error as _,
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
+use charon_provider::Host;
+use futures::{Stream, stream};
 use reqwest::{
     Client, ClientBuilder, RequestBuilder, Response, StatusCode,
     header::{self, HeaderMap},
@@ -41,27 +43,9 @@ pub(crate) const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// What a request goes through.
 #[derive(Debug)]
 pub(crate) struct Clients {
-    plain: Pair,
-    secure: OnceLock<Result<Pair, String>>,
+    plain: Client,
+    secure: OnceLock<Result<Client, String>>,
     proxy: OnceLock<Result<Client, String>>,
-}
-
-/// The two kinds of patience. reqwest's read time-out counts from the moment a request is begun, so a client that has
-/// one cannot send anything large.
-#[derive(Debug)]
-struct Pair {
-    exchanges: Client,
-    patient: Client,
-}
-
-/// What the request is, as far as patience is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// Something must come in every minute.
-    Exchange,
-    /// Silence is borne for as long as the asker likes: bytes are sent for as long as they move (see [`Progress`]), and a
-    /// commit takes as long as the engine allows.
-    Askers,
 }
 
 impl Clients {
@@ -69,7 +53,7 @@ impl Clients {
         // Another room may have installed it already; it is the same one.
         drop(rustls::crypto::ring::default_provider().install_default());
         // These clients never speak TLS, and so need no certificates to be installed.
-        let plain = Pair::build(|| builder().no_proxy().tls_certs_only([]))?;
+        let plain = built(builder().no_proxy().tls_certs_only([]))?;
         Ok(Self { plain, secure: OnceLock::new(), proxy: OnceLock::new() })
     }
 
@@ -82,18 +66,14 @@ impl Clients {
     }
 
     /// The client for a URL.
-    pub(crate) fn of(&self, url: &Url, patience: Patience) -> Result<&Client, Trouble> {
+    pub(crate) fn of(&self, url: &Url) -> Result<&Client, Trouble> {
         if !endpoint::is_private(url) {
             return Err(Trouble::unsent("the address is neither https nor on this machine"));
         }
-        let pair = match url.scheme() {
-            "http" => &self.plain,
-            _ => self.secure().map_err(Trouble::unsent)?,
-        };
-        Ok(match patience {
-            Patience::Exchange => &pair.exchanges,
-            Patience::Askers => &pair.patient,
-        })
+        match url.scheme() {
+            "http" => Ok(&self.plain),
+            _ => self.secure().map_err(Trouble::unsent),
+        }
     }
 
     /// The client for a proxy for originals, at this URL and no other. It speaks plain http with any host, for it is never told
@@ -101,21 +81,18 @@ impl Clients {
     pub(crate) fn of_proxy(&self, url: &Url) -> Result<&Client, Trouble> {
         let build = || {
             let base = if url.scheme() == "https" { secure_builder() } else { builder().tls_certs_only([]) };
-            base.no_proxy().connect_timeout(CONNECT_TO_PROXY).build().map_err(|error| innermost(&error))
+            built(base.no_proxy().connect_timeout(CONNECT_TO_PROXY))
         };
         self.proxy.get_or_init(build).as_ref().map_err(|words| Trouble::unsent(words.as_str()))
     }
 
-    fn secure(&self) -> Result<&Pair, &str> {
-        self.secure.get_or_init(|| Pair::build(secure_builder)).as_ref().map_err(String::as_str)
+    fn secure(&self) -> Result<&Client, &str> {
+        self.secure.get_or_init(|| built(secure_builder())).as_ref().map_err(String::as_str)
     }
 }
 
-impl Pair {
-    fn build(base: impl Fn() -> ClientBuilder) -> Result<Self, String> {
-        let build = |builder: ClientBuilder| builder.build().map_err(|error| innermost(&error));
-        Ok(Self { exchanges: build(base().read_timeout(SILENCE))?, patient: build(base())? })
-    }
+fn built(builder: ClientBuilder) -> Result<Client, String> {
+    builder.build().map_err(|error| innermost(&error))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one constructor of HTTP clients of this room")]
@@ -255,20 +232,53 @@ async fn bounded(mut response: Response, most: usize, excess: Excess) -> Result<
     Ok(body.freeze())
 }
 
-/// Sends a request and reads the whole answer, whatever its status.
-pub(crate) async fn exchange(request: RequestBuilder) -> Result<Answer, Trouble> {
+/// Sends a request and reads the whole answer, whatever its status and however long it takes.
+pub(crate) async fn exchange_patiently(request: RequestBuilder) -> Result<Answer, Trouble> {
     let response = request.send().await?;
     Answer::read(response, LONGEST_ANSWER).await
 }
 
+/// The same, and gives up when the answer does not come in time.
+pub(crate) async fn exchange(request: RequestBuilder, host: &dyn Host) -> Result<Answer, Trouble> {
+    unless_silent(exchange_patiently(request), host).await
+}
+
 /// Sends a request whose body reports its progress, and gives up when it stands still.
-pub(crate) async fn upload(request: RequestBuilder, progress: &Progress) -> Result<Answer, Trouble> {
+pub(crate) async fn upload(
+    request: RequestBuilder,
+    progress: &Progress,
+    host: &dyn Host,
+) -> Result<Answer, Trouble> {
     tokio::select! {
-        answer = exchange(request) => answer,
-        () = progress.standstill() => {
+        answer = exchange_patiently(request) => answer,
+        () = progress.standstill(host) => {
             Err(Trouble::lost(format!("nothing moved for {} seconds", STANDSTILL.as_secs())))
         }
     }
+}
+
+/// Waits for something to come in, and not for ever.
+pub(crate) async fn unless_silent<T, E: Into<Trouble>>(
+    coming: impl Future<Output = Result<T, E>>,
+    host: &dyn Host,
+) -> Result<T, Trouble> {
+    tokio::select! {
+        came = coming => came.map_err(Into::into),
+        () = host.sleep(SILENCE) => {
+            Err(Trouble::lost(format!("nothing came for {} seconds", SILENCE.as_secs())))
+        }
+    }
+}
+
+/// The bytes of an answer as they come in, with an error when nothing comes for too long.
+pub(crate) fn arriving(
+    response: Response,
+    host: Arc<dyn Host>,
+) -> impl Stream<Item = Result<Bytes, Trouble>> + Send + 'static {
+    stream::try_unfold((response, host), |(mut response, host)| async move {
+        let piece = unless_silent(response.chunk(), &*host).await?;
+        Ok(piece.map(|piece| (piece, (response, host))))
+    })
 }
 
 /// How far an upload has come.
@@ -283,10 +293,10 @@ impl Progress {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    async fn standstill(&self) {
+    async fn standstill(&self, host: &dyn Host) {
         let mut before = 0;
         loop {
-            tokio::time::sleep(STANDSTILL).await;
+            host.sleep(STANDSTILL).await;
             let now = self.bytes.load(Ordering::Relaxed);
             if now == before {
                 return;

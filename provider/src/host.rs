@@ -1,6 +1,6 @@
 //! What the engine does for a provider.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -45,6 +45,9 @@ pub trait Host: Send + Sync + fmt::Debug {
 
     /// The present moment, by the engine's clock.
     fn now(&self) -> Timestamp;
+
+    /// Waits, by the engine's clock. A wait is given up by dropping it.
+    async fn sleep(&self, how_long: Duration);
 
     /// Fills a buffer with random bytes that nobody can guess, by the engine's randomness.
     fn random(&self, buffer: &mut [u8]);

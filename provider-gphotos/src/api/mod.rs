@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::{
     error::{self, Subject},
-    http::{self, Answer, Clients, Patience, Progress, Trouble},
+    http::{self, Answer, Clients, Progress, Trouble},
     oauth::{Bearer, Session},
 };
 
@@ -35,6 +35,9 @@ pub(crate) use self::{
 
 /// The meter of every request of the Library API, uploads of bytes included (but see [`Api::send_cost`]).
 pub(crate) const API: Cost = Cost("api");
+
+/// So often is the token renewed for one request. A new one may be refused too, for a moment.
+const MOST_RENEWALS: usize = 2;
 
 /// A client of the Library API for one account.
 #[derive(Debug)]
@@ -88,7 +91,10 @@ impl Api {
     async fn call(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let mut bearer = self.session.bearer().await?;
         let mut answer = self.attempt(call, &bearer).await?;
-        if answer.status == StatusCode::UNAUTHORIZED {
+        for _ in 0..MOST_RENEWALS {
+            if answer.status != StatusCode::UNAUTHORIZED {
+                break;
+            }
             bearer = self.session.instead_of(&bearer).await?;
             answer = self.attempt(call, &bearer).await?;
         }
@@ -100,14 +106,14 @@ impl Api {
 
     async fn attempt(&self, call: &Call<'_>, bearer: &Bearer) -> Result<Answer, Error> {
         self.host.permit(call.cost).await?;
-        let has_limit_elsewhere = call.progress.is_some() || call.subject == Subject::Commit;
-        let patience = if has_limit_elsewhere { Patience::Askers } else { Patience::Exchange };
         let failed = |trouble: Trouble| error::unanswered(call.doing, call.subject, trouble);
-        let client = self.clients.of(&call.url, patience).map_err(failed)?;
+        let client = self.clients.of(&call.url).map_err(failed)?;
         let request = (call.build)(client, call.url.clone()).bearer_auth(bearer.0.expose_secret());
         let answer = match call.progress {
-            Some(progress) => http::upload(request, progress).await,
-            None => http::exchange(request).await,
+            Some(progress) => http::upload(request, progress, &*self.host).await,
+            // The engine has its own limit for a commit.
+            None if call.subject == Subject::Commit => http::exchange_patiently(request).await,
+            None => http::exchange(request, &*self.host).await,
         };
         answer.map_err(failed)
     }

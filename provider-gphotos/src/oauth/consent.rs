@@ -117,7 +117,9 @@ impl Authorization for Asking {
 
     async fn redeem(&self, answer: &str) -> Result<Consent, Error> {
         let code = self.code(answer.trim())?;
-        let Granted { access, refresh, expires_at, scopes, identity } = self.exchange(&code).await?;
+        let granted = self.exchange(&code).await?;
+        super::same_account(&*self.endpoint.host, &granted).await?;
+        let Granted { access, refresh, expires_at, scopes, identity } = granted;
         // Where nothing is said of the rights they are those that were asked for (RFC 6749, 5.1).
         let missing = scopes.map_or_else(Vec::new, |granted| rights::missing(&granted, self.read_only));
         if !missing.is_empty() {

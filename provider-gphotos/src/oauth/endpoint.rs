@@ -12,7 +12,7 @@ use url::Url;
 use super::identity::Identity;
 use crate::{
     error::{self, AUTHORISE_AGAIN, Subject},
-    http::{self, Answer, Clients, Patience},
+    http::{self, Answer, Clients},
 };
 
 /// The meter of token requests.
@@ -52,9 +52,10 @@ impl TokenEndpoint {
         let doing = "reach the token endpoint";
         self.host.permit(OAUTH).await?;
         let unanswered = |trouble| error::unanswered(doing, Subject::Library, trouble);
-        let client = self.clients.of(&self.url, Patience::Exchange).map_err(unanswered)?;
-        let response = client.request(Method::GET, self.url.clone()).send().await;
-        response.map(|response| response.status().as_u16()).map_err(|error| unanswered(error.into()))
+        let client = self.clients.of(&self.url).map_err(unanswered)?;
+        let response =
+            http::unless_silent(client.request(Method::GET, self.url.clone()).send(), &*self.host).await;
+        response.map(|response| response.status().as_u16()).map_err(unanswered)
     }
 
     /// Asks for a token, with `grant` and the client's id and secret. The permit has been asked for already.
@@ -71,8 +72,10 @@ impl TokenEndpoint {
             form.push(("client_secret", secret));
         }
         let unanswered = |trouble| Refusal::Other(error::unanswered(doing, Subject::Library, trouble));
-        let client = self.clients.of(&self.url, Patience::Exchange).map_err(unanswered)?;
-        let answer = http::exchange(client.post(self.url.clone()).form(&form)).await.map_err(unanswered)?;
+        let client = self.clients.of(&self.url).map_err(unanswered)?;
+        let answer = http::exchange(client.post(self.url.clone()).form(&form), &*self.host)
+            .await
+            .map_err(unanswered)?;
         let now = self.host.now();
         if answer.status.is_success() {
             return read_grant(doing, &answer, now).map_err(Refusal::Other);

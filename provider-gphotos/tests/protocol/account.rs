@@ -146,6 +146,10 @@ impl Host for FakeHost {
         buffer.fill(remembered.drawn);
     }
 
+    async fn sleep(&self, how_long: std::time::Duration) {
+        tokio::time::sleep(how_long).await;
+    }
+
     fn now(&self) -> Timestamp {
         NOW.parse().expect("a moment")
     }

@@ -141,7 +141,7 @@ async fn an_answer_becomes_the_token_that_rclone_would_write() {
     let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(&forms[0]["code_verifier"]));
     assert_eq!(hash, asked.query()["code_challenge"], "the verifier is that of the challenge");
     assert_eq!(asked.host.permits(), ["oauth"]);
-    assert_eq!(asked.host.account_id(), None, "there is no storage yet whose account it could be");
+    assert_eq!(asked.host.account_id().as_deref(), Some("110169"), "the engine may know another account");
     assert_eq!(asked.host.drawn(), 2, "state and verifier come of the host's randomness");
 }
 

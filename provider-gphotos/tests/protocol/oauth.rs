@@ -70,14 +70,14 @@ async fn a_token_that_the_api_refuses_is_renewed_and_the_request_made_once_more(
 }
 
 #[tokio::test]
-async fn a_request_that_is_refused_twice_is_the_accounts_trouble() {
+async fn a_request_that_is_refused_with_new_tokens_too_is_the_accounts_trouble() {
     let account = Account::new(FRESH).await;
     account.grant().await;
     accept_only(&account, "no-token-at-all").await;
     let error = list(&account).await.unwrap_err();
     assert_eq!(error.class, Class::Auth);
-    assert_eq!(account.requests("/v1/mediaItems").await.len(), 2);
-    assert_eq!(account.requests("/token").await.len(), 1);
+    assert_eq!(account.requests("/v1/mediaItems").await.len(), 3);
+    assert_eq!(account.requests("/token").await.len(), 2);
 }
 
 #[tokio::test]

@@ -111,6 +111,10 @@ impl Host for TestHost {
         Ok(())
     }
 
+    async fn sleep(&self, how_long: std::time::Duration) {
+        tokio::time::sleep(how_long).await;
+    }
+
     fn now(&self) -> Timestamp {
         self.world.now()
     }

@@ -14,7 +14,7 @@ use crate::{
     endpoint,
     error::{self, Subject},
     expected::{Expected, Misfit},
-    http::{Answer, Clients, Patience, Trouble, text_header},
+    http::{self, Answer, Clients, Trouble, text_header},
 };
 
 /// The meter of requests for bytes.
@@ -47,7 +47,7 @@ impl Media {
             match response.status() {
                 StatusCode::PARTIAL_CONTENT => {
                     if let Some(total) = range::total(&response, from) {
-                        return Ok(rest(response, from, total));
+                        return Ok(self.rest(response, from, total));
                     }
                     tracing::debug!(
                         "the rest of an item was asked for, and something else came; starting over"
@@ -115,14 +115,14 @@ impl Media {
     ) -> Result<Response, Error> {
         self.host.permit(MEDIA).await?;
         let failed = |trouble: Trouble| error::unanswered(DOING, Subject::Media, trouble);
-        let client = self.clients.of(url, Patience::Exchange).map_err(failed)?;
+        let client = self.clients.of(url).map_err(failed)?;
         let mut request = client.request(method.clone(), url.clone());
         if let Some(from) = from {
             request = request
                 .header(header::RANGE, format!("bytes={}-", from.offset))
                 .header(header::IF_RANGE, &from.validator);
         }
-        request.send().await.map_err(|error| failed(error.into()))
+        http::unless_silent(request.send(), &*self.host).await.map_err(failed)
     }
 
     /// The whole item, if that is what came.
@@ -139,7 +139,7 @@ impl Media {
         }
         let (content_type, validator) = (content_type(&response), range::validator(&response));
         let length = response.content_length();
-        let (first, bytes) = beginning(arriving(response)).await?;
+        let (first, bytes) = beginning(self.arriving(response)).await?;
         match expected.misfit(&content_type, &first) {
             None => {}
             Some(Misfit::Picture) if expected == Expected::Clip => {
@@ -157,6 +157,25 @@ impl Media {
         })
     }
 
+    /// The rest of an item whose beginning is there already.
+    fn rest(&self, response: Response, from: &ResumePoint, total: u64) -> Body {
+        let left = total.saturating_sub(from.offset);
+        Body {
+            offset: from.offset,
+            length: Some(total),
+            validator: Some(from.validator.clone()),
+            may_be_bundle: false,
+            fidelity: Fidelity::ApiCopy,
+            bytes: counted(self.arriving(response), Some(left), DOING),
+        }
+    }
+
+    fn arriving(&self, response: Response) -> Arriving {
+        http::arriving(response, Arc::clone(&self.host))
+            .map_err(|trouble| error::unanswered(DOING, Subject::Media, trouble))
+            .boxed()
+    }
+
     async fn refused(&self, response: Response, expected: Expected) -> Error {
         let answer = Answer::read_fault(response).await;
         let error = error::refused(DOING, Subject::Media, &answer, self.host.now());
@@ -166,23 +185,6 @@ impl Media {
             _ => error,
         }
     }
-}
-
-/// The rest of an item whose beginning is there already.
-fn rest(response: Response, from: &ResumePoint, total: u64) -> Body {
-    let left = total.saturating_sub(from.offset);
-    Body {
-        offset: from.offset,
-        length: Some(total),
-        validator: Some(from.validator.clone()),
-        may_be_bundle: false,
-        fidelity: Fidelity::ApiCopy,
-        bytes: counted(arriving(response), Some(left), DOING),
-    }
-}
-
-fn arriving(response: Response) -> Arriving {
-    response.bytes_stream().map_err(|error| error::unanswered(DOING, Subject::Media, error.into())).boxed()
 }
 
 fn content_type(response: &Response) -> String {

@@ -127,7 +127,7 @@ impl Api {
         };
         let answer = self.call(&call).await?;
         match (session::status(&answer), session::received(&answer)) {
-            (Status::Active, Some(received)) if received <= length => Ok(received),
+            (Status::Active | Status::Unsaid, Some(received)) if received <= length => Ok(received),
             (Status::Final, _) => {
                 Err(session::lost("all bytes had arrived, and the answer with the upload token was lost"))
             }
@@ -175,7 +175,7 @@ impl Api {
         match session::status(&answer) {
             Status::Cancelled => Err(session::lost("Google has cancelled the upload session")),
             Status::Final | Status::Unsaid if is_last => token_in(&answer).map(Taken::All),
-            Status::Active if !is_last => {
+            Status::Active | Status::Unsaid if !is_last => {
                 let received = session::received(&answer).filter(|received| *received <= end);
                 Ok(Taken::UpTo(received.unwrap_or(end)))
             }
