@@ -6,9 +6,15 @@ use std::{os::unix::process::ExitStatusExt, process::Output};
 
 use gphotos_emulator::{Action, Fault, Settings, Stats};
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
 
-use crate::support::{Ended, Place};
+use crate::{
+    support::{Ended, Place},
+    upload::sessions::{BYTES, draw_large},
+};
 
 /// Downloads, or sends, that may be under way at a time, and so be done again after a kill.
 const UNDER_WAY: u64 = 16;
@@ -448,4 +454,72 @@ async fn a_second_run_is_refused_while_one_is_at_work() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     place.assert_mirror_is_complete();
     assert_runs(&place, &["succeeded"]).await;
+}
+
+#[tokio::test]
+async fn an_upload_killed_with_hundreds_of_files_staged_commits_them_all_and_sends_nothing_again() {
+    // I2
+    const FILES: u32 = 300;
+    let place = Place::with(Settings { keep_bytes: true, ..Settings::default() }).await;
+    place.draw("pictures", 0..FILES);
+    place.add_upload_with(&json!({"batch_mode": "async"})).await;
+    place.fault(Fault::always(Action::Latency { ms: 120_000 }).on(&["mediaItems.batchCreate"]));
+    let mut command = place.command(&["run", "out", "--json"]);
+    let mut child =
+        command.env("RUST_LOG", "charon_engine::upload=debug").spawn().expect("the program starts");
+    // The ledger has what the log says.
+    let mut log = BufReader::new(child.stderr.take().expect("its log")).lines();
+    let mut staged = 0;
+    while staged < FILES {
+        let line = log.next_line().await.expect("a log").expect("it is at work");
+        staged += u32::from(line.contains("staged"));
+    }
+    child.start_kill().expect("it can be killed");
+    assert_eq!(child.wait().await.expect("it ends").signal(), Some(SIGKILL));
+    assert_eq!(place.world().item_count(), 0, "nothing was committed");
+
+    place.world().clear_faults();
+    place.world().reset_stats();
+    let (code, summary) = place.run("out").await;
+    assert_eq!((code, &summary["items"]), (0, &counts(FILES.into(), 0)), "{summary:#}");
+    let stats = place.world().stats();
+    assert_eq!((stats.count("uploads"), stats.count("mediaItems.batchCreate")), (0, 6));
+    place.assert_account_holds("pictures", "Album");
+}
+
+/// Kills an upload in the middle of a large file.
+async fn kill_in_the_middle_of_a_large_file() -> Place {
+    let place = Place::new().await;
+    draw_large(&place, 1);
+    place.add_upload().await;
+    let chunks = ["uploads.upload", "uploads.finalize"];
+    let held_up =
+        place.world().add_fault(Fault::always(Action::Latency { ms: 120_000 }).on(&chunks).after(1));
+    let third = |stats: &Stats| stats.count("uploads.upload") + stats.count("uploads.finalize") >= 2;
+    kill_in_the_middle(&place, "out", "the second chunk", third).await;
+    place.world().remove_fault(held_up);
+    place
+}
+
+#[tokio::test]
+async fn an_upload_killed_in_the_middle_of_a_large_file_goes_on_in_the_middle() {
+    // I2
+    let place = kill_in_the_middle_of_a_large_file().await;
+    let (code, summary) = place.run("out").await;
+    assert_eq!((code, &summary["items"]), (0, &counts(1, 0)), "{summary:#}");
+    assert_eq!(place.count("uploads.start"), 1);
+    let received = place.world().stats().bytes_received;
+    assert!(received < BYTES + 1_000_000, "{received} bytes of a file of {BYTES}");
+    place.assert_account_holds("pictures", "Album");
+}
+
+#[tokio::test]
+async fn a_large_file_that_has_changed_since_the_kill_is_sent_from_its_beginning() {
+    // I1
+    let place = kill_in_the_middle_of_a_large_file().await;
+    draw_large(&place, 2);
+    let (code, summary) = place.run("out").await;
+    assert_eq!((code, &summary["items"]), (0, &counts(1, 0)), "{summary:#}");
+    assert_eq!((place.count("uploads.start"), place.world().item_count()), (2, 1));
+    place.assert_account_holds("pictures", "Album");
 }

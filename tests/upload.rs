@@ -4,6 +4,7 @@ mod albums;
 mod batches;
 mod files;
 mod refusals;
+pub(crate) mod sessions;
 
 use std::{
     collections::BTreeSet,
@@ -200,8 +201,9 @@ async fn batches_are_committed_one_at_a_time_while_the_next_files_go_up() {
     place.fault(Fault::always(Action::Latency { ms: 5 }).on(&["uploads"]));
     place.fault(Fault::once(Action::Latency { ms: 1_200 }).on(&[COMMIT]));
     let meanwhile = async {
-        place.until("the second batch", |stats| stats.count("uploads") == 100).await;
-        assert_eq!(place.count(COMMIT), 1, "the first commit is under way");
+        let both =
+            |stats: &gphotos_emulator::Stats| stats.count("uploads") == 100 && stats.count(COMMIT) == 1;
+        place.until("the second batch, while the first is being committed", both).await;
         assert_eq!(place.world().item_count(), 0, "and has not taken effect");
     };
     tokio::join!(succeeds(&place, "out", counts(130, 0, 0, 0)), meanwhile);

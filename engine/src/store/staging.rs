@@ -178,3 +178,96 @@ pub(super) fn read_refusal(row: &sqlx::sqlite::SqliteRow) -> Result<Option<Refus
     let reason: Option<String> = row.try_get("refused_for")?;
     reason.map(|reason| Ok(Refusal { reason, again_at: parsed(row, "again_at")? })).transpose()
 }
+
+#[cfg(test)]
+mod tests {
+    use charon_provider::AlbumId;
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::{Refusal, Store};
+    use crate::{
+        clock::{SystemClock, SystemEntropy},
+        ids::{Sha256, StorageId},
+        store::StorageRow,
+    };
+
+    const BYTES: Sha256 = Sha256([7; 32]);
+
+    fn time(hours: i64) -> Timestamp {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
+        start + SignedDuration::from_hours(hours)
+    }
+
+    async fn store(folder: &tempfile::TempDir) -> (Store, StorageId) {
+        let store = Store::open(&folder.path().join("charon.db")).await.expect("a database");
+        let row = StorageRow {
+            id: StorageId::new(&SystemClock, &SystemEntropy),
+            name: "family".into(),
+            provider: "test".into(),
+            config: serde_json::Map::new(),
+            secrets: Vec::new(),
+            secrets_revision: 0,
+            created_at: time(0),
+        };
+        assert!(store.add_storage(&row).await.expect("added"));
+        (store, row.id)
+    }
+
+    async fn refusal(store: &Store, storage: StorageId) -> Option<Refusal> {
+        let known = store.known(storage, None, &[BYTES]).await.expect("a look-up");
+        known[&BYTES].refused.clone()
+    }
+
+    #[tokio::test]
+    async fn a_refusal_counts_how_often_and_leaves_nothing_staged() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, storage) = store(&folder).await;
+        assert_eq!(refusal(&store, storage).await, None);
+        store.stage(storage, BYTES, b"token", time(23)).await.expect("staged");
+        for times in 1..=4_u32 {
+            let again_at = |counted| {
+                assert_eq!(counted, times);
+                time(i64::from(counted))
+            };
+            let given = store.refuse(storage, BYTES, "damaged", again_at).await.expect("remembered");
+            assert_eq!(given, Refusal { reason: "damaged".into(), again_at: time(i64::from(times)) });
+            assert_eq!(refusal(&store, storage).await, Some(given));
+        }
+        let known = store.known(storage, None, &[BYTES]).await.expect("a look-up");
+        assert_eq!(known[&BYTES].staged, None);
+    }
+
+    #[tokio::test]
+    async fn a_session_is_kept_until_the_bytes_are_staged_or_it_is_too_old() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, storage) = store(&folder).await;
+        let kept = async || store.session(storage, BYTES).await.expect("a look-up");
+        store.keep_session(storage, BYTES, b"one", time(0)).await.expect("kept");
+        store.keep_session(storage, BYTES, b"two", time(5)).await.expect("kept");
+        assert_eq!(kept().await.as_deref(), Some(&b"two"[..]));
+        store.forget_sessions_before(storage, time(5)).await.expect("done");
+        assert!(kept().await.is_some(), "as old as is still believed");
+        store.forget_sessions_before(storage, time(6)).await.expect("done");
+        assert_eq!(kept().await, None);
+        store.keep_session(storage, BYTES, b"three", time(7)).await.expect("kept");
+        store.stage(storage, BYTES, b"token", time(30)).await.expect("staged");
+        assert_eq!(kept().await, None);
+    }
+
+    #[tokio::test]
+    async fn an_album_that_is_being_made_is_no_album_yet() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, storage) = store(&folder).await;
+        let intended = async || store.album_intended_at(storage, "Sea").await.expect("a look-up");
+        let album = async || store.album(storage, "Sea").await.expect("a look-up");
+        store.intend_album(storage, "Sea", time(1)).await.expect("recorded");
+        assert_eq!((intended().await, album().await), (Some(time(1)), None));
+        store.album_was_not_made(storage, "Sea").await.expect("recorded");
+        assert_eq!(intended().await, None);
+        store.intend_album(storage, "Sea", time(2)).await.expect("recorded");
+        let id = AlbumId("sea".into());
+        store.remember_album(storage, "Sea", &id).await.expect("recorded");
+        store.album_was_not_made(storage, "Sea").await.expect("nothing to take back");
+        assert_eq!((intended().await, album().await), (None, Some(id)));
+    }
+}
