@@ -11,6 +11,7 @@ mod connection;
 mod crash;
 mod data_dir;
 mod destination;
+mod faults;
 mod import;
 mod network;
 mod preview;

@@ -1,0 +1,107 @@
+//! Faults in seeded random mixtures: several kinds at once, each meeting a share of the requests.
+
+use futures::{StreamExt, stream};
+use gphotos_emulator::{Action, Fault, Limit};
+use jiff::SignedDuration;
+
+use super::account::{Account, Way};
+
+/// How many mixtures; `CHARON_MIXTURES` asks for more.
+const MIXTURES: u64 = 12;
+/// After so many runs all must be there, however bad the weather was.
+const RUNS: usize = 12;
+
+/// A small generator, so that a mixture can be played again by its number.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        // SplitMix64 (Steele, Lea, Flood 2014).
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+}
+
+/// Faults that pass by themselves.
+fn passing() -> Vec<Action> {
+    let too_many = |limit, retry_after_seconds| Action::TooManyRequests { limit, retry_after_seconds };
+    vec![
+        Action::Latency { ms: 20 },
+        too_many(Limit::WritesPerMinutePerUser, None),
+        too_many(Limit::WritesPerMinutePerUser, Some(3)),
+        too_many(Limit::ConcurrentWrites, None),
+        Action::ServerError { status: 500 },
+        Action::ServerError { status: 503 },
+        Action::ConnectionReset,
+        Action::ResponseLost,
+        Action::TruncatedBody { bytes: None },
+        Action::TruncatedBody { bytes: Some(10) },
+        Action::Html,
+        Action::ExpiredBaseUrls,
+        Action::ExpiredAccessToken,
+        Action::EmptyPage,
+        Action::RepeatedItem,
+        Action::ShortListing { share: 0.3, seed: 1 },
+        Action::SmallPages { items: 3 },
+        Action::ItemError { code: 13, positions: vec![0, 2] },
+        Action::SpentUploadTokens,
+        Action::Aborted,
+        Action::VideoProcessing,
+    ]
+}
+
+async fn play(number: u64, way: Way) {
+    let mut dice = Dice(number);
+    let account = Account::new(number).await;
+    let account = match way {
+        Way::Backup => account.with_photos_there(40).await,
+        Way::Upload => account.with_photos_here(30).await,
+    };
+    let actions = passing();
+    let mut told = format!("mixture {number} of {way:?}:");
+    for _ in 0..2 + dice.roll(4) {
+        let kinds = u64::try_from(actions.len()).expect("a few");
+        let action = actions[usize::try_from(dice.roll(kinds)).expect("a few")].clone();
+        #[expect(clippy::cast_precision_loss, reason = "a share of a few hundredths")]
+        let share = (2 + dice.roll(25)) as f64 / 100.0;
+        told.push_str(&format!(" {action:?} for {share}"));
+        account.fault(Fault::always(action).share(share, dice.roll(1_000)).times(3 + dice.roll(30)));
+    }
+    for _ in 0..RUNS {
+        let summary = account.run(way).await;
+        account.assert_nothing_is_wrong(way, &summary, &told);
+        let open = account.world().faults().iter().any(|fault| Some(fault.done) < fault.fault.times);
+        if !open && summary.state.as_str() == "succeeded" && summary.skipped.is_empty() {
+            break;
+        }
+        if !open {
+            account.world().clear_faults();
+        }
+        account.wait(SignedDuration::from_hours(2));
+    }
+    account.world().clear_faults();
+    account.run(way).await;
+    account.assert_all_is_there(way, &told);
+    account.assert_another_run_moves_nothing(way, &told).await;
+}
+
+async fn play_all(way: Way) {
+    let mixtures =
+        std::env::var("CHARON_MIXTURES").ok().and_then(|text| text.parse().ok()).unwrap_or(MIXTURES);
+    stream::iter(1..=mixtures).for_each_concurrent(4, |number| play(number, way)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_survives_any_mixture_of_faults() {
+    // I1, I2
+    play_all(Way::Backup).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_survives_any_mixture_of_faults() {
+    // I1, I2
+    play_all(Way::Upload).await;
+}
