@@ -94,7 +94,7 @@ impl Account {
         };
         let engine = Engine::open(settings).await.expect("an engine");
         let account = Self { emulator, folder, clock, engine };
-        account.engine.add_storage("family", "gphotos", object(account.config())).await.expect("a storage");
+        account.engine.add_storage("family", "gphotos", object(&account.config())).await.expect("a storage");
         account
     }
 
@@ -123,7 +123,7 @@ impl Account {
         let config = json!({
             "kind": "backup", "storage": "family", "destination": self.path("mirror"), "full_listing_hours": 0,
         });
-        self.engine.add_plan("home", object(config)).await.expect("a backup plan");
+        self.engine.add_plan("home", object(&config)).await.expect("a backup plan");
         self
     }
 
@@ -137,7 +137,7 @@ impl Account {
         let large = Picture { padded_to: Some(20_000_000), number: Some(0), ..Picture::new(7) };
         fs::write(folder.join("IMG_0000.jpg"), large.jpeg()).expect("a large picture");
         let config = json!({"kind": "upload", "storage": "family", "sources": [folder], "album": "Album"});
-        self.engine.add_plan("out", object(config)).await.expect("an upload plan");
+        self.engine.add_plan("out", object(&config)).await.expect("an upload plan");
         self
     }
 
@@ -156,7 +156,7 @@ impl Account {
 
     /// A person consents again.
     pub(super) async fn consent_again(&self) {
-        self.engine.update_storage("family", object(self.config())).await.expect("a new token");
+        self.engine.update_storage("family", object(&self.config())).await.expect("a new token");
     }
 
     /// Runs the plan to its end.
@@ -281,6 +281,6 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
     }
 }
 
-fn object(value: Value) -> serde_json::Map<String, Value> {
+fn object(value: &Value) -> serde_json::Map<String, Value> {
     value.as_object().cloned().expect("an object")
 }

@@ -215,14 +215,14 @@ async fn play(case: Case, way: Way, passes: bool) {
         summary.errors.iter().map(|error| error.class.map(|class| serde_json::json!(class))).collect();
     let all_are = |class: &str| !classes.is_empty() && classes.iter().all(|one| *one == Some(class.into()));
     let first_is = |class: &str| classes.first() == Some(&Some(class.into()));
-    let came = match comes {
+    let as_expected = match comes {
         Through => state == "succeeded" && summary.skipped.is_empty(),
         Short => state == "succeeded",
         Partly(class) => state == "partial" && all_are(class),
         Parked(class) => state == "parked" && first_is(class),
         Failed(class) => state == "failed" && first_is(class),
     };
-    assert!(came, "{told}: expected {comes:?}: {summary:#?}");
+    assert!(as_expected, "{told}: expected {comes:?}: {summary:#?}");
     if comes == Through {
         account.assert_all_is_there(way, &told);
     }
