@@ -12,7 +12,7 @@ use std::{
     error::Error as _,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -34,7 +34,8 @@ const CONNECT: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_mins(1);
 /// How long a connection to the proxy for originals may take to be made; it is near.
 const CONNECT_TO_PROXY: Duration = Duration::from_secs(5);
-/// How long an upload may stand still, its answer included. A chunk may take this long on a slow line.
+/// How long an upload may stand still, its answer included. The wait for its bytes, which may be kept to a slow pace, is not
+/// part of it.
 const STANDSTILL: Duration = Duration::from_mins(5);
 
 /// The longest answer that is read as a whole, in bytes.
@@ -174,17 +175,17 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Reads what is left of a response, up to `most` bytes; more is trouble.
-    pub(crate) async fn read(response: Response, most: usize) -> Result<Self, Trouble> {
+    /// Reads what is left of a response, up to `most` bytes; more is trouble, and so is silence.
+    pub(crate) async fn read(response: Response, most: usize, host: &dyn Host) -> Result<Self, Trouble> {
         let mut answer = Self::head(&response);
-        answer.body = bounded(response, most, Excess::IsTrouble).await?;
+        answer.body = bounded(response, most, Excess::IsTrouble, host).await?;
         Ok(answer)
     }
 
-    /// Reads no more of a response than it takes to see what went wrong; whatever cannot be read is left out.
-    pub(crate) async fn read_fault(response: Response) -> Self {
+    /// Reads no more of a response than it takes to see what went wrong; if that does not come, the head has to be enough.
+    pub(crate) async fn read_fault(response: Response, host: &dyn Host) -> Self {
         let mut answer = Self::head(&response);
-        answer.body = bounded(response, 64 * 1024, Excess::IsLeft).await.unwrap_or_default();
+        answer.body = bounded(response, 64 * 1024, Excess::IsLeft, host).await.unwrap_or_default();
         answer
     }
 
@@ -217,9 +218,14 @@ enum Excess {
     IsLeft,
 }
 
-async fn bounded(mut response: Response, most: usize, excess: Excess) -> Result<Bytes, Trouble> {
+async fn bounded(
+    mut response: Response,
+    most: usize,
+    excess: Excess,
+    host: &dyn Host,
+) -> Result<Bytes, Trouble> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await? {
+    while let Some(chunk) = unless_silent(response.chunk(), host).await? {
         if body.len() + chunk.len() > most {
             if excess == Excess::IsTrouble {
                 return Err(Trouble::lost(format!("the answer is longer than {most} bytes")));
@@ -232,15 +238,16 @@ async fn bounded(mut response: Response, most: usize, excess: Excess) -> Result<
     Ok(body.freeze())
 }
 
-/// Sends a request and reads the whole answer, whatever its status and however long it takes.
-pub(crate) async fn exchange_patiently(request: RequestBuilder) -> Result<Answer, Trouble> {
+/// Sends a request and reads the whole answer, whatever its status and however long it takes to begin.
+pub(crate) async fn exchange_patiently(request: RequestBuilder, host: &dyn Host) -> Result<Answer, Trouble> {
     let response = request.send().await?;
-    Answer::read(response, LONGEST_ANSWER).await
+    Answer::read(response, LONGEST_ANSWER, host).await
 }
 
-/// The same, and gives up when the answer does not come in time.
+/// The same, and gives up when nothing comes of the answer for too long.
 pub(crate) async fn exchange(request: RequestBuilder, host: &dyn Host) -> Result<Answer, Trouble> {
-    unless_silent(exchange_patiently(request), host).await
+    let response = unless_silent(request.send(), host).await?;
+    Answer::read(response, LONGEST_ANSWER, host).await
 }
 
 /// Sends a request whose body reports its progress, and gives up when it stands still.
@@ -250,7 +257,7 @@ pub(crate) async fn upload(
     host: &dyn Host,
 ) -> Result<Answer, Trouble> {
     tokio::select! {
-        answer = exchange_patiently(request) => answer,
+        answer = exchange_patiently(request, host) => answer,
         () = progress.standstill(host) => {
             Err(Trouble::lost(format!("nothing moved for {} seconds", STANDSTILL.as_secs())))
         }
@@ -262,12 +269,27 @@ pub(crate) async fn unless_silent<T, E: Into<Trouble>>(
     coming: impl Future<Output = Result<T, E>>,
     host: &dyn Host,
 ) -> Result<T, Trouble> {
-    tokio::select! {
-        came = coming => came.map_err(Into::into),
-        () = host.sleep(SILENCE) => {
-            Err(Trouble::lost(format!("nothing came for {} seconds", SILENCE.as_secs())))
-        }
+    match within(SILENCE, coming, host).await {
+        Some(came) => came.map_err(Into::into),
+        None => Err(Trouble::lost(silence_of(SILENCE))),
     }
+}
+
+/// Waits for something so long and no longer.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    coming: impl Future<Output = T>,
+    host: &dyn Host,
+) -> Option<T> {
+    tokio::select! {
+        came = coming => Some(came),
+        () = host.sleep(limit) => None,
+    }
+}
+
+/// That nothing came for so long, in words.
+pub(crate) fn silence_of(limit: Duration) -> String {
+    format!("nothing came for {} seconds", limit.as_secs())
 }
 
 /// The bytes of an answer as they come in, with an error when nothing comes for too long.
@@ -285,23 +307,48 @@ pub(crate) fn arriving(
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     bytes: AtomicU64,
+    /// Whether the next bytes are waited for, which may take long: they are read, and kept to the pace.
+    is_reading: AtomicBool,
 }
 
 impl Progress {
+    /// Waits for the next bytes to be sent. Meanwhile it is not the network that stands still.
+    pub(crate) async fn read<T>(&self, bytes: impl Future<Output = T>) -> T {
+        let _reading = Reading::begin(&self.is_reading);
+        bytes.await
+    }
+
     /// So many more bytes were taken to be sent.
     pub(crate) fn advance(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     async fn standstill(&self, host: &dyn Host) {
-        let mut before = 0;
+        let mut before = Some(0);
         loop {
             host.sleep(STANDSTILL).await;
-            let now = self.bytes.load(Ordering::Relaxed);
-            if now == before {
+            let bytes = self.bytes.load(Ordering::Relaxed);
+            let now = (!self.is_reading.load(Ordering::Relaxed)).then_some(bytes);
+            if now.is_some() && now == before {
                 return;
             }
             before = now;
         }
+    }
+}
+
+/// Says that bytes are waited for, until it is dropped.
+struct Reading<'a>(&'a AtomicBool);
+
+impl<'a> Reading<'a> {
+    fn begin(is_reading: &'a AtomicBool) -> Self {
+        is_reading.store(true, Ordering::Relaxed);
+        Self(is_reading)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }

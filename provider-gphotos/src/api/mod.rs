@@ -112,7 +112,7 @@ impl Api {
         let answer = match call.progress {
             Some(progress) => http::upload(request, progress, &*self.host).await,
             // The engine has its own limit for a commit.
-            None if call.subject == Subject::Commit => http::exchange_patiently(request).await,
+            None if call.subject == Subject::Commit => http::exchange_patiently(request, &*self.host).await,
             None => http::exchange(request, &*self.host).await,
         };
         answer.map_err(failed)

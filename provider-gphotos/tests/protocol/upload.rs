@@ -315,3 +315,27 @@ async fn a_storage_declares_what_google_counts_and_takes() {
     assert!(facts.meters.iter().all(|meter| meter.resets == Resets::DailyAt("America/Los_Angeles")));
     assert_eq!((facts.selection.start_year, facts.limits.photo_bytes), (Some(2010), 200_000_000));
 }
+
+#[tokio::test]
+async fn a_file_that_is_kept_to_a_slow_pace_does_not_stand_still() {
+    let account = Account::new(FRESH).await;
+    account.answer("POST", "/v1/uploads", ResponseTemplate::new(200).set_body_string("t")).await;
+    let slow = |_| {
+        let piece = |number: u64| async move {
+            if number == 0 {
+                tokio::time::pause();
+            }
+            // Longer than an upload may stand still, in no time.
+            tokio::time::sleep(std::time::Duration::from_secs(number * 301)).await;
+            if number == 3 {
+                tokio::time::resume();
+            }
+            Ok(Bytes::from_static(b"abc"))
+        };
+        stream::iter(0..4).then(piece).boxed()
+    };
+    let content = Content { file_name: "a.jpg".into(), mime_type: None, length: 12, open: Arc::new(slow) };
+    let begun = tokio::time::Instant::now();
+    account.storage.sink().unwrap().send(&content, None, &NotKept).await.expect("an upload token");
+    assert!(begun.elapsed().as_secs() >= 1_806);
+}

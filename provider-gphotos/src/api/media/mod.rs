@@ -177,7 +177,7 @@ impl Media {
     }
 
     async fn refused(&self, response: Response, expected: Expected) -> Error {
-        let answer = Answer::read_fault(response).await;
+        let answer = Answer::read_fault(response, &*self.host).await;
         let error = error::refused(DOING, Subject::Media, &answer, self.host.now());
         match (error.reason, error.class) {
             (Reason::StaleAddress, _) => stale(error.cause),

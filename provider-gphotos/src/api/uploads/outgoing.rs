@@ -60,10 +60,14 @@ impl<'a> Outgoing<'a> {
             waiting: Arc::clone(&self.waiting),
         };
         let fault = Arc::clone(&self.fault);
-        stream::try_unfold(Some(slice), |slice| async move {
-            match slice {
-                Some(slice) if slice.left > 0 => slice.next().await.map(Some),
-                _ => Ok(None),
+        let reading = Arc::clone(&progress);
+        stream::try_unfold(Some(slice), move |slice| {
+            let progress = Arc::clone(&reading);
+            async move {
+                match slice {
+                    Some(slice) if slice.left > 0 => progress.read(slice.next()).await.map(Some),
+                    _ => Ok(None),
+                }
             }
         })
         .inspect_ok(move |piece| progress.advance(length_of(piece)))
