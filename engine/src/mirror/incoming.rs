@@ -28,6 +28,8 @@ pub(crate) struct Incoming {
     buffer: Vec<u8>,
     /// What tells these bytes from others of the same item.
     validator: Option<String>,
+    /// How many there are to be, if the first body said so.
+    length: Option<u64>,
 }
 
 /// What a body brought. A bundle brings a still, and perhaps a clip with it.
@@ -148,7 +150,7 @@ pub(super) enum CopyError {
 
 impl Incoming {
     pub(crate) fn new(mirror: Arc<Mirror>, part: Part) -> Self {
-        Self { mirror, part, so_far: None, buffer: Vec::new(), validator: None }
+        Self { mirror, part, so_far: None, buffer: Vec::new(), validator: None, length: None }
     }
 
     /// Where to go on, if anything came before and can be gone on from.
@@ -162,10 +164,11 @@ impl Incoming {
     pub(crate) async fn take(&mut self, body: Body, item: &RemoteItem) -> Result<Arrived, Error> {
         let doing = || doing(item);
         let offset = self.so_far.as_ref().map_or(0, |so_far| so_far.size);
-        let other = body.validator.is_some() && body.validator != self.validator;
+        let other = body.validator.is_some() && body.validator != self.validator
+            || body.length.zip(self.length).is_some_and(|(length, before)| length != before);
         if body.offset == 0 {
             self.start_over();
-            self.validator = body.validator;
+            (self.validator, self.length) = (body.validator, body.length);
         } else if body.offset != offset || other {
             self.start_over();
             let cause = format!("the storage went on with other bytes than those from {offset} on");
@@ -185,9 +188,9 @@ impl Incoming {
         self.write().await?;
         ended?;
         let size = self.so_far.as_ref().map_or(0, |so_far| so_far.size);
-        // A size that was measured is that of the whole.
+        // What was measured is relied upon only where no body says how many bytes it has: that of the whole.
         let measured = item.size.filter(|_| self.part == Part::Whole && !body.may_be_bundle);
-        if let Some(length) = body.length.or(measured).filter(|length| *length != size) {
+        if let Some(length) = self.length.or(body.length).or(measured).filter(|length| *length != size) {
             if size > length {
                 self.start_over();
             }
@@ -196,10 +199,6 @@ impl Incoming {
         }
         // Whatever is wrong with what is complete: it is not to be gone on from.
         self.validator = None;
-        if let Some(measured) = measured.filter(|measured| *measured != size) {
-            let cause = format!("{size} bytes came, and the storage had measured {measured}");
-            return Err(Error::new(Class::Transient, doing(), cause));
-        }
         let so_far = self.so_far.take().ok_or_else(|| wrong(item, "is empty"))?;
         self.arrived(so_far.finish(body.fidelity), body.may_be_bundle, item).await
     }
@@ -244,7 +243,7 @@ impl Incoming {
     fn start_over(&mut self) {
         self.so_far = None;
         self.buffer.clear();
-        self.validator = None;
+        (self.validator, self.length) = (None, None);
     }
 
     async fn write(&mut self) -> Result<(), Error> {

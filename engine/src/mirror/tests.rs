@@ -213,14 +213,31 @@ async fn what_is_complete_and_wrong_is_not_gone_on_from() {
 }
 
 #[tokio::test]
-async fn as_many_bytes_must_come_as_were_measured() {
+async fn what_goes_on_must_be_of_the_same_length() {
+    // I1: a server that replaces the bytes, and keeps their tag, must not have a mixture taken for them.
+    let place = place();
+    let mut incoming = Incoming::new(place.mirror(), Part::Whole);
+    incoming.take(broken(0, JPEG, 19, "tag"), &item()).await.expect_err("it broke off");
+    let other = Body { offset: 11, validator: Some("tag".into()), ..body(&[b"the others"], 21) };
+    let error = incoming.take(other, &item()).await.expect_err("these are others");
+    assert_eq!((error.class, incoming.resume_point()), (Class::Transient, None));
+    // A body that does not say how many there are has to bring as many as the first one said.
+    incoming.take(broken(0, JPEG, 19, "tag"), &item()).await.expect_err("it broke off");
+    let short = Body { offset: 11, length: None, validator: Some("tag".into()), ..body(&[b"more"], 0) };
+    incoming.take(short, &item()).await.expect_err("four are missing");
+    assert_eq!(incoming.resume_point().map(|point| point.offset), Some(15));
+}
+
+#[tokio::test]
+async fn what_was_measured_counts_where_nothing_else_says_how_many_bytes_there_are() {
     let place = place();
     let measured = RemoteItem { size: Some(12), ..item() };
-    for length in [Some(11), None] {
-        let body = Body { length, ..body(&[JPEG], 11) };
-        let error = Incoming::new(place.mirror(), Part::Whole).take(body, &measured).await;
-        assert_eq!(error.expect_err("one is missing").class, Class::Transient);
-    }
+    let silent = Body { length: None, ..body(&[JPEG], 11) };
+    let error = Incoming::new(place.mirror(), Part::Whole).take(silent, &measured).await;
+    assert_eq!(error.expect_err("one is missing").class, Class::Transient);
+    // An answer that is complete by its own account is, whatever another request was told.
+    let arrived = Incoming::new(place.mirror(), Part::Whole).take(body(&[JPEG], 11), &measured).await;
+    assert_eq!(arrived.expect("all of it").whole.expect("the whole").size, 11);
 }
 
 #[tokio::test]
