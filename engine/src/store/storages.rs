@@ -122,11 +122,12 @@ impl Store {
     }
 
     /// Takes an account that was told for the storage's, if none was told before; one that is the same as before is no
-    /// longer in doubt. Gives the storage's account; `None` if the storage has been removed.
+    /// longer in doubt. As long as there is a doubt, none is taken: it could be the wrong one. Gives the storage's account;
+    /// `None` if it has none yet, or has been removed.
     pub(crate) async fn settle_account(&self, id: StorageId, account: &str) -> Result<Option<String>, Error> {
         const DOING: &str = "remember an account";
         let row = sqlx::query(
-            "UPDATE storages SET account = COALESCE(account, ?1),
+            "UPDATE storages SET account = CASE WHEN account_in_doubt THEN account ELSE COALESCE(account, ?1) END,
                  account_in_doubt = CASE WHEN account = ?1 THEN 0 ELSE account_in_doubt END
              WHERE id = ?2 RETURNING account",
         )
@@ -135,7 +136,7 @@ impl Store {
         .fetch_optional(&self.writer)
         .await
         .doing(DOING)?;
-        row.map(|row| row.try_get(0)).transpose().doing(DOING)
+        row.map(|row| row.try_get::<Option<String>, _>(0)).transpose().doing(DOING).map(Option::flatten)
     }
 
     /// The account is the one that it was.
@@ -148,16 +149,21 @@ impl Store {
             .map(drop)
     }
 
-    /// Some of the items that the ledger knows of a storage; opaque ids are in no order that means anything.
+    /// Some of the items that the ledger knows of a storage: spread over all of them in the order in which they came to be
+    /// known, the newest first.
     pub(crate) async fn some_remotes(&self, id: StorageId, most: usize) -> Result<Vec<RemoteId>, Error> {
         const DOING: &str = "look up some items";
-        let rows =
-            sqlx::query("SELECT remote_id FROM remotes WHERE storage_id = ? ORDER BY remote_id LIMIT ?")
-                .bind(id.to_string())
-                .bind(super::stored(most as u64))
-                .fetch_all(&self.reader)
-                .await
-                .doing(DOING)?;
+        let rows = sqlx::query(
+            "WITH numbered AS (SELECT remote_id, ROW_NUMBER() OVER (ORDER BY first_seen_at DESC, remote_id) - 1 AS number,
+                                      COUNT(*) OVER () AS count
+                               FROM remotes WHERE storage_id = ?1)
+             SELECT remote_id FROM numbered WHERE number * ?2 % count < ?2 ORDER BY number",
+        )
+        .bind(id.to_string())
+        .bind(super::stored(most.max(1) as u64))
+        .fetch_all(&self.reader)
+        .await
+        .doing(DOING)?;
         rows.iter().map(|row| row.try_get(0).map(RemoteId)).collect::<Result<_, _>>().doing(DOING)
     }
 

@@ -107,3 +107,52 @@ async fn an_account_whose_storage_knows_nothing_may_be_changed_for_another() {
     place.engine.update_storage("family", config("second")).await.expect("updated");
     assert_eq!(place.run("home").await.state, RunState::Succeeded);
 }
+
+#[tokio::test]
+async fn another_account_is_refused_however_often_it_tells_itself_and_keeps_the_right_one_not_out() {
+    // I11
+    let place = known().await;
+    place.world.fill("second", 30);
+    place.world.fill("renewed", 30);
+    for token in ["second", "renewed"] {
+        place.world.tell_account(token, "bert");
+    }
+    place.engine.update_storage("family", config("second")).await.expect("updated");
+    for run in 0..4 {
+        if run == 2 {
+            place.world.renew("second", "renewed");
+        }
+        let summary = place.run("home").await;
+        assert_eq!(summary.state, RunState::Parked, "run {run}: {:?}", summary.errors);
+        assert_eq!(place.world.requests(), ["confirm"], "run {run}");
+    }
+    place.world.share("first", "third");
+    place.world.tell_account("third", "anna");
+    place.engine.update_storage("family", config("third")).await.expect("updated");
+    for run in 0..2 {
+        let summary = place.run("home").await;
+        assert_eq!(summary.state, RunState::Succeeded, "run {run}: {:?}", summary.errors);
+    }
+    // It is anna's from now on.
+    place.engine.update_storage("family", config("second")).await.expect("updated");
+    let summary = place.run("home").await;
+    assert!(summary.errors[0].message.contains("for another account"), "{:?}", summary.errors);
+}
+
+#[tokio::test]
+async fn what_is_looked_up_is_spread_over_all_that_is_known_and_the_newest_is_among_it() {
+    // I11
+    let place = Place::new().await;
+    place.world.fill("first", 100);
+    place.add_storage("first").await;
+    place.add_backup().await;
+    place.learn("first").await;
+    // Known from later on, and with lower ids than all others.
+    place.world.fill("early", 7);
+    place.learn("early").await;
+    let storage = place.engine.storage("family").await.expect("a storage").id;
+    let ids = place.engine.store.some_remotes(storage, 20).await.expect("a look-up");
+    let ids: Vec<&str> = ids.iter().map(|id| id.0.as_str()).collect();
+    assert_eq!(ids[..3], ["early-0000", "early-0006", "first-0004"]);
+    assert_eq!((ids.len(), *ids.last().expect("one")), (20, "first-0095"));
+}
