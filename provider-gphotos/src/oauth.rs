@@ -66,6 +66,8 @@ struct Renewed {
     scopes: Option<String>,
     /// Whether there is a new refresh token, which is lost unless it is stored.
     replaces_refresh: bool,
+    /// Whose account it is for, where that was told.
+    account: Option<String>,
 }
 
 impl Session {
@@ -167,7 +169,7 @@ impl State {
     /// is the one that was refused.
     async fn renew(&mut self, endpoint: &TokenEndpoint, refused: Option<&Bearer>) -> Result<Bearer, Error> {
         let host = &*endpoint.host;
-        let mut renewed = self.request(endpoint).await?;
+        let mut renewed = self.request(endpoint, &self.token.clone(), &self.secrets.clone()).await?;
         for _ in 0..MOST_CONFLICTS {
             let secrets = self.secrets.clone().with("token", renewed.token.to_blob());
             match host.save_secrets(self.revision, secrets.clone()).await {
@@ -178,6 +180,10 @@ impl State {
                 }
                 Ok(Err(Conflict { secrets: newer, revision })) => {
                     let theirs = read_stored(&newer)?;
+                    if !theirs.same_grant(&self.token) {
+                        renewed = self.request_with(endpoint, theirs, newer, revision, &renewed).await?;
+                        continue;
+                    }
                     self.secrets = newer;
                     self.revision = revision;
                     let usable = theirs.usable_access(host.now()).cloned();
@@ -186,13 +192,6 @@ impl State {
                     {
                         self.token = theirs;
                         return Ok(Bearer(access));
-                    }
-                    if !theirs.same_grant(&self.token) {
-                        self.token = theirs;
-                        self.refused = None;
-                        self.can_be_renewed(host.now())?;
-                        host.permit(OAUTH).await?;
-                        renewed = self.request(endpoint).await?;
                     }
                 }
                 // What is stored can still be renewed, so nothing is lost but a request.
@@ -210,10 +209,40 @@ impl State {
         self.adopt(renewed)
     }
 
+    /// The same with a refresh token that somebody else has stored meanwhile. It may be the next one of the same consent, or a
+    /// consent of another account: it is used only if the account is known to be the same (I11).
+    async fn request_with(
+        &mut self,
+        endpoint: &TokenEndpoint,
+        theirs: Token,
+        secrets: Secrets,
+        revision: Revision,
+        ours: &Renewed,
+    ) -> Result<Renewed, Error> {
+        let host = &*endpoint.host;
+        if ours.account.is_some() && theirs.refresh.is_some() {
+            host.permit(OAUTH).await?;
+            let renewed = self.request(endpoint, &theirs, &secrets).await?;
+            if renewed.account == ours.account {
+                (self.token, self.secrets, self.revision) = (theirs, secrets, revision);
+                return Ok(renewed);
+            }
+        }
+        let error = Error::new(Class::Auth, DOING, "the storage was given another consent meanwhile")
+            .cured_by("run the plan again");
+        self.refused = Some((host.now(), error.clone()));
+        Err(error)
+    }
+
     /// One token request; whose account it gives a token for is told before anything is done with the token.
-    async fn request(&mut self, endpoint: &TokenEndpoint) -> Result<Renewed, Error> {
-        let refresh = self.token.refresh.clone().unwrap_or_default();
-        let field = self.secrets.get("client_secret").map_or("", |secret| secret.expose_secret());
+    async fn request(
+        &mut self,
+        endpoint: &TokenEndpoint,
+        token: &Token,
+        secrets: &Secrets,
+    ) -> Result<Renewed, Error> {
+        let refresh = token.refresh.clone().unwrap_or_default();
+        let field = secrets.get("client_secret").map_or("", |secret| secret.expose_secret());
         let secret = ClientSecret::read(field).unwrap_or_default().secret;
         let grant = [("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
         let result = match endpoint.ask(DOING, &grant, &secret).await {
@@ -222,12 +251,13 @@ impl State {
             Err(Refusal::Other(error)) => return Err(error),
         };
         match result {
-            Ok(Granted { access, refresh: new, expires_at, scopes, .. }) => {
+            Ok(Granted { access, refresh: new, expires_at, scopes, identity }) => {
                 self.refused = None;
                 let new = new.filter(|new| new.expose_secret() != refresh.expose_secret());
                 let replaces_refresh = new.is_some();
                 let token = Token { access: Some(access), refresh: new.or(Some(refresh)), expires_at };
-                Ok(Renewed { token, scopes, replaces_refresh })
+                let account = identity.map(|identity| identity.id);
+                Ok(Renewed { token, scopes, replaces_refresh, account })
             }
             Err(error) => {
                 if error.class == Class::Auth {

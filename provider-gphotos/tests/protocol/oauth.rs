@@ -128,22 +128,65 @@ async fn a_token_that_somebody_else_has_stored_meanwhile_is_used() {
     let account = Account::new(EXPIRED).await;
     account.grant().await;
     accept_only(&account, "access-theirs").await;
-    account.host.store_elsewhere(&FRESH.replace("-old", "-theirs"));
+    account.host.store_elsewhere(&FRESH.replace("access-old", "access-theirs"));
     list(&account).await.expect("a page");
     assert_eq!(account.host.stored_token().1, 0, "the newer token was overwritten");
 }
 
+fn assert_is_of_another_consent(error: &charon_provider::Error) {
+    assert_eq!(error.class, Class::Auth, "{error}");
+    assert!(error.cause.contains("another consent"), "{error}");
+    assert_eq!(error.cure.as_deref(), Some("run the plan again"));
+}
+
 #[tokio::test]
-async fn another_consent_that_was_stored_meanwhile_takes_the_place_of_ours() {
-    let account = Account::new(EXPIRED).await;
-    account.grant().await;
-    accept_only(&account, "access-new").await;
-    account.host.store_elsewhere(&EXPIRED.replace("-old", "-theirs"));
-    list(&account).await.expect("a page");
-    let asked = account.requests("/token").await;
-    assert_eq!(asked.len(), 2);
-    assert!(String::from_utf8_lossy(&asked[1].body).contains("refresh_token=refresh-theirs"));
-    assert_eq!(account.host.stored_token().0["refresh_token"], "refresh-theirs");
+async fn another_consent_that_was_stored_meanwhile_is_gone_on_with_only_if_the_account_is_the_same() {
+    // I11
+    for (theirs, is_same) in [("110169", true), ("220000", false)] {
+        let account = Account::new(EXPIRED).await;
+        for (refresh, id) in [("refresh-old", "110169"), ("refresh-theirs", theirs)] {
+            let id_token = id_token(&json!({"sub": id}));
+            let granted = json!({"access_token": format!("access-for-{refresh}"), "expires_in": 3599, "id_token": id_token});
+            Mock::given(matchers::body_string_contains(refresh))
+                .respond_with(json_response(200, granted))
+                .mount(&account.server)
+                .await;
+        }
+        accept_only(&account, "access-for-refresh-theirs").await;
+        account.host.store_elsewhere(&FRESH.replace("-old", "-theirs"));
+        // Whose account the storage is was in the open.
+        account.host.belongs_to_anybody();
+        let listed = list(&account).await;
+        assert_eq!(account.requests("/token").await.len(), 2, "whose it is, is asked before it is used");
+        if is_same {
+            listed.expect("a page");
+            assert_eq!(account.host.stored_token().0["refresh_token"], "refresh-theirs");
+        } else {
+            assert_is_of_another_consent(&listed.unwrap_err());
+            assert!(account.requests("/v1/mediaItems").await.is_empty());
+            assert_eq!(account.host.stored_token().1, 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_consent_that_was_stored_meanwhile_is_not_gone_on_with() {
+    // I11
+    for theirs in [FRESH, EXPIRED] {
+        let account = Account::new(EXPIRED).await;
+        account.grant().await;
+        account.answer("GET", "/v1/mediaItems", json_response(200, json!({}))).await;
+        account.host.store_elsewhere(&theirs.replace("-old", "-theirs"));
+        for _ in 0..2 {
+            assert_is_of_another_consent(&list(&account).await.unwrap_err());
+        }
+        assert!(account.requests("/v1/mediaItems").await.is_empty());
+        let asked = account.requests("/token").await;
+        assert_eq!(asked.len(), 1, "what came of it could not be kept");
+        assert!(String::from_utf8_lossy(&asked[0].body).contains("refresh_token=refresh-old"));
+        let (stored, saves) = account.host.stored_token();
+        assert_eq!((stored["refresh_token"].as_str(), saves), (Some("refresh-theirs"), 0));
+    }
 }
 
 #[tokio::test]
