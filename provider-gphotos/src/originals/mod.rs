@@ -13,29 +13,25 @@ use std::{
 
 use charon_provider::{Body, Class, Cost, Error, Fidelity, Host, Kind, RemoteItem};
 use futures::{StreamExt, TryStreamExt, stream};
-use reqwest::{Response, StatusCode, header};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use reqwest::{StatusCode, header};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use self::breaker::{Attempt, Breaker};
 use crate::{
     arriving::{Arriving, beginning, counted, end_is_told},
     expected::Expected,
-    http::{Clients, Trouble, text_header},
+    http::{self, Clients, Trouble, text_header},
 };
 
 /// What each request is permitted as. Nothing counts it.
 const PROXY: Cost = Cost("proxy");
 const DOING: &str = "fetch an original from the full-resolution proxy";
-/// Requests at a time; the proxy makes the second wait for the first, which saves the way between them.
-const AT_A_TIME: usize = 2;
-/// How long the first byte may take: a browser has to open the photo and download it.
-const FIRST_BYTE: Duration = Duration::from_mins(2);
-/// How long nothing may come after that.
-const SILENCE: Duration = Duration::from_mins(1);
+/// Requests at a time. The proxy has one browser: whoever came second would lose its time in waiting for the first.
+const AT_A_TIME: usize = 1;
+/// How long the first byte may take: the browser has downloaded all of an item before the proxy gives any of it.
+const FIRST_BYTE_OF_PHOTO: Duration = Duration::from_mins(2);
+const FIRST_BYTE_OF_VIDEO: Duration = Duration::from_mins(15);
 /// When the proxy has broken off so often in the middle of an item, Google's copy of it is taken.
 const MOST_BREAKS: u32 = 2;
 /// Of so many items it is remembered how often they broke off.
@@ -78,8 +74,12 @@ impl Originals {
         let Some(attempt) = self.account.breaker.attempt(self.account.host.now()) else { return Ok(None) };
         self.account.host.permit(PROXY).await?;
         let url = self.url_of(&item.id.0);
-        match in_time(self.ask(url, item.kind)).await {
-            Ok(Some((length, bytes))) => {
+        let patience = match item.kind {
+            Kind::Photo => FIRST_BYTE_OF_PHOTO,
+            Kind::Video => FIRST_BYTE_OF_VIDEO,
+        };
+        match http::within(patience, self.ask(url, item.kind), &*self.account.host).await {
+            Some(Ok(Some((length, bytes)))) => {
                 let bytes = self.account.watched(bytes, item.id.0.clone(), attempt, turn);
                 Ok(Some(Body {
                     offset: 0,
@@ -90,13 +90,23 @@ impl Originals {
                     bytes,
                 }))
             }
-            Ok(None) => {
+            Some(Ok(None)) => {
                 attempt.succeeded();
                 tracing::debug!(item = %item.id, "the proxy has no such item; taking Google's copy");
                 Ok(None)
             }
-            Err(words) => {
+            Some(Err(words)) => {
                 self.account.failed(attempt, &item.id.0, &words);
+                Ok(None)
+            }
+            // That may be for its length, and says nothing of the proxy.
+            None if item.kind == Kind::Video => {
+                self.account.broke(&item.id.0);
+                tracing::debug!(item = %item.id, "the proxy takes too long for this video; taking Google's copy");
+                Ok(None)
+            }
+            None => {
+                self.account.failed(attempt, &item.id.0, &http::silence_of(patience));
                 Ok(None)
             }
         }
@@ -127,7 +137,10 @@ impl Originals {
         }
         let content_type = text_header(&response, header::CONTENT_TYPE).unwrap_or_default();
         let length = response.content_length();
-        let (first, bytes) = beginning(arriving(response)).await.map_err(|error| error.cause)?;
+        let bytes = http::arriving(response, Arc::clone(&self.account.host))
+            .map_err(|trouble| Error::new(Class::Transient, DOING, trouble.words))
+            .boxed();
+        let (first, bytes) = beginning(bytes).await.map_err(|error| error.cause)?;
         // The original may be of another format than Google's copy of it, and a live photo is an archive.
         let expected = match kind {
             Kind::Photo => Expected::Photo,
@@ -138,35 +151,6 @@ impl Originals {
             None => Ok(Some((length, counted(bytes, length, DOING)))),
         }
     }
-}
-
-/// The answer with its first bytes, unless they take too long.
-async fn in_time<T>(answer: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let silent = |_| Err(format!("nothing came for {} seconds", FIRST_BYTE.as_secs()));
-    timeout(FIRST_BYTE, answer).await.unwrap_or_else(silent)
-}
-
-fn arriving(response: Response) -> Arriving {
-    let bytes = response
-        .bytes_stream()
-        .map_err(|error| Error::new(Class::Transient, DOING, Trouble::from(error).words))
-        .boxed();
-    impatient(bytes)
-}
-
-/// The same bytes, with an error when nothing comes for too long.
-fn impatient(bytes: Arriving) -> Arriving {
-    stream::try_unfold(bytes, |mut bytes| async move {
-        match timeout(SILENCE, bytes.next()).await {
-            Ok(Some(piece)) => Ok(Some((piece?, bytes))),
-            Ok(None) => Ok(None),
-            Err(_) => {
-                let words = format!("nothing came for {} seconds", SILENCE.as_secs());
-                Err(Error::new(Class::Transient, DOING, words))
-            }
-        }
-    })
-    .boxed()
 }
 
 impl Account {
@@ -225,30 +209,5 @@ impl Account {
     fn has_broken_too_often(&self, id: &str) -> bool {
         let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
         broken.get(id).is_some_and(|times| *times >= MOST_BREAKS)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use futures::{StreamExt as _, stream};
-    use tokio::time::Instant;
-
-    use super::{impatient, in_time};
-
-    #[tokio::test(start_paused = true)]
-    async fn the_first_byte_may_take_two_minutes_and_each_one_after_it_one() {
-        let begun = Instant::now();
-        let silent = in_time(std::future::pending::<Result<(), String>>()).await.unwrap_err();
-        assert_eq!(silent, "nothing came for 120 seconds");
-        assert_eq!(begun.elapsed().as_secs(), 120);
-        assert_eq!(in_time(async { Ok(1) }).await, Ok(1));
-
-        let first = stream::once(async { Ok(Bytes::from_static(b"abc")) });
-        let mut bytes = impatient(first.chain(stream::pending()).boxed());
-        let begun = Instant::now();
-        assert_eq!(bytes.next().await.unwrap().unwrap(), "abc");
-        assert!(bytes.next().await.unwrap().unwrap_err().cause.contains("60 seconds"));
-        assert_eq!(begun.elapsed().as_secs(), 60);
     }
 }

@@ -1,7 +1,19 @@
 //! The full-resolution proxy.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
 use charon_provider::{Body, Fidelity, Part, RemoteItem};
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 use wiremock::{MockServer, ResponseTemplate, matchers};
 
 use crate::{
@@ -154,16 +166,80 @@ async fn a_proxy_that_breaks_off_in_the_middle_of_an_item_is_not_asked_for_it_fo
 }
 
 #[tokio::test]
-async fn the_proxy_is_asked_for_two_originals_at_a_time() {
+async fn the_proxy_is_asked_for_one_original_at_a_time() {
     let proxy = proxy(ResponseTemplate::new(200).set_body_bytes(ORIGINAL)).await;
     let (account, photo, _) = account(&proxy.uri()).await;
-    let (first, second) = (fetch(&account, &photo).await, fetch(&account, &photo).await);
-    let mut third = Box::pin(fetch(&account, &photo));
-    assert!(futures::poll!(&mut third).is_pending());
+    let first = fetch(&account, &photo).await;
+    let mut second = Box::pin(fetch(&account, &photo));
+    assert!(futures::poll!(&mut second).is_pending());
+    assert_eq!(proxy.received_requests().await.unwrap().len(), 1);
     all(first).await.unwrap();
-    assert_eq!(all(third.await).await.unwrap(), ORIGINAL);
-    drop(second);
+    assert_eq!(all(second.await).await.unwrap(), ORIGINAL);
+    // One that is not read to its end is over all the same.
+    drop(fetch(&account, &photo).await);
     fetch(&account, &photo).await;
+}
+
+/// A proxy that gives an original after so many minutes, which pass in no time, and how often it was asked.
+async fn slow_proxy(minutes: u64) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let asked = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&asked);
+    // It ends with the runtime of its test.
+    drop(tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            let mut request = [0; 16 * 1024];
+            assert!(stream.read(&mut request).await.expect("a request") > 0);
+            tokio::time::pause();
+            let given_up = tokio::select! {
+                () = tokio::time::sleep(Duration::from_mins(minutes)) => false,
+                _ = stream.read(&mut request) => true,
+            };
+            tokio::time::resume();
+            if !given_up {
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n\0\0\0\x18ftypmp42 it";
+                stream.write_all(answer).await.expect("somebody listens");
+            }
+        }
+    }));
+    (format!("http://{address}"), asked)
+}
+
+#[tokio::test]
+async fn the_proxy_may_take_a_quarter_of_an_hour_for_a_video_and_two_minutes_for_a_photo() {
+    for (minutes, of_photo, of_video) in [
+        (1, Fidelity::Original, Fidelity::Original),
+        (14, Fidelity::ApiCopy, Fidelity::Original),
+        (16, Fidelity::ApiCopy, Fidelity::ApiCopy),
+    ] {
+        let (proxy, _) = slow_proxy(minutes).await;
+        let (account, photo, video) = account(&proxy).await;
+        assert_eq!(fetch(&account, &photo).await.fidelity, of_photo, "{minutes} minutes");
+        assert_eq!(fetch(&account, &video).await.fidelity, of_video, "{minutes} minutes");
+    }
+}
+
+#[tokio::test]
+async fn a_video_that_takes_too_long_is_no_failure_of_the_proxy_and_is_not_waited_for_again_and_again() {
+    let (proxy, asked) = slow_proxy(16).await;
+    let (account, photo, video) = account(&proxy).await;
+    for _ in 0..4 {
+        assert_eq!(fetch(&account, &video).await.fidelity, Fidelity::ApiCopy);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    let mut other = video;
+    other.id.0 = "other".into();
+    for _ in 0..2 {
+        fetch(&account, &other).await;
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 4, "the proxy is not left alone");
+    // Three photos are another matter.
+    for _ in 0..4 {
+        fetch(&account, &photo).await;
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 7);
 }
 
 #[tokio::test]
