@@ -4,6 +4,8 @@
 ALTER TABLE storages ADD COLUMN account TEXT;
 -- 1 after a new consent that did not tell whose it is: the next run looks whether the ledger's items are there.
 ALTER TABLE storages ADD COLUMN account_in_doubt INTEGER NOT NULL DEFAULT 0;
+-- What decides which items the storage sees (the client); null until it is saved the next time.
+ALTER TABLE storages ADD COLUMN identity TEXT;
 
 -- An item has parts: the whole, and the clip of a motion photo. Each has its own bytes and its own file.
 CREATE TABLE new_contents (
@@ -46,15 +48,18 @@ CREATE TABLE new_remotes (
     taken_at      TEXT,                       -- null if the storage does not know
     first_seen_at TEXT NOT NULL,
     listed_by     TEXT,                       -- the run whose listing showed it last
-    no_clip       INTEGER NOT NULL DEFAULT 0, -- 1 once the storage has said that there is no clip, whatever its listing says
+    no_clip       INTEGER NOT NULL DEFAULT 0, -- how often the storage has said that there is no clip, whatever its listing says
+    clip_again_at TEXT,                       -- not before this it is asked for the clip again
     PRIMARY KEY (storage_id, remote_id)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO new_remotes SELECT storage_id, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by, 0 FROM remotes;
+INSERT INTO new_remotes SELECT storage_id, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by, 0, NULL
+    FROM remotes;
 DROP TABLE remotes;
 ALTER TABLE new_remotes RENAME TO remotes;
 CREATE INDEX remotes_by_asset ON remotes (asset_id);
 
--- The listings that plans have made. A complete one went from the first page to the last without a gap that it knows of.
+-- The listings that plans have made, in the order in which they began (rowid; a clock may be set back). A complete one went
+-- from the first page to the last without a gap that it knows of.
 CREATE TABLE listings (
     plan_id    TEXT NOT NULL REFERENCES plans (id) ON DELETE CASCADE,
     run_id     TEXT NOT NULL,
@@ -62,17 +67,21 @@ CREATE TABLE listings (
     is_full    INTEGER NOT NULL,              -- 0 for a quick one, which stopped where everything was known
     is_complete INTEGER NOT NULL,             -- 1 once its last page has been recorded
     items      INTEGER NOT NULL,
+    skipped    TEXT NOT NULL DEFAULT '{}',    -- JSON: how many are left out behind the place where it stopped, by reason
     began_at   TEXT NOT NULL,
     ended_at   TEXT,
     PRIMARY KEY (plan_id, run_id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
--- Uploads that have begun and can be taken up where they broke off.
+-- Uploads that have begun and can be taken up where they broke off, from a file that is still as it was.
 CREATE TABLE sessions (
-    storage_id TEXT NOT NULL REFERENCES storages (id) ON DELETE CASCADE,
-    sha256     TEXT NOT NULL,
-    session    BLOB NOT NULL,                 -- encrypted
-    began_at   TEXT NOT NULL,
+    storage_id  TEXT NOT NULL REFERENCES storages (id) ON DELETE CASCADE,
+    sha256      TEXT NOT NULL,
+    path        TEXT NOT NULL,
+    size        INTEGER NOT NULL,
+    modified_ns INTEGER NOT NULL,
+    session     BLOB NOT NULL,                -- encrypted
+    began_at    TEXT NOT NULL,
     PRIMARY KEY (storage_id, sha256)
 ) STRICT, WITHOUT ROWID;
 

@@ -56,3 +56,27 @@ async fn bytes_go_up_within_the_bandwidth_limit() {
     let summary = succeeds(&place, "out", counts(2, 0, 0, 0)).await;
     assert!(super::took(&summary).as_millis() >= 1_500, "{summary:#}");
 }
+
+#[tokio::test]
+async fn a_file_that_is_at_fault_leaves_its_session_and_its_twin_takes_its_place() {
+    // I1, I9
+    let place = Place::new().await;
+    draw_large(&place, 1);
+    let (large, twin) = (place.path("pictures/large.jpg"), place.path("pictures/twin.jpg"));
+    fs::copy(&large, &twin).expect("a copy");
+    place.add_upload_with(&json!({"bandwidth_up": 10_000})).await;
+    // Whichever of the two is being sent, it is not the one that is left.
+    let shorten = async {
+        place.until("the first chunk", |stats| stats.bytes_received > 16_000_000).await;
+        fs::File::options().write(true).open(&large).and_then(|file| file.set_len(10)).expect("shorter");
+    };
+    let ((code, summary), ()) = tokio::join!(place.run("out"), shorten);
+    assert_eq!((code, &summary["items"]), (3, &counts(1, 0, 0, 1)), "{summary:#}");
+    let message = summary["errors"][0]["message"].as_str().expect("a message");
+    assert!(message.contains("shorter"), "{message}");
+    assert_eq!(place.count("uploads.start"), 2, "nothing is added to what the other file has begun");
+    place.world().reset_stats();
+    fs::copy(&twin, &large).expect("it is restored");
+    succeeds(&place, "out", counts(0, 2, 0, 0)).await;
+    place.assert_account_holds("pictures", "Album");
+}

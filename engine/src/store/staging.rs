@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::Row;
 
-use super::{Doing, Store, parsed};
+use super::{Doing, HashedFile, Store, parsed, stored};
 use crate::{
     error::Error,
     ids::{Sha256, StorageId},
@@ -71,20 +71,24 @@ impl Store {
             .map(drop)
     }
 
-    /// Keeps the session of an upload that has begun, so that it can be taken up where it breaks off.
+    /// Keeps the session of an upload of a file that has begun, so that it can be taken up where it breaks off.
     pub(crate) async fn keep_session(
         &self,
         storage: StorageId,
-        sha256: Sha256,
+        file: &HashedFile,
         sealed_session: &[u8],
         now: Timestamp,
     ) -> Result<(), Error> {
         sqlx::query(
-            "INSERT INTO sessions (storage_id, sha256, session, began_at) VALUES (?, ?, ?, ?)
-             ON CONFLICT (storage_id, sha256) DO UPDATE SET session = excluded.session, began_at = excluded.began_at",
+            "INSERT INTO sessions (storage_id, sha256, path, size, modified_ns, session, began_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (storage_id, sha256) DO UPDATE SET path = excluded.path, size = excluded.size,
+                 modified_ns = excluded.modified_ns, session = excluded.session, began_at = excluded.began_at",
         )
         .bind(storage.to_string())
-        .bind(sha256.to_string())
+        .bind(file.file.sha256.to_string())
+        .bind(&file.path)
+        .bind(stored(file.file.size))
+        .bind(file.file.modified_ns)
         .bind(sealed_session)
         .bind(now.to_string())
         .execute(&self.writer)
@@ -93,13 +97,24 @@ impl Store {
         .map(drop)
     }
 
-    /// The session of an upload that has begun, encrypted.
-    pub(crate) async fn session(&self, storage: StorageId, sha256: Sha256) -> Result<Option<Vec<u8>>, Error> {
-        let row = sqlx::query("SELECT session FROM sessions WHERE storage_id = ? AND sha256 = ?")
-            .bind(storage.to_string())
-            .bind(sha256.to_string())
-            .fetch_optional(&self.reader)
-            .await;
+    /// The session of an upload that has begun, encrypted. Only for a file that is as it was then: one that was another
+    /// in between may have left other bytes in it.
+    pub(crate) async fn session(
+        &self,
+        storage: StorageId,
+        file: &HashedFile,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let row = sqlx::query(
+            "SELECT session FROM sessions
+             WHERE storage_id = ? AND sha256 = ? AND path = ? AND size = ? AND modified_ns = ?",
+        )
+        .bind(storage.to_string())
+        .bind(file.file.sha256.to_string())
+        .bind(&file.path)
+        .bind(stored(file.file.size))
+        .bind(file.file.modified_ns)
+        .fetch_optional(&self.reader)
+        .await;
         row.and_then(|row| row.map(|row| row.try_get("session")).transpose())
             .doing("look up an upload session")
     }
@@ -188,7 +203,7 @@ mod tests {
     use crate::{
         clock::{SystemClock, SystemEntropy},
         ids::{Sha256, StorageId},
-        store::StorageRow,
+        store::{HashedFile, KnownFile, StorageRow},
     };
 
     const BYTES: Sha256 = Sha256([7; 32]);
@@ -211,6 +226,11 @@ mod tests {
         };
         assert!(store.add_storage(&row).await.expect("added"));
         (store, row.id)
+    }
+
+    fn file() -> HashedFile {
+        let file = KnownFile { size: 40_000_000, modified_ns: 1_234, sha256: BYTES };
+        HashedFile { path: "/pictures/a.mp4".into(), file }
     }
 
     async fn refusal(store: &Store, storage: StorageId) -> Option<Refusal> {
@@ -241,17 +261,34 @@ mod tests {
     async fn a_session_is_kept_until_the_bytes_are_staged_or_it_is_too_old() {
         let folder = tempfile::tempdir().expect("a folder");
         let (store, storage) = store(&folder).await;
-        let kept = async || store.session(storage, BYTES).await.expect("a look-up");
-        store.keep_session(storage, BYTES, b"one", time(0)).await.expect("kept");
-        store.keep_session(storage, BYTES, b"two", time(5)).await.expect("kept");
+        let file = file();
+        let kept = async || store.session(storage, &file).await.expect("a look-up");
+        store.keep_session(storage, &file, b"one", time(0)).await.expect("kept");
+        store.keep_session(storage, &file, b"two", time(5)).await.expect("kept");
         assert_eq!(kept().await.as_deref(), Some(&b"two"[..]));
         store.forget_sessions_before(storage, time(5)).await.expect("done");
         assert!(kept().await.is_some(), "as old as is still believed");
         store.forget_sessions_before(storage, time(6)).await.expect("done");
         assert_eq!(kept().await, None);
-        store.keep_session(storage, BYTES, b"three", time(7)).await.expect("kept");
+        store.keep_session(storage, &file, b"three", time(7)).await.expect("kept");
         store.stage(storage, BYTES, b"token", time(30)).await.expect("staged");
         assert_eq!(kept().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_session_is_of_one_file_as_it_was() {
+        // I1
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, storage) = store(&folder).await;
+        store.keep_session(storage, &file(), b"one", time(0)).await.expect("kept");
+        let mut others = [file(), file(), file()];
+        others[0].path = "/pictures/b.mp4".into();
+        others[1].file.size += 1;
+        others[2].file.modified_ns += 1;
+        for other in others {
+            assert_eq!(store.session(storage, &other).await.expect("a look-up"), None, "{other:?}");
+        }
+        assert!(store.session(storage, &file()).await.expect("a look-up").is_some());
     }
 
     #[tokio::test]

@@ -100,7 +100,13 @@ fn from(
     let in_trouble = Arc::clone(&read);
     stream::once(async move { open(&path, size, at).await })
         .try_flatten()
+        // An empty piece stands for the end.
+        .chain(stream::once(std::future::ready(Ok(Bytes::new()))))
         .try_filter_map(move |mut chunk: Bytes| {
+            if chunk.is_empty() && at < size {
+                let shorter = io::Error::other("it became shorter while it was being sent");
+                return std::future::ready(Err(shorter));
+            }
             hasher.update(&chunk);
             let length = chunk.len() as u64;
             let known = usize::try_from(offset.saturating_sub(at).min(length)).unwrap_or(chunk.len());
@@ -249,5 +255,25 @@ mod tests {
         fs::write(&path, "four").expect("a file");
         (gone.content().open)(0).try_next().await.expect_err("it is too short");
         assert_eq!(gone.trouble().as_deref(), Some("it cannot be read: it has another size than before"));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_becomes_shorter_while_it_is_read_says_so() {
+        // I9
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("photo.jpg");
+        fs::write(&path, vec![7; 500_000]).expect("a file");
+        let outgoing = outgoing(&path, 500_000);
+        let mut stream = (outgoing.content().open)(0);
+        stream.try_next().await.expect("readable").expect("its beginning");
+        fs::File::options().write(true).open(&path).expect("a file").set_len(200_000).expect("shorter");
+        let error = loop {
+            match stream.try_next().await {
+                Ok(piece) => assert!(piece.is_some(), "it must not look whole"),
+                Err(error) => break error,
+            }
+        };
+        assert!(error.to_string().contains("became shorter"), "{error}");
+        assert!(outgoing.trouble().expect("trouble").contains("became shorter"));
     }
 }

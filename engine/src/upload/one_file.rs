@@ -8,8 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Hashed, Upload, batcher::Intake, coming::One, committing::ToCommit, content::Outgoing, sessions::Keeper,
-    sidecars,
+    Found, Hashed, Upload, batcher::Intake, coming::One, committing::ToCommit, content::Outgoing,
+    scanning::modified_ns, sessions::Keeper, sidecars,
 };
 use crate::{error::Error, retry::with_retries, store::Known};
 
@@ -148,7 +148,7 @@ impl OneFile {
             return Ok(Sent::Not(Outcome::Failed(StorageError::new(Class::Config, "send photos", cause))));
         };
         let outgoing = Outgoing::new(&self.file.found, &ctx.lane);
-        let keeper = Keeper::of(&self.upload, self.file.sha256).await?;
+        let keeper = Keeper::of(&self.upload, &self.file).await?;
         // The inner error is of the file or of the database, which the storage has nothing to do with.
         let attempt = || async {
             loop {
@@ -166,11 +166,19 @@ impl OneFile {
             }
         };
         let unfit = |class, reason: String| Ok(Sent::Not(Outcome::Unfit { class, reason }));
-        let token = match with_retries(ctx, attempt).await {
+        let sent = with_retries(ctx, attempt).await;
+        if !matches!(sent, Some(Ok(_))) && !is_as_it_was(&self.file.found).await {
+            // What the session has may be of two versions of the file.
+            keeper.forget().await?;
+        }
+        let token = match sent {
             None => return Ok(Sent::Not(Outcome::Stopped)),
             Some(Err(error)) => return Ok(Sent::Not(Outcome::Failed(error))),
             Some(Ok(Err(Err(error)))) => return Err(error),
-            Some(Ok(Err(Ok(trouble)))) => return unfit(Class::Transient, trouble),
+            Some(Ok(Err(Ok(trouble)))) => {
+                keeper.forget().await?;
+                return unfit(Class::Transient, trouble);
+            }
             Some(Ok(Ok(token))) => token,
         };
         let Some(sha256) = ctx.unless_stopped(outgoing.sha256()).await else {
@@ -197,4 +205,10 @@ impl OneFile {
     fn place(&self) -> String {
         format!("staged/{}/{}", self.upload.ctx.storage, self.file.sha256)
     }
+}
+
+/// Whether a file still has the size and the modification time that it was found with.
+async fn is_as_it_was(found: &Found) -> bool {
+    let now = tokio::fs::metadata(&found.path).await;
+    now.is_ok_and(|now| now.len() == found.size && modified_ns(&now) == found.modified_ns)
 }

@@ -11,8 +11,11 @@ use charon_provider::{Class, Error as StorageError, KeepSession, Reason, Session
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 
-use super::Upload;
-use crate::{error::Error, ids::Sha256};
+use super::{Hashed, Upload};
+use crate::{
+    error::Error,
+    store::{HashedFile, KnownFile},
+};
 
 /// How long a session is believed to be known to the storage. Google does not say; a shorter life than it is costs a few bytes
 /// again, a longer one costs a request.
@@ -23,7 +26,8 @@ const NEW_BEGINNINGS: u32 = 2;
 /// The session in which one file is sent.
 pub(super) struct Keeper {
     upload: Arc<Upload>,
-    sha256: Sha256,
+    /// The file as it was hashed.
+    file: HashedFile,
     session: Mutex<Option<Session>>,
     lost: AtomicU32,
 }
@@ -36,15 +40,17 @@ pub(super) async fn forget_old(upload: &Upload) -> Result<(), Error> {
 }
 
 impl Keeper {
-    /// The session that an earlier attempt has left, if there is one.
-    pub(super) async fn of(upload: &Arc<Upload>, sha256: Sha256) -> Result<Self, Error> {
+    /// The session that an earlier attempt at the same file has left, if there is one and the file has stayed as it was.
+    pub(super) async fn of(upload: &Arc<Upload>, file: &Hashed) -> Result<Self, Error> {
+        let Hashed { found, sha256 } = file;
+        let known = KnownFile { size: found.size, modified_ns: found.modified_ns, sha256: *sha256 };
         let keeper = Self {
             upload: Arc::clone(upload),
-            sha256,
+            file: HashedFile { path: found.key(), file: known },
             session: Mutex::default(),
             lost: AtomicU32::default(),
         };
-        if let Some(sealed) = upload.ctx.store.session(upload.ctx.storage, sha256).await? {
+        if let Some(sealed) = upload.ctx.store.session(upload.ctx.storage, &keeper.file).await? {
             // One that does not open (another key) is no loss: the file is sent from its beginning.
             let opened = upload.vault.unseal(&keeper.place(), &sealed).ok();
             let text = opened.as_ref().and_then(|opened| std::str::from_utf8(opened).ok());
@@ -63,7 +69,7 @@ impl Keeper {
         if self.present().take().is_none() {
             return Ok(());
         }
-        self.upload.ctx.store.forget_session(self.upload.ctx.storage, self.sha256).await
+        self.upload.ctx.store.forget_session(self.upload.ctx.storage, self.file.file.sha256).await
     }
 
     /// Takes an attempt's error; gives true when the file is to be begun anew at once.
@@ -77,7 +83,7 @@ impl Keeper {
 
     /// What the sealed session is bound to.
     fn place(&self) -> String {
-        format!("session/{}/{}", self.upload.ctx.storage, self.sha256)
+        format!("session/{}/{}", self.upload.ctx.storage, self.file.file.sha256)
     }
 
     fn present(&self) -> std::sync::MutexGuard<'_, Option<Session>> {
@@ -90,7 +96,7 @@ impl KeepSession for Keeper {
     async fn keep(&self, session: &Session) -> Result<(), StorageError> {
         let ctx = &self.upload.ctx;
         let sealed = self.upload.vault.seal(&self.place(), session.0.expose_secret().as_bytes());
-        let kept = ctx.store.keep_session(ctx.storage, self.sha256, &sealed, ctx.clock.now()).await;
+        let kept = ctx.store.keep_session(ctx.storage, &self.file, &sealed, ctx.clock.now()).await;
         kept.map_err(|error| {
             StorageError::new(Class::Destination, "keep the session of an upload", error.to_string())
         })?;
