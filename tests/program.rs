@@ -18,4 +18,5 @@ mod preview;
 mod schedule;
 mod secrets;
 mod support;
+mod updating;
 mod upload;

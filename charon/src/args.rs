@@ -158,11 +158,13 @@ pub(crate) enum Storage {
     },
     /// Add storages from the Google Photos remotes of an rclone.conf.
     Import(Import),
-    /// Replace the configuration of a storage, for instance after a new authorisation. What is known of its photos stays.
+    /// Replace the configuration of a storage. What is known of its photos stays.
+    ///
+    /// Secrets that the new configuration leaves out are kept, unless an endpoint or the proxy is another one now.
     Update {
         /// Its name.
         name: String,
-        /// A file with a JSON object, secrets included; - is standard input.
+        /// A file with a JSON object; - is standard input.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         #[command(flatten)]

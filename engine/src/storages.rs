@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use charon_provider::{Config, Consent, Host, Provider, Revision, Secrets, Storage};
-use charon_schema::Mistakes;
+use charon_schema::{Mistake, Mistakes};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -55,14 +55,38 @@ impl Engine {
         self.view(&row)
     }
 
-    /// Replaces the whole configuration of a storage, secrets included (whoever changes an endpoint enters the secrets again,
-    /// I6). What the ledger knows stays. Sends no request.
+    /// Replaces the whole configuration of a storage. Secrets that it leaves out are kept, unless a field says anew where they
+    /// go: whoever changes an endpoint enters the secrets again (I6). What the ledger knows stays. Sends no request.
     ///
     /// # Errors
     /// Every mistake in the configuration; a configuration of another client, to which the ledger would not apply (I11).
     pub async fn update_storage(&self, name: &str, config: Map<String, Value>) -> Result<StorageView, Error> {
         let old = self.storage_row(name).await?;
+        let config = self.with_kept_secrets(&old, config)?;
         self.replace(old, config).await
+    }
+
+    /// A new configuration with the stored secrets that it leaves out.
+    fn with_kept_secrets(
+        &self,
+        old: &StorageRow,
+        mut config: Map<String, Value>,
+    ) -> Result<Map<String, Value>, Error> {
+        // Secrets that do not open any more cannot be kept; what is then missing is told as missing.
+        let Ok(stored) = unseal(&self.vault, old) else { return Ok(config) };
+        let mut kept = stored.expose();
+        kept.retain(|field, _| !config.contains_key(field));
+        let rebound = self.registry.provider(&old.provider)?.describe().schema.rebound(&old.config, &config);
+        if !kept.is_empty() && !rebound.is_empty() {
+            let reason = format!("is to be entered again, since {} is another one now", rebound.join(", "));
+            let mistakes = kept.keys().map(|field| Mistake::in_field(field, reason.clone())).collect();
+            return Err(Error::Config {
+                what: format!("the storage {}", old.name),
+                mistakes: Mistakes(mistakes),
+            });
+        }
+        config.extend(kept);
+        Ok(config)
     }
 
     /// Stores what a consent gave among the secrets of a storage. What the ledger knows stays; whether the consent is of

@@ -5,6 +5,8 @@
 
 /// `true`: the value is a secret. It is stored encrypted, and no answer ever contains it.
 pub const SECRET: &str = "x-secret";
+/// `true`: where secrets go, or what they are for. Whoever changes such a field enters the secrets again.
+pub const BINDS_SECRETS: &str = "x-binds-secrets";
 /// `true`: shown only to those who ask for advanced settings.
 pub const ADVANCED: &str = "x-advanced";
 /// The heading under which a form shows the field.

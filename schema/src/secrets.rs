@@ -10,12 +10,35 @@ const REDACTED: &str = "••••••••";
 impl ConfigSchema {
     /// Whether the field is secret.
     pub fn is_secret(&self, field: &str) -> bool {
-        self.json
-            .pointer("/properties")
-            .and_then(|properties| properties.get(field))
-            .and_then(|property| property.get(annotation::SECRET))
-            .and_then(Value::as_bool)
-            .unwrap_or(false)
+        self.is_marked(field, annotation::SECRET)
+    }
+
+    /// The fields that say where secrets go ([`annotation::BINDS_SECRETS`]) and that two configurations do not agree on. What
+    /// is left out, or blank, is as the schema has it by default.
+    pub fn rebound(&self, one: &Map<String, Value>, other: &Map<String, Value>) -> Vec<&str> {
+        let differs = |field: &&str| self.meant(field, one) != self.meant(field, other);
+        self.fields()
+            .into_iter()
+            .filter(|field| self.is_marked(field, annotation::BINDS_SECRETS))
+            .filter(differs)
+            .collect()
+    }
+
+    /// The value of a field, or what it is by default.
+    fn meant<'a>(&'a self, field: &str, config: &'a Map<String, Value>) -> Option<&'a Value> {
+        let is_blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+        let given = config.get(field).filter(|value| !value.is_null() && !is_blank(value));
+        let default = || self.property(field).and_then(|property| property.get("default"));
+        given.or_else(default).filter(|value| !is_blank(value))
+    }
+
+    fn is_marked(&self, field: &str, annotation: &str) -> bool {
+        let property = self.property(field);
+        property.and_then(|property| property.get(annotation)).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    fn property(&self, field: &str) -> Option<&Value> {
+        self.json.get("properties").and_then(|properties| properties.get(field))
     }
 
     /// Takes the secrets out of a configuration: what is left can be stored and shown, what was taken cannot.

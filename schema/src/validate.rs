@@ -143,6 +143,13 @@ mod tests {
         batch_size: u8,
         #[schemars(length(min = 1, max = 5), regex(pattern = "^[0-9]*s?$"), extend("examples" = ["5s"]))]
         wait: Option<String>,
+        #[serde(default = "example_server")]
+        #[schemars(extend("x-binds-secrets" = true))]
+        server: String,
+    }
+
+    fn example_server() -> String {
+        "https://example.org".into()
     }
 
     fn mistakes(config: &Value) -> Vec<(String, String)> {
@@ -190,7 +197,7 @@ mod tests {
 
     #[test]
     fn fields_come_in_the_order_of_the_form() {
-        assert_eq!(ConfigSchema::of::<Example>().fields(), ["batch_size", "password", "wait"]);
+        assert_eq!(ConfigSchema::of::<Example>().fields(), ["batch_size", "password", "server", "wait"]);
     }
 
     #[test]
@@ -201,5 +208,22 @@ mod tests {
         let (open, secret) = schema.split(config);
         assert_eq!(Value::Object(open), json!({"batch_size": 1}));
         assert_eq!(Value::Object(secret), json!({"password": "hunter2"}));
+    }
+
+    #[test]
+    fn another_server_is_told_from_the_same_one_written_otherwise() {
+        // I6
+        let schema = ConfigSchema::of::<Example>();
+        let map = |config: Value| config.as_object().cloned().unwrap_or_default();
+        let same =
+            [json!({}), json!({"server": " "}), json!({"server": "https://example.org", "batch_size": 9})];
+        let other = map(json!({"server": "https://example.net"}));
+        for one in same.iter().cloned().map(map) {
+            for another in same.iter().cloned().map(map) {
+                assert_eq!(schema.rebound(&one, &another), [""; 0]);
+            }
+            assert_eq!(schema.rebound(&one, &other), ["server"]);
+            assert_eq!(schema.rebound(&other, &one), ["server"]);
+        }
     }
 }

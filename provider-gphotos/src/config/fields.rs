@@ -91,7 +91,7 @@ pub(super) struct Fields {
         title = "Full-resolution proxy",
         description = "The URL of a gphotosdl proxy, such as http://localhost:8282, which gives the originals instead \
                        of Google's re-encoded copies. What it cannot give comes from Google.",
-        extend("x-group" = "Backup", "x-order" = 9, "x-advanced" = true)
+        extend("x-group" = "Backup", "x-order" = 9, "x-advanced" = true, "x-binds-secrets" = true)
     )]
     pub(super) proxy: String,
 
@@ -175,7 +175,7 @@ pub(super) struct Fields {
     #[schemars(
         title = "Requests per day",
         description = "How many API requests Google gives your project per day. Everything that shares the project shares \
-                       them.",
+                       them. For estimates; the count itself comes with the scheduler.",
         range(min = 1, max = 1_000_000_000),
         extend("x-group" = "Pace and budget", "x-order" = 18, "x-advanced" = true, "x-unit" = "requests/day")
     )]
@@ -184,7 +184,8 @@ pub(super) struct Fields {
     #[serde(default = "default_daily_downloads")]
     #[schemars(
         title = "Downloads per day",
-        description = "How many requests for the bytes of photos and videos Google gives your project per day.",
+        description = "How many requests for the bytes of photos and videos Google gives your project per day. For estimates; \
+                       the count itself comes with the scheduler.",
         range(min = 1, max = 1_000_000_000),
         extend("x-group" = "Pace and budget", "x-order" = 19, "x-advanced" = true, "x-unit" = "requests/day")
     )]
@@ -203,7 +204,7 @@ pub(super) struct Fields {
     #[schemars(
         title = "Authorisation URL",
         description = "Where people are sent to give their consent. Blank means Google's.",
-        extend("x-group" = "Endpoints", "x-order" = 21, "x-advanced" = true)
+        extend("x-group" = "Endpoints", "x-order" = 21, "x-advanced" = true, "x-binds-secrets" = true)
     )]
     pub(super) auth_url: String,
 
@@ -211,7 +212,7 @@ pub(super) struct Fields {
     #[schemars(
         title = "Token URL",
         description = "Where access tokens are renewed. Blank means Google's.",
-        extend("x-group" = "Endpoints", "x-order" = 22, "x-advanced" = true)
+        extend("x-group" = "Endpoints", "x-order" = 22, "x-advanced" = true, "x-binds-secrets" = true)
     )]
     pub(super) token_url: String,
 
@@ -219,7 +220,7 @@ pub(super) struct Fields {
     #[schemars(
         title = "API URL",
         description = "Where the Library API is, without the /v1. Blank means Google's.",
-        extend("x-group" = "Endpoints", "x-order" = 23, "x-advanced" = true)
+        extend("x-group" = "Endpoints", "x-order" = 23, "x-advanced" = true, "x-binds-secrets" = true)
     )]
     pub(super) api_url: String,
 }
