@@ -15,6 +15,7 @@ use crate::{
     backup,
     engine::Engine,
     error::Error,
+    mirror::Mirror,
     plan::{BackupConfig, PlanConfig},
     plans::config_of,
     retry::with_retries,
@@ -59,6 +60,10 @@ impl Engine {
         let storage = opened.storage;
         match config_of(&row)? {
             PlanConfig::Backup(config) => {
+                // Without its disk, everything would seem to be missing (I11).
+                if row.mirror_ready {
+                    Mirror::look(&config.destination, row.id).map_err(Error::Destination)?;
+                }
                 self.refuse_unable(&row, &ctx, &*storage).await?;
                 of_backup(&ctx, &*storage, &config).await
             }

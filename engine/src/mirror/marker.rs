@@ -81,6 +81,25 @@ impl Mirror {
             .map_err(failed)
     }
 
+    /// Looks whether the mirror of a plan is there, and touches nothing.
+    ///
+    /// # Errors
+    /// What was seen instead of the plan's marker (I11), and what to do about it.
+    pub(crate) fn look(root: &Path, plan: PlanId) -> Result<(), String> {
+        let shown = root.display();
+        match read_marker(root)? {
+            Some(marker) if marker.plan == plan => Ok(()),
+            Some(_) => Err(format!(
+                "the destination {shown} carries the marker of another plan: is another disk mounted there? Nothing was \
+                 written"
+            )),
+            None => Err(format!(
+                "the destination {shown} does not carry this plan's marker ({OWN_FOLDER}/{MARKER}): is the disk mounted? \
+                 Nothing was written"
+            )),
+        }
+    }
+
     /// Opens the mirror of a plan for a run, and clears what earlier runs left half done. A plan has one run at a time, and
     /// no two plans have the same mirror, so nobody else is at work there.
     ///
@@ -88,21 +107,7 @@ impl Mirror {
     /// What was seen instead of the plan's marker (I11), and what to do about it.
     pub(crate) fn open(root: &Path, plan: PlanId, run: RunId) -> Result<Self, String> {
         let shown = root.display();
-        match read_marker(root)? {
-            Some(marker) if marker.plan == plan => {}
-            Some(_) => {
-                return Err(format!(
-                    "the destination {shown} carries the marker of another plan: is another disk mounted there? Nothing \
-                     was written"
-                ));
-            }
-            None => {
-                return Err(format!(
-                    "the destination {shown} does not carry this plan's marker ({OWN_FOLDER}/{MARKER}): is the disk \
-                     mounted? Nothing was written"
-                ));
-            }
-        }
+        Self::look(root, plan)?;
         let incoming = root.join(OWN_FOLDER).join(INCOMING);
         let cleared = match fs::remove_dir_all(&incoming) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -39,6 +39,29 @@ async fn a_backup_is_listed_and_nothing_is_fetched_or_recorded() {
 }
 
 #[tokio::test]
+async fn an_estimate_of_a_mirror_that_is_not_mounted_is_refused_before_anything_is_listed() {
+    // I11
+    let place = Place::new().await;
+    place.world.fill("first", 3);
+    place.add_storage("first").await;
+    place.add_backup().await;
+    assert_eq!(place.run("home").await.items.done, 3);
+    place.world.requests();
+    let mirror = place.folder.path().join("mirror");
+    std::fs::rename(&mirror, place.folder.path().join("disk")).expect("unmounted");
+    for is_there in [false, true] {
+        if is_there {
+            std::fs::create_dir(&mirror).expect("where it is mounted");
+        }
+        let refused = place.engine.estimate("home").await.expect_err("no mirror").to_string();
+        assert!(refused.contains("is the disk mounted?"), "{refused}");
+        assert_eq!(mirror.exists(), is_there, "nothing is made");
+        assert!(!mirror.join(".charon").exists(), "nothing is made");
+    }
+    assert_eq!(place.world.requests(), [""; 0]);
+}
+
+#[tokio::test]
 async fn what_a_selection_leaves_out_is_counted_apart() {
     let place = Place::new().await;
     place.world.fill("first", 3);
