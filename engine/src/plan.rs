@@ -10,39 +10,63 @@ use serde_json::{Map, Value, json};
 /// A plan that brings photos home.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Backup plan")]
 pub struct BackupConfig {
     /// The name of the storage whose photos come home.
+    #[schemars(title = "Storage", extend("x-group" = "Plan", "x-order" = 1))]
     pub storage: String,
     /// The folder of the mirror: empty, or not there yet, when the plan is made.
+    #[schemars(title = "Destination", extend("x-group" = "Plan", "x-order" = 2))]
     pub destination: PathBuf,
     /// Which photos and videos come home; what is not said is as the storage has it.
     #[serde(default)]
+    #[schemars(title = "Selection", extend("x-group" = "Selection", "x-order" = 3))]
     pub selection: SelectionConfig,
-    /// A listing may stop where everything is known already, as long as one that went to the end is no older than this. 0
-    /// means that every listing goes to the end.
+    /// How old the last full listing may be.
     #[serde(default = "a_day")]
-    #[schemars(range(max = 8760), extend("x-unit" = "hours", "x-advanced" = true))]
+    #[schemars(
+        title = "Full listing",
+        description = "A listing may stop where everything is known already, as long as one that went to the end is no older \
+                       than this. 0 means that every listing goes to the end.",
+        range(max = 8760),
+        extend("x-group" = "Listing", "x-order" = 4, "x-unit" = "hours", "x-advanced" = true)
+    )]
     pub full_listing_hours: u32,
 }
 
 /// Which photos and videos a backup plan wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(inline)]
 pub struct SelectionConfig {
     /// Leave out what was taken before this year.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1826, max = 2100))]
+    #[schemars(
+        title = "Start year",
+        range(min = 1826, max = 2100),
+        extend("x-group" = "Selection", "x-order" = 1, "x-unit" = "year")
+    )]
     pub start_year: Option<i16>,
     /// Whether archived photos and videos are wanted too.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "Include archived", extend("x-group" = "Selection", "x-order" = 2))]
     pub include_archived: Option<bool>,
     /// `photo` or `video`, to have only these.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "Kind", extend("x-group" = "Selection", "x-order" = 3))]
     pub kind: Option<MediaKind>,
-    /// Whether only favourites are wanted. Cannot be joined with albums: Google tells one or the other.
+    /// Whether only favourites are wanted.
+    #[schemars(
+        title = "Favourites",
+        description = "Whether only favourites are wanted. Google filters them, and hides from filtered listings what is fresh \
+                       or dated in the future: such photos come later. Cannot be joined with albums: Google tells one or the \
+                       other.",
+        extend("x-group" = "Selection", "x-order" = 4)
+    )]
     pub favourites: bool,
     /// `every` for what is in any album, or the titles or ids of albums; without it the whole library.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "Albums", extend("x-group" = "Selection", "x-order" = 5))]
     pub albums: Option<AlbumsConfig>,
 }
 
@@ -107,22 +131,33 @@ fn a_day() -> u32 {
 /// A plan that sends folders out.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Upload plan")]
 pub struct UploadConfig {
     /// The name of the storage that the photos go to.
+    #[schemars(title = "Storage", extend("x-group" = "Plan", "x-order" = 1))]
     pub storage: String,
     /// The folders whose photos and videos are sent, with all folders below them.
-    #[schemars(length(min = 1))]
+    #[schemars(title = "Folders", length(min = 1), extend("x-group" = "Plan", "x-order" = 2))]
     pub sources: Vec<PathBuf>,
     /// The title of the album that they are put into; made if it is not there. Without it they go to the library alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(title = "Album", length(min = 1), extend("x-group" = "Album", "x-order" = 3))]
     pub album: Option<String>,
     /// Whether new photos go behind all others in the album, or before them.
     #[serde(default)]
+    #[schemars(
+        title = "Position in the album",
+        extend("x-group" = "Album", "x-order" = 4, "x-advanced" = true)
+    )]
     pub album_position: AlbumPosition,
-    /// Whether descriptions are taken from sidecar files beside the photos: `name.jpg.json` as Google Takeout writes them,
-    /// or `name.jpg.xmp` or `name.xmp`.
+    /// Whether descriptions are taken from sidecar files beside the photos.
     #[serde(default = "yes")]
+    #[schemars(
+        title = "Descriptions",
+        description = "Whether descriptions are taken from sidecar files beside the photos: name.jpg.json as Google Takeout \
+                       writes them, or name.jpg.xmp or name.xmp.",
+        extend("x-group" = "Descriptions", "x-order" = 5)
+    )]
     pub descriptions: bool,
 }
 
@@ -373,6 +408,37 @@ mod tests {
         };
         assert_eq!((backup.full_listing_hours, backup.selection.start_year), (24, None));
         assert_eq!(backup.selection.albums, Some(super::AlbumsConfig::Every(super::Every::Every)));
+    }
+
+    #[test]
+    fn every_field_is_described_for_a_form() {
+        fn look(schema: &Value, path: &str) {
+            let fields = schema["properties"].as_object().expect("fields");
+            let mut orders = Vec::new();
+            for (name, field) in fields {
+                let path = format!("{path}/{name}");
+                for word in ["title", "description", "x-group"] {
+                    let text = field[word].as_str().unwrap_or_else(|| panic!("{path} has no {word}"));
+                    assert!(!text.contains(['\n', '_']), "{path}: {text}");
+                }
+                orders.push(field["x-order"].as_u64().unwrap_or_else(|| panic!("{path} has no place")));
+                if field["type"].to_string().contains("integer") {
+                    assert!(field["x-unit"].is_string(), "{path} has no unit");
+                }
+                if field["properties"].is_object() {
+                    look(field, &path);
+                }
+            }
+            orders.sort_unstable();
+            assert!(orders.iter().copied().eq(1..=fields.len() as u64), "{path}: {orders:?}");
+        }
+        let schemas = PlanConfig::schemas();
+        for (kind, title) in [("backup", "Backup plan"), ("upload", "Upload plan")] {
+            assert_eq!(schemas[kind]["title"], title);
+            look(&schemas[kind], kind);
+        }
+        let favourites = &schemas["backup"]["properties"]["selection"]["properties"]["favourites"];
+        assert!(favourites["description"].as_str().is_some_and(|text| text.contains("hides")));
     }
 
     #[test]
