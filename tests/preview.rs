@@ -153,3 +153,37 @@ async fn how_true_the_copies_are_is_told() {
     let told = place.done(&["run", "home"]).await.stdout;
     assert!(told.contains("fidelity: 3 × api-copy"), "{told}");
 }
+
+#[tokio::test]
+async fn a_mirror_that_is_not_mounted_is_told_and_nothing_is_estimated() {
+    // I11
+    let place = Place::new().await;
+    place.seed(3);
+    place.add_backup().await;
+    assert_eq!(place.run("home").await.0, 0);
+    place.world().reset_stats();
+    fs::rename(place.path("mirror"), place.path("disk")).expect("unmounted");
+    for arguments in [&["plan", "preview", "home"][..], &["run", "home", "--dry-run"]] {
+        assert_failed(&place.charon(arguments).await, 1, &["is the disk mounted?"]);
+    }
+    assert!(!place.path("mirror").exists(), "nothing is made");
+    assert_eq!(place.world().stats().api_requests, 0);
+}
+
+#[tokio::test]
+async fn a_plan_tells_how_often_it_lists_everything() {
+    let place = Place::new().await;
+    place.add_storage().await;
+    for (hours, words) in [
+        (0, "every listing goes to the end"),
+        (1, "to the end every hour\n"),
+        (48, "to the end every 48 hours"),
+    ] {
+        let name = format!("plan {hours}");
+        let plan = json!({"kind": "backup", "storage": "family", "destination": place.path(&name),
+            "full_listing_hours": hours});
+        place.add_plan(&name, &plan).await;
+        let told = place.done(&["plan", "show", &name]).await.stdout;
+        assert!(told.contains(words), "{told}");
+    }
+}

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use charon_provider::Selection;
 
-use crate::plan::{BackupConfig, MediaKind};
+use crate::{
+    numbers::with_commas,
+    plan::{BackupConfig, MediaKind},
+};
 
 /// For each reason that has a way around it, how many items it left out, and the way.
 pub(crate) fn of(skipped: &BTreeMap<String, u64>, plan: &BackupConfig, storage: &Selection) -> Vec<String> {
@@ -44,19 +47,6 @@ fn items(count: u64) -> String {
     if count == 1 { "1 item was".into() } else { format!("{} items were", with_commas(count)) }
 }
 
-fn with_commas(number: u64) -> String {
-    let digits = number.to_string();
-    let first = digits.len() % 3;
-    let mut text = digits[..first].to_owned();
-    for (index, digit) in digits[first..].chars().enumerate() {
-        if index % 3 == 0 && !text.is_empty() {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -64,7 +54,7 @@ mod tests {
     use charon_provider::Selection;
     use serde_json::json;
 
-    use super::{of, with_commas};
+    use super::of;
     use crate::plan::BackupConfig;
 
     fn hints(reason: &str, count: u64, selection: &serde_json::Value) -> Vec<String> {
@@ -99,14 +89,5 @@ mod tests {
             ]
         );
         assert_eq!(hints("still being processed", 2, &json!({})), [""; 0]);
-    }
-
-    #[test]
-    fn numbers_are_written_in_groups_of_three() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567"), (12_345, "12,345")]
-        {
-            assert_eq!(with_commas(number), text);
-        }
     }
 }

@@ -21,6 +21,7 @@ mod ids;
 mod lane;
 mod mirror;
 mod naming;
+mod numbers;
 mod parking;
 mod plan;
 mod plans;
@@ -42,6 +43,7 @@ pub use engine::{Engine, Settings};
 pub use error::Error;
 pub use estimate::Estimate;
 pub use ids::{PlanId, RunId, StorageId};
+pub use numbers::with_commas;
 pub use plan::{
     AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, PlanConfig, SelectionConfig, UploadConfig,
 };

@@ -61,6 +61,7 @@ fn show(view: &PlanView) -> String {
             format!("selection: {}", selection(backup)),
             match backup.full_listing_hours {
                 0 => "every listing goes to the end".into(),
+                1 => "a listing goes to the end every hour".into(),
                 hours => format!("a listing goes to the end every {hours} hours"),
             },
         ],

@@ -1,6 +1,6 @@
 //! `charon plan preview` and `charon run --dry-run`: what a run would do and cost.
 
-use charon_engine::{Engine, Estimate};
+use charon_engine::{Engine, Estimate, with_commas};
 
 use crate::{
     exit::{Exit, Failure},
@@ -30,42 +30,15 @@ fn tell(plan: &str, estimate: &Estimate) -> String {
     };
     let mut text = format!(
         "{plan}: {} items, {} to be moved{size}, about {} requests, {time}",
-        grouped(*items),
-        grouped(*new),
-        grouped(total)
+        with_commas(*items),
+        with_commas(*new),
+        with_commas(total)
     );
     if *skipped > 0 {
-        text += &format!("\n  left out: {}", grouped(*skipped));
+        text += &format!("\n  left out: {}", with_commas(*skipped));
     }
     for (meter, count) in requests {
-        text += &format!("\n  {meter}: {}", grouped(*count));
+        text += &format!("\n  {meter}: {}", with_commas(*count));
     }
     text + "\nThis is an estimate: what is tried again, and the chunks of large files, are not in it. Nothing was moved."
-}
-
-/// A number with its thousands apart.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn thousands_stand_apart() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1_000, "1,000"), (31_204, "31,204"), (1_234_567, "1,234,567")]
-        {
-            assert_eq!(grouped(number), text);
-        }
-    }
 }
