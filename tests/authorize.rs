@@ -13,7 +13,7 @@ use url::Url;
 use crate::{
     browser::{follow, visit},
     command_line::assert_failed,
-    support::{CLIENT_ID, Ended, Place},
+    support::{CLIENT_ID, Ended, Place, interrupt},
 };
 
 const SECRET: &str = "a-client-secret";
@@ -21,7 +21,7 @@ const SECRET: &str = "a-client-secret";
 /// The program, while it waits for a consent.
 pub(crate) struct Asking {
     child: Child,
-    stdin: ChildStdin,
+    stdin: Option<ChildStdin>,
     stderr: BufReader<ChildStderr>,
     said: String,
     /// Where it sends the browser.
@@ -30,15 +30,23 @@ pub(crate) struct Asking {
 
 impl Asking {
     pub(crate) async fn begin(command: &mut Command) -> Self {
+        Self::begin_with(command, None, "paste it here").await
+    }
+
+    /// Begins with the whole of standard input, or none of it yet; the words are the last ones that are said.
+    async fn begin_with(command: &mut Command, config: Option<&Value>, last: &str) -> Self {
         let mut child = command.stdin(std::process::Stdio::piped()).spawn().expect("the program starts");
-        let stdin = child.stdin.take().expect("its standard input");
+        let mut stdin = child.stdin.take();
+        if let (Some(config), Some(mut stdin)) = (config, stdin.take_if(|_| config.is_some())) {
+            stdin.write_all(config.to_string().as_bytes()).await.expect("it reads");
+        }
         let stderr = BufReader::new(child.stderr.take().expect("its standard error"));
         let url = Url::parse("about:blank").expect("a URL");
         let mut asking = Self { child, stdin, stderr, said: String::new(), url };
         let line = asking.hears("  http").await;
         asking.url = Url::parse(line.trim()).expect("an address");
         // The rest of the sentences.
-        asking.hears("paste it here").await;
+        asking.hears(last).await;
         asking
     }
 
@@ -56,7 +64,8 @@ impl Asking {
     }
 
     async fn paste(&mut self, line: &str) {
-        self.stdin.write_all(format!("{line}\n").as_bytes()).await.expect("it reads");
+        let stdin = self.stdin.as_mut().expect("it is open");
+        stdin.write_all(format!("{line}\n").as_bytes()).await.expect("it reads");
     }
 
     pub(crate) async fn ended(mut self) -> Ended {
@@ -135,7 +144,13 @@ async fn a_consent_is_asked_for_with_a_challenge_and_the_rights_that_are_needed(
     fs::write(&secret, SECRET).expect("a file");
     let secret = secret.to_str().expect("a path");
     let client = ["--client-id", CLIENT_ID, "--client-secret-file", secret];
-    for (read_only, port) in [(false, "0"), (true, "0"), (false, "53999")] {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let free = taken.local_addr().expect("its address").port().to_string();
+    let cannot = format!("cannot listen on 127.0.0.1:{free}");
+    let arguments = [&["authorize", "--no-browser", "--port", &free][..], &client].concat();
+    assert_failed(&place.charon(&arguments).await, 1, &[&cannot, "choose another --port"]);
+    drop(taken);
+    for (read_only, port) in [(false, "0"), (true, "0"), (false, free.as_str())] {
         let mut arguments = client.to_vec();
         arguments.extend(["--port", port]);
         arguments.extend(read_only.then_some("--read-only"));
@@ -154,8 +169,6 @@ async fn a_consent_is_asked_for_with_a_challenge_and_the_rights_that_are_needed(
         assert_eq!((redirect.host_str(), redirect.path()), (Some("127.0.0.1"), "/"));
         if port != "0" {
             assert_eq!(redirect.port().map(|port| port.to_string()).as_deref(), Some(port));
-            let ended = place.charon(&[&["authorize", "--no-browser"][..], &arguments].concat()).await;
-            assert_failed(&ended, 1, &["cannot listen on 127.0.0.1:53999", "choose another --port"]);
         }
         asking.child.kill().await.expect("it can be killed");
     }
@@ -355,9 +368,43 @@ async fn what_stands_in_the_way_is_told_before_anybody_is_asked() {
 async fn ctrl_c_ends_the_wait() {
     let place = Place::with(willing()).await;
     let asking = place.asking(&["--client-id", CLIENT_ID]).await;
-    let id = asking.child.id().expect("it runs");
-    let killed = Command::new("sh").args(["-c", &format!("kill -INT {id}")]).status().await.expect("a shell");
-    assert!(killed.success());
+    interrupt(&asking.child).await;
+    assert_failed(&asking.ended().await, 130, &[]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn ctrl_c_ends_a_configuration_that_never_comes() {
+    use std::{os::unix::process::ExitStatusExt, time::Duration};
+    let place = Place::with(willing()).await;
+    let mut command = place.command(&["authorize", "--no-browser", "--config", "-"]);
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().expect("the program starts");
+    let mut stdin = child.stdin.take().expect("its standard input");
+    // More than a pipe holds, so that it is being read.
+    stdin.write_all(&[b' '; 300_000]).await.expect("it reads");
+    interrupt(&child).await;
+    let ended = tokio::time::timeout(Duration::from_secs(20), child.wait()).await.expect("it ends");
+    let ended = ended.expect("a status");
+    assert!(ended.code() == Some(130) || ended.signal() == Some(2), "{ended:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_is_told_to_paste_where_standard_input_is_at_its_end() {
+    let place = Place::with(willing()).await;
+    let begin = async || {
+        let mut command = place.command(&["authorize", "--no-browser", "--config", "-", "--json"]);
+        let config = place.before_consent();
+        Asking::begin_with(&mut command, Some(&config), "give the configuration as a file").await
+    };
+    let asking = begin().await;
+    follow(asking.url.as_str()).await;
+    let ended = asking.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.json()["token"].is_string() && !ended.stderr.contains("paste"), "{ended:?}");
+
+    let asking = begin().await;
+    interrupt(&asking.child).await;
     assert_failed(&asking.ended().await, 130, &[]);
 }
 

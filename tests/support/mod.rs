@@ -274,6 +274,14 @@ impl Place {
     }
 }
 
+/// Presses Ctrl-C.
+#[cfg(unix)]
+pub(crate) async fn interrupt(child: &Child) {
+    let id = child.id().expect("it runs");
+    let sent = Command::new("sh").args(["-c", &format!("kill -INT {id}")]).status().await.expect("a shell");
+    assert!(sent.success());
+}
+
 /// A small picture of its own.
 pub(crate) fn picture(number: u32) -> Vec<u8> {
     Picture { width: 48, height: 32, number: Some(number), ..Picture::new(u64::from(number)) }.jpeg()

@@ -8,13 +8,14 @@ mod page;
 
 use std::{
     io::{self, BufRead, Read},
+    path::Path,
     time::Duration,
 };
 
 use charon_engine::Engine;
 use charon_provider::{Authorization, Consent};
 use secrecy::ExposeSecret;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
@@ -41,28 +42,39 @@ enum Answer {
 }
 
 pub(crate) async fn run(engine: &Engine, command: Authorize, output: Output) -> Result<Exit, Failure> {
+    // Nobody listens to signals meanwhile: a read that does not end is ended with the program.
+    let fields = fields(&command)?;
     let stop = interrupted();
     tokio::select! {
-        done = authorize(engine, command, output) => done.map(|()| Exit::Done),
+        done = authorize(engine, command, fields, output) => done.map(|()| Exit::Done),
         () = stop => Ok(Exit::Interrupted),
     }
 }
 
-async fn authorize(engine: &Engine, command: Authorize, output: Output) -> Result<(), Failure> {
-    let Authorize { storage, provider, config, client_id, client_secret, read_only, port, no_browser } =
-        command;
-    let mut fields = match &config {
+/// The configuration that the command line gives, with files or standard input read.
+fn fields(command: &Authorize) -> Result<Map<String, Value>, Failure> {
+    let mut fields = match &command.config {
         Some(file) => read_object(file)?,
         None => Map::new(),
     };
-    if let Some(client_id) = client_id {
-        fields.insert("client_id".into(), client_id.into());
+    if let Some(client_id) = &command.client_id {
+        fields.insert("client_id".into(), client_id.as_str().into());
     }
-    if read_only {
+    if command.read_only {
         fields.insert("read_only".into(), true.into());
     }
-    client_secret.put_into(&mut fields)?;
+    command.client_secret.put_into(&mut fields)?;
+    Ok(fields)
+}
 
+async fn authorize(
+    engine: &Engine,
+    command: Authorize,
+    fields: Map<String, Value>,
+    output: Output,
+) -> Result<(), Failure> {
+    let Authorize { storage, provider, config, port, no_browser, .. } = command;
+    let can_paste = config.is_none_or(|file| file != Path::new("-"));
     let loopback = Loopback::bind(port).await.map_err(|error| {
         Failure::new(format!(
             "cannot listen on 127.0.0.1:{port} for the browser to come back: {error}; choose another --port"
@@ -73,7 +85,7 @@ async fn authorize(engine: &Engine, command: Authorize, output: Output) -> Resul
         Some(name) => engine.authorize_storage(name, &redirect).await?,
         None => engine.authorize(&provider, fields, &redirect)?,
     };
-    invite(&*authorization, no_browser);
+    invite(&*authorization, can_paste, no_browser);
 
     let asking = Asking::of(authorization.url());
     let answer = within(PATIENCE, wait(&loopback, &asking)).await?;
@@ -95,12 +107,17 @@ async fn authorize(engine: &Engine, command: Authorize, output: Output) -> Resul
 }
 
 /// Says where to go, and goes there.
-fn invite(authorization: &dyn Authorization, no_browser: bool) {
+fn invite(authorization: &dyn Authorization, can_paste: bool, no_browser: bool) {
     let url = authorization.url();
-    say_aside(&format!(
-        "Open this address in a browser, and give your consent there:\n\n  {url}\n\n\
-         With a browser on another machine, the last page cannot be shown, for its address is one of this machine. \
+    let elsewhere = if can_paste {
+        "With a browser on another machine, the last page cannot be shown, for its address is one of this machine. \
          Copy that address (http://127.0.0.1…) from the browser, paste it here, and press Enter."
+    } else {
+        "The browser has to be on this machine, for standard input was the configuration; with one on another machine, \
+         give the configuration as a file."
+    };
+    say_aside(&format!(
+        "Open this address in a browser, and give your consent there:\n\n  {url}\n\n{elsewhere}"
     ));
     if !no_browser {
         let url = url.to_string();
