@@ -6,13 +6,12 @@ use gphotos_emulator::{Action, Fault, Settings};
 use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::Command,
     time::{Duration, timeout},
 };
 
 use crate::{
     command_line::assert_failed,
-    support::{CLIENT_ID, Place},
+    support::{CLIENT_ID, Ended, Place, interrupt},
 };
 
 #[tokio::test]
@@ -145,7 +144,7 @@ async fn a_wrong_configuration_fails_in_the_first_stage() {
     config["start_year"] = 1066.into();
     config["token"] = "hunter2".into();
     let ended = place.charon_with(&["storage", "test", "--config", "-", "--json"], &config).await;
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
     let test = ended.json();
     assert_eq!(test["checks"].as_array().map(Vec::len), Some(1), "{test:#}");
     let found = test["checks"][0]["found"].as_str().expect("words");
@@ -153,6 +152,13 @@ async fn a_wrong_configuration_fails_in_the_first_stage() {
     // I6
     assert!(!ended.stdout.contains("hunter2"), "{ended:?}");
     assert_eq!(place.world().stats().api_requests, 0);
+
+    // A right one that does not work has not been refused.
+    let config = place.config();
+    place.world().revoke_refresh_tokens();
+    place.world().expire_access_tokens();
+    let dead = place.charon_with(&["storage", "test", "--config", "-"], &config).await;
+    assert_eq!(dead.code, Some(1), "{dead:?}");
 
     for arguments in [
         &["storage", "test"][..],
@@ -179,9 +185,22 @@ async fn ctrl_c_gives_a_test_up() {
     let mut line = String::new();
     stdout.read_line(&mut line).await.expect("a line");
     assert!(line.starts_with("ok      config"), "{line}");
-    let id = child.id().expect("it runs");
-    let killed = Command::new("sh").args(["-c", &format!("kill -INT {id}")]).status().await.expect("a shell");
-    assert!(killed.success());
+    interrupt(&child).await;
     let ended = timeout(Duration::from_secs(20), child.wait()).await.expect("it ends").expect("a status");
     assert_eq!(ended.code(), Some(130));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_a_test_found_before_ctrl_c_is_told_to_scripts() {
+    let place = Place::with(Settings { latency_ms: 600_000, ..Settings::default() }).await;
+    place.add_storage().await;
+    let child = place.spawn(&["storage", "test", "family", "--json"]);
+    place.until("a second stage", |stats| !stats.requests.is_empty()).await;
+    interrupt(&child).await;
+    let ended = timeout(Duration::from_secs(20), child.wait_with_output()).await.expect("it ends");
+    let ended: Ended = ended.expect("its words").into();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    let test = ended.json();
+    assert_eq!((&test["passed"], &test["checks"][0]["stage"]), (&json!(false), &json!("config")), "{test:#}");
 }

@@ -57,13 +57,13 @@ pub(crate) async fn run(engine: &Engine, command: Storage, output: Output) -> Re
             ));
         }
         Storage::Test { name: Some(name), .. } => {
-            return check::run(engine.test(&name).await?, output).await;
+            return check::run(check::Of::Storage, engine.test(&name).await?, output).await;
         }
         Storage::Test { config, provider, client_secret, .. } => {
             let mut config = config.as_deref().map_or_else(|| Ok(Map::new()), read_object)?;
             client_secret.put_into(&mut config)?;
             engine.registry().provider(&provider)?;
-            return check::run(engine.test_unsaved(&provider, config), output).await;
+            return check::run(check::Of::Config, engine.test_unsaved(&provider, config), output).await;
         }
         Storage::Albums { name } => {
             let albums = albums(engine, &name).await?;
