@@ -95,14 +95,29 @@ async fn a_remote_that_uses_rclones_own_client_is_told_what_it_needs() {
         .fold(String::new(), |text, line| text + line + "\n");
     let conf = place.write_conf(&(place.remote("new", "") + &without));
     let ended = place.import(&[&conf]).await;
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.stdout.contains("Added the storage new"), "the other is taken over: {ended:?}");
     for words in ["old was not taken over", "rclone's own client", "client of your own", "only to the client"]
     {
         assert!(ended.stderr.contains(words), "{words}: {ended:?}");
     }
     let told = place.import(&[&conf, "--remote", "old", "--json"]).await;
-    assert_eq!((told.code, &told.json()["refused"][0]["remote"]), (Some(1), &json!("old")), "{told:?}");
+    assert_eq!((told.code, &told.json()["refused"][0]["remote"]), (Some(2), &json!("old")), "{told:?}");
+    assert_failed(&place.import(&[&conf, "--remote", "old"]).await, 2, &["rclone's own client"]);
+}
+
+#[tokio::test]
+async fn a_remote_without_a_consent_is_told_how_to_get_one() {
+    let place = Place::new().await;
+    let all = place.remote("family", "");
+    let without: String = all
+        .lines()
+        .filter(|line| !line.starts_with("token ="))
+        .fold(String::new(), |text, line| text + line + "\n");
+    let conf = place.write_conf(&without);
+    let authorize = format!("charon authorize --client-id {CLIENT_ID} --client-secret-file FILE");
+    let words = ["token: is missing", &authorize, "rclone config reconnect family:", "import again"];
+    assert_failed(&place.import(&[&conf]).await, 2, &words);
 }
 
 #[tokio::test]
@@ -122,11 +137,15 @@ async fn some_of_several_remotes_are_chosen_and_named() {
     let ended = place.import(&[&conf, "--remote", "d"]).await;
     assert_failed(&ended, 1, &["no remote named d; it has a (google photos), drive (drive), b"]);
 
+    let ended = place.import(&[&conf, "--remote", "drive"]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
+    assert!(ended.stderr.contains("Passed over drive: it is of the type drive."), "{ended:?}");
+
     // All of them: one name is taken, another type is passed over.
     let taken = place.import(&[&conf, "--remote", "b", "--name", "a"]).await;
     assert_eq!(taken.code, Some(0), "{taken:?}");
     let ended = place.import(&[&conf, "--json"]).await;
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.stderr.contains("a was not taken over: there is a storage named a already"), "{ended:?}");
     let report = ended.json();
     let imported: Vec<&Value> =
@@ -142,7 +161,7 @@ async fn what_is_wrong_with_a_remote_is_told_by_its_field() {
     let conf =
         place.write_conf(&place.remote("family", "start_year = 1066\nread_only = perhaps\ntoken = hunter2"));
     let ended = place.import(&[&conf]).await;
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
     for words in ["start_year: 1066 is less than", "read_only: must be true or false", "token: "] {
         assert!(ended.stderr.contains(words), "{words}: {ended:?}");
     }

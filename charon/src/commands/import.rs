@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use charon_engine::{Engine, StorageView};
+use charon_engine::{Engine, Error, StorageView};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -39,6 +39,8 @@ struct Imported {
 struct Refused {
     remote: String,
     reason: String,
+    #[serde(skip)]
+    exit: Exit,
 }
 
 /// A remote of another type.
@@ -72,14 +74,28 @@ pub(crate) async fn run(engine: &Engine, command: Import, output: Output) -> Res
         let name = names.get(index).unwrap_or(&remote.name).clone();
         match import(engine, &name, &remote, &schema).await {
             Ok(imported) => report.imported.push(imported),
-            Err(reason) => report.refused.push(Refused { remote: remote.name, reason }),
+            Err(failure) => {
+                let (reason, exit) = (failure.to_string(), failure.exit());
+                report.refused.push(Refused { remote: remote.name, reason, exit });
+            }
         }
     }
-    output.print(&report, || tell(&report))?;
-    for Refused { remote, reason } in &report.refused {
+    if output.json || !report.imported.is_empty() {
+        output.print(&report, || tell(&report))?;
+    }
+    if !output.json {
+        for PassedOver { remote, kind } in &report.passed_over {
+            say_aside(&format!("Passed over {remote}: it is of the type {kind}."));
+        }
+    }
+    for Refused { remote, reason, .. } in &report.refused {
         say_aside(&format!("charon: {remote} was not taken over: {reason}"));
     }
-    Ok(if report.refused.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(match report.refused.as_slice() {
+        [] => Exit::Done,
+        refused if refused.iter().all(|refused| refused.exit == Exit::Usage) => Exit::Usage,
+        _ => Exit::Failed,
+    })
 }
 
 /// Those that are to be taken over; the others are reported as passed over.
@@ -116,20 +132,29 @@ fn choose(
     Ok(chosen)
 }
 
-async fn import(engine: &Engine, name: &str, remote: &Remote, schema: &Value) -> Result<Imported, String> {
+async fn import(engine: &Engine, name: &str, remote: &Remote, schema: &Value) -> Result<Imported, Failure> {
     if remote.get("client_id").is_none() {
-        return Err(
+        return Err(Failure::usage(
             "it uses rclone's own client, which is rclone's alone, and ends in 2026. Make a client of your own (README.md, \
              \"A client of your own\"), then: charon authorize, charon storage add. Google shows items only to the client \
-             that has uploaded them, so yours will not see what rclone's has sent"
-                .into(),
-        );
+             that has uploaded them, so yours will not see what rclone's has sent",
+        ));
     }
     let taken = remote.to_config(schema);
-    let storage = engine
-        .add_storage(name, PROVIDER, taken.config)
-        .await
-        .map_err(|error| Failure::from(error).to_string())?;
+    let storage = match engine.add_storage(name, PROVIDER, taken.config).await {
+        Ok(storage) => storage,
+        Err(error @ Error::Config { .. }) if remote.get("token").is_none() => {
+            return Err(Failure::usage(format!(
+                "{}\nNobody has given their consent for it yet. Put what `charon authorize --client-id {} \
+                 --client-secret-file FILE` prints between its arrows into the remote's line token, or run `rclone config \
+                 reconnect {}:`; then import again",
+                Failure::from(error),
+                remote.get("client_id").unwrap_or("ID"),
+                remote.name
+            )));
+        }
+        Err(error) => return Err(error.into()),
+    };
     Ok(Imported { remote: remote.name.clone(), storage, not_taken_over: taken.left })
 }
 
@@ -142,9 +167,6 @@ fn tell(report: &Report) -> String {
         if !not_taken_over.is_empty() {
             lines.push(format!("  not taken over: {}", not_taken_over.join(", ")));
         }
-    }
-    for PassedOver { remote, kind } in &report.passed_over {
-        lines.push(format!("Passed over {remote}: it is of the type {kind}."));
     }
     lines.join("\n")
 }
