@@ -12,6 +12,7 @@ mod crash;
 mod data_dir;
 mod destination;
 mod faults;
+mod fields;
 mod import;
 mod network;
 mod preview;

@@ -26,6 +26,7 @@ pub(crate) struct Quota {
     /// Albums that are being written.
     pub(crate) albums: HashMap<String, u64>,
     pub(crate) uploads_under_way: u64,
+    pub(crate) media_under_way: u64,
 }
 
 /// Where the day of a quota ends.

@@ -208,6 +208,7 @@ where
 struct UnderWay {
     world: World,
     upload: bool,
+    media: bool,
     write: Option<Owner>,
     album: Option<String>,
 }
@@ -217,6 +218,9 @@ impl Drop for UnderWay {
         let mut state = self.world.lock();
         if self.upload {
             state.quota.uploads_under_way -= 1;
+        }
+        if self.media {
+            state.quota.media_under_way -= 1;
         }
         if let Some(count) = self.write.as_ref().and_then(|client| state.quota.under_way.get_mut(client)) {
             *count -= 1;
@@ -249,12 +253,22 @@ fn begin(call: &mut Call, name: &'static str) -> (Duration, UnderWay) {
             _ => {}
         }
     }
-    let mut under_way =
-        UnderWay { world: call.world.clone(), upload: call.operation.is_upload(), write: None, album: None };
+    let mut under_way = UnderWay {
+        world: call.world.clone(),
+        upload: call.operation.is_upload(),
+        media: call.operation.family() == Family::Media,
+        write: None,
+        album: None,
+    };
     if under_way.upload {
         state.quota.uploads_under_way += 1;
         let now = state.quota.uploads_under_way;
         state.stats.peak_concurrent_uploads = state.stats.peak_concurrent_uploads.max(now);
+    }
+    if under_way.media {
+        state.quota.media_under_way += 1;
+        let now = state.quota.media_under_way;
+        state.stats.peak_concurrent_media = state.stats.peak_concurrent_media.max(now);
     }
     if call.operation.is_write() {
         let user = call.owner(state).unwrap_or_default();

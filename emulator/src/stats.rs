@@ -28,6 +28,8 @@ pub struct Stats {
     pub peak_concurrent_writes: u64,
     /// The most uploads under way at once.
     pub peak_concurrent_uploads: u64,
+    /// The most requests for media bytes that waited for their answer at once.
+    pub peak_concurrent_media: u64,
 }
 
 impl Stats {
