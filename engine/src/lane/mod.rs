@@ -14,11 +14,11 @@ use charon_provider::Pace;
 use governor::{
     DefaultDirectRateLimiter, Quota, RateLimiter,
     clock::{Clock as _, DefaultClock},
+    nanos::Nanos,
 };
-use jiff::{SignedDuration, Timestamp};
 
 use crate::{clock::Clock, ids::StorageId};
-use pace::Paces;
+use pace::{Paces, Steady};
 use slots::Slots;
 pub(crate) use slots::Transfer;
 
@@ -49,18 +49,22 @@ impl Lanes {
 #[derive(Debug)]
 pub(crate) struct Lane {
     clock: Arc<dyn Clock>,
+    steady: Steady,
     fuse: DefaultDirectRateLimiter,
     paces: Paces,
     slots: Slots,
-    held_until: Mutex<Option<Timestamp>>,
+    /// By the steady clock: one on a wall that is set back shall not hold anybody for longer.
+    held_until: Mutex<Nanos>,
     writing: tokio::sync::Mutex<()>,
 }
 
 impl Lane {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let steady = Steady::new(Arc::clone(&clock));
         Self {
             fuse: RateLimiter::direct(Quota::per_second(REQUESTS_PER_SECOND)),
-            paces: Paces::new(Arc::clone(&clock)),
+            paces: Paces::new(steady.clone()),
+            steady,
             slots: Slots::new(Pace::default().connections),
             held_until: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
@@ -83,9 +87,9 @@ impl Lane {
 
     /// Permits a request, or says how long to wait before the next try.
     fn try_permit(&self) -> Result<(), Duration> {
-        let hold = self.held_until().map(|until| until.duration_since(self.clock.now()));
-        if let Some(hold) = hold.filter(SignedDuration::is_positive) {
-            return Err(hold.unsigned_abs());
+        let hold = self.held_for();
+        if !hold.is_zero() {
+            return Err(hold);
         }
         // The fuse measures real time, whatever the clock says: it is there for a program that has gone wrong.
         self.fuse.check().map_err(|not_until| not_until.wait_time_from(DefaultClock::default().now()))?;
@@ -114,22 +118,32 @@ impl Lane {
 
     /// Lets no request through for this long: the account asked for it. A longer hold stays.
     pub(crate) fn hold(&self, how_long: Duration) {
-        let until = self.clock.now().checked_add(how_long).unwrap_or(Timestamp::MAX);
+        let how_long = u64::try_from(how_long.as_nanos()).unwrap_or(u64::MAX);
+        let until = Nanos::new(self.now().saturating_add(how_long));
         let mut held_until = self.held_until();
-        *held_until = (*held_until).max(Some(until));
+        *held_until = (*held_until).max(until);
     }
 
     /// The account asked to slow down: a hold, and from then on fewer transfers at a time. What was under way when the
     /// hold began asks for no further slowing.
     pub(crate) fn slow_down(&self, how_long: Duration) {
-        let is_held = self.held_until().is_some_and(|until| until > self.clock.now());
-        if !is_held {
+        if self.held_for().is_zero() {
             self.slots.halve();
         }
         self.hold(how_long);
     }
 
-    fn held_until(&self) -> std::sync::MutexGuard<'_, Option<Timestamp>> {
+    fn now(&self) -> u64 {
+        governor::clock::Clock::now(&self.steady).as_u64()
+    }
+
+    /// For how long nothing goes through from now on.
+    fn held_for(&self) -> Duration {
+        let now = self.now();
+        Duration::from_nanos(self.held_until().as_u64().saturating_sub(now))
+    }
+
+    fn held_until(&self) -> std::sync::MutexGuard<'_, Nanos> {
         self.held_until.lock().expect("nothing panics while it holds the lane")
     }
 }

@@ -79,8 +79,8 @@ struct Buckets {
 
 impl Paces {
     /// No limits, at first.
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { steady: Steady::new(clock), buckets: Mutex::default() }
+    pub(super) fn new(steady: Steady) -> Self {
+        Self { steady, buckets: Mutex::default() }
     }
 
     pub(super) fn set(&self, pace: Pace) {
@@ -138,13 +138,13 @@ impl Paces {
 
 /// The engine's clock as one that never goes back: a clock on a wall does, and nobody shall wait for it to catch up.
 #[derive(Clone, Debug)]
-struct Steady {
+pub(super) struct Steady {
     clock: Arc<dyn Clock>,
     state: Arc<Mutex<(Timestamp, Nanos)>>,
 }
 
 impl Steady {
-    fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         let state = Arc::new(Mutex::new((clock.now(), Nanos::default())));
         Self { clock, state }
     }

@@ -144,24 +144,40 @@ fn nothing_goes_through_a_hold() {
     assert_eq!(took.as_secs(), 40);
 }
 
-#[test]
-fn a_clock_that_is_set_back_holds_nobody_up() {
-    #[derive(Debug)]
-    struct SetBack(std::sync::Mutex<Vec<&'static str>>);
+/// A clock that somebody sets.
+#[derive(Debug)]
+struct SetBack(std::sync::Mutex<Vec<&'static str>>);
 
-    #[async_trait::async_trait]
-    impl Clock for SetBack {
-        fn now(&self) -> jiff::Timestamp {
-            let mut times = self.0.lock().expect("not poisoned");
-            let now = if times.len() > 1 { times.remove(0) } else { times[0] };
-            now.parse().expect("a time")
-        }
-
-        async fn sleep(&self, how_long: Duration) {
-            assert!(how_long <= Duration::from_secs(1), "it waits for {how_long:?}");
-        }
+#[async_trait::async_trait]
+impl Clock for SetBack {
+    fn now(&self) -> jiff::Timestamp {
+        let mut times = self.0.lock().expect("not poisoned");
+        let now = if times.len() > 1 { times.remove(0) } else { times[0] };
+        now.parse().expect("a time")
     }
 
+    async fn sleep(&self, how_long: Duration) {
+        assert!(how_long <= Duration::from_secs(1), "it waits for {how_long:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_hold_longer() {
+    let times = vec![
+        "2026-11-21T12:00:00Z",
+        "2026-11-21T12:00:00Z",
+        "2026-11-21T11:00:00Z",
+        "2026-11-21T11:00:39Z",
+        "2026-11-21T11:00:40Z",
+    ];
+    let lane = Lane::new(Arc::new(SetBack(std::sync::Mutex::new(times))));
+    lane.hold(Duration::from_secs(40));
+    assert_eq!(lane.try_permit(), Err(Duration::from_secs(40)));
+    lane.permit().now_or_never().expect("after a second at most");
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_nobody_up() {
     // An hour back, then on as usual: what was taken before is not waited for.
     let times = vec![
         "2026-11-21T12:00:00Z",
