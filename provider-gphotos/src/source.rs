@@ -85,6 +85,12 @@ impl Source for GPhotosStorage {
         let address = self.address_of(item)?;
         self.media.open(address, expected(item, part), from).await
     }
+
+    fn decline_original(&self, item: &RemoteId) {
+        if let Some(originals) = &self.originals {
+            originals.decline(item);
+        }
+    }
 }
 
 impl GPhotosStorage {

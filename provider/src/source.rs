@@ -123,8 +123,8 @@ impl fmt::Debug for Body {
 /// The way photos come home. Each call is one attempt; whether to try again is for the engine to decide.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// One page of what is wanted, from the beginning or from a cursor. The newest come first, as far as the storage has an
-    /// order.
+    /// One page of what is wanted, from the beginning or from a cursor. Those taken last come first, as far as the storage has
+    /// an order.
     ///
     /// # Errors
     /// [`Reason::ListingExpired`](crate::Reason::ListingExpired) when the cursor is no longer accepted.
@@ -142,6 +142,10 @@ pub trait Source: Send + Sync {
     /// [`Reason::StaleAddress`](crate::Reason::StaleAddress) when the item's address has expired, or it has none.
     /// [`Reason::NoSuchPart`](crate::Reason::NoSuchPart) when the item has no such part after all.
     async fn open(&self, item: &RemoteItem, part: Part, from: Option<&ResumePoint>) -> Result<Body, Error>;
+
+    /// Says that what came as the original of an item was wrong, again and again: from now on [`open`](Source::open) is to
+    /// give the lesser copy of it, where there is one.
+    fn decline_original(&self, _item: &RemoteId) {}
 
     /// How many bytes an item has, without fetching them; `None` if the storage does not say.
     ///

@@ -5,14 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use charon_provider::{Class, Readiness, RemoteId, RemoteItem};
+use charon_provider::{Class, Error as StorageError, Readiness, RemoteId, RemoteItem};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::{Addresses, Backup, Wanted, measuring};
 use crate::{
     error::Error,
     naming,
-    store::{Assigned, Copy, Listed},
+    run::RunContext,
+    store::{Assigned, Copy, ItemRecord, Listed},
 };
 
 /// Why a video is left for a later run.
@@ -30,9 +32,12 @@ pub(super) async fn diff_page(
     let ids: Vec<&RemoteId> = items.iter().map(|item| &item.id).collect();
     let known = ctx.store.listed(ctx.plan, ctx.storage, &ids).await?;
     let missing = missing_copies(backup, &known).await?;
-    let is_home = |item: &RemoteItem| {
-        known.get(&item.id).is_some_and(|known| missing_parts(item, known, &missing).is_none())
+    let asked_again_from = if ctx.full_listing { Timestamp::MAX } else { ctx.clock.now() };
+    let missing_of = |item: &RemoteItem| match known.get(&item.id) {
+        Some(known) => Missing::of(item, known, &missing, asked_again_from),
+        None => Missing::all(item),
     };
+    let is_home = |item: &RemoteItem| missing_of(item).is_nothing();
     let was_shown_now = |id: &RemoteId| known.get(id).is_some_and(|known| known.shown_by == Some(ctx.run));
     // What this listing itself has shown before it was begun anew says nothing of what is behind it.
     let is_known = |item: &RemoteItem| {
@@ -66,6 +71,11 @@ pub(super) async fn diff_page(
 
     let assigning = backup.assigning.lock().await;
     let paths = assign_paths(backup, &wanted, &known).await?;
+    left_out.extend(
+        wanted.iter().zip(&paths).filter(|(_, path)| path.is_none()).map(|(item, _)| no_path(ctx, item)),
+    );
+    let (wanted, paths): (Vec<&RemoteItem>, Vec<Path>) =
+        wanted.into_iter().zip(paths).filter_map(|(item, path)| path.map(|path| (item, path))).unzip();
     let is_wanted: HashSet<&RemoteId> = wanted.iter().map(|item| &item.id).collect();
     let mut assigned: Vec<Assigned<'_>> = wanted
         .iter()
@@ -84,20 +94,23 @@ pub(super) async fn diff_page(
     ctx.tell(|progress| progress.items.unchanged += home.len() as u64);
     ctx.record(&left_out).await?;
 
-    let wanted: Vec<RemoteItem> = wanted.into_iter().cloned().collect();
+    let wanted: Vec<(RemoteItem, Missing)> =
+        wanted.into_iter().map(|item| (item.clone(), missing_of(item))).collect();
     let Some(wanted) = measuring::measure(backup, wanted).await else { return Ok(false) };
-    let page = Arc::new(Addresses::of(wanted.iter().cloned()));
-    for ((item, path), asset_id) in wanted.iter().zip(paths).zip(assets) {
+    let page = Arc::new(Addresses::of(wanted.iter().map(|(item, _)| item.clone())));
+    for (((item, missing), path), asset_id) in wanted.iter().zip(paths).zip(assets) {
         let known = known.get(&item.id);
-        let (whole, clip) = known
-            .map_or(Some((true, item.has_clip)), |known| missing_parts(item, known, &missing))
-            .unwrap_or_default();
+        let whole = known.and_then(|known| known.whole.as_ref());
+        let clip = known.and_then(|known| known.clip.as_ref());
+        let was_home = |copy: Option<&Copy>| copy.is_some_and(|copy| copy.size.is_some());
         let wanted = Wanted {
             asset_id,
             path: path.path,
-            whole,
-            clip,
-            clip_path: known.and_then(|known| known.clip.as_ref()).map(|clip| clip.path.clone()),
+            missing: *missing,
+            whole_was_home: was_home(whole),
+            clip_was_home: was_home(clip),
+            denials: known.and_then(|known| known.no_clip.as_ref()).map_or(0, |no_clip| no_clip.times),
+            clip_path: clip.map(|clip| clip.path.clone()),
             page: Arc::clone(&page),
             id: item.id.clone(),
         };
@@ -108,13 +121,50 @@ pub(super) async fn diff_page(
     Ok(all_known)
 }
 
-/// Which parts of an item are not home: the whole, the clip; `None` if none is missing. A clip that came in a bundle is home
-/// only as long as its file is, although the listing does not speak of it.
-fn missing_parts(item: &RemoteItem, known: &Listed, missing: &HashSet<String>) -> Option<(bool, bool)> {
-    let has = |copy: &Copy| copy.stored && !missing.contains(&copy.path);
-    let whole = !known.whole.as_ref().is_some_and(has);
-    let clip = !known.no_clip && known.clip.as_ref().map_or(item.has_clip, |clip| !has(clip));
-    (whole || clip).then_some((whole, clip))
+/// Which parts of an item are not home.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Missing {
+    pub(super) whole: bool,
+    pub(super) clip: bool,
+    /// Whether the clip came with the original, in a bundle: then it is to come with it again, since alone there is none, or
+    /// a lesser one.
+    pub(super) clip_of_bundle: bool,
+}
+
+impl Missing {
+    /// Those of an item that is new.
+    fn all(item: &RemoteItem) -> Self {
+        Self { whole: true, clip: item.has_clip, clip_of_bundle: false }
+    }
+
+    /// Those of an item that the ledger knows; `gone` are the paths where the files are no longer. A clip that came in a bundle
+    /// is home only as long as its file is, although the listing does not speak of it. One that there was none of the last
+    /// time is asked for again by and by.
+    fn of(item: &RemoteItem, known: &Listed, gone: &HashSet<String>, asked_again_from: Timestamp) -> Self {
+        let has = |copy: &Copy| copy.size.is_some() && !gone.contains(&copy.path);
+        let is_denied = known.no_clip.as_ref().is_some_and(|no_clip| no_clip.again_at > asked_again_from);
+        let clip = !is_denied && known.clip.as_ref().map_or(item.has_clip, |clip| !has(clip));
+        let came_along = |clip: &Copy| clip.size.is_some() && (clip.is_original || !item.has_clip);
+        Self {
+            whole: !known.whole.as_ref().is_some_and(has),
+            clip,
+            clip_of_bundle: clip && known.clip.as_ref().is_some_and(came_along),
+        }
+    }
+
+    fn is_nothing(self) -> bool {
+        !self.whole && !self.clip
+    }
+}
+
+/// Every path that the item could have is somebody else's.
+fn no_path(ctx: &RunContext, item: &RemoteItem) -> ItemRecord {
+    let name = &item.file_name;
+    let cause =
+        "every path that it could have in the mirror is taken by a file that Charon did not put there";
+    let error = StorageError::new(Class::Item, format!("find a place for {name}"), cause)
+        .cured_by("move one of them away, then run the plan again");
+    ctx.failed(item.id.0.clone(), name.clone(), error.class, error.to_string())
 }
 
 fn assigned<'a>(
@@ -138,9 +188,19 @@ async fn missing_copies(
     known: &HashMap<RemoteId, Listed>,
 ) -> Result<HashSet<String>, Error> {
     let copies = known.values().flat_map(|known| known.whole.iter().chain(&known.clip));
-    let stored: Vec<String> = copies.filter(|copy| copy.stored).map(|copy| copy.path.clone()).collect();
+    let stored: Vec<(String, u64)> =
+        copies.filter_map(|copy| copy.size.map(|size| (copy.path.clone(), size))).collect();
     let mirror = Arc::clone(&backup.mirror);
-    blocking(move || stored.into_iter().filter(|path| !mirror.holds(path)).collect()).await
+    blocking(move || {
+        let mut missing = HashSet::new();
+        for (path, size) in stored {
+            if !mirror.holds(&path, size)? {
+                missing.insert(path);
+            }
+        }
+        Ok(missing)
+    })
+    .await
 }
 
 /// A path for an item, and whether it has just been chosen.
@@ -149,12 +209,12 @@ struct Path {
     is_new: bool,
 }
 
-/// The path that each item has, or gets now: the first candidate that neither the ledger nor the disk holds.
+/// The path that each item has, or gets now: the first candidate that neither the ledger nor the disk holds; `None` if none is.
 async fn assign_paths(
     backup: &Arc<Backup>,
     wanted: &[&RemoteItem],
     known: &HashMap<RemoteId, Listed>,
-) -> Result<Vec<Path>, Error> {
+) -> Result<Vec<Option<Path>>, Error> {
     let ctx = &backup.ctx;
     let has_path = |item: &RemoteItem| known.get(&item.id).and_then(|known| known.whole.as_ref());
     let candidates: Vec<Vec<String>> = wanted
@@ -172,33 +232,36 @@ async fn assign_paths(
     let mut taken = ctx.store.taken_paths(ctx.plan, &keys).await?;
     let mirror = Arc::clone(&backup.mirror);
     let chosen: Vec<Option<String>> = blocking(move || {
-        let mut free = |path: &String| {
-            let key = naming::path_key(path);
-            // Somebody else's file in the mirror is not ours to replace.
-            !taken.contains(&key) && !mirror.holds(path) && taken.insert(key)
-        };
-        candidates.into_iter().map(|paths| paths.into_iter().find(|path| free(path))).collect()
+        let mut chosen = Vec::new();
+        for paths in candidates {
+            let mut free = None;
+            for path in paths {
+                let key = naming::path_key(&path);
+                // Somebody else's file in the mirror is not ours to replace.
+                if !taken.contains(&key) && !mirror.is_taken(&path)? {
+                    taken.insert(key);
+                    free = Some(path);
+                    break;
+                }
+            }
+            chosen.push(free);
+        }
+        Ok(chosen)
     })
     .await?;
-    wanted
-        .iter()
-        .zip(chosen)
-        .map(|(item, chosen)| match (has_path(item), chosen) {
-            (Some(copy), _) => Ok(Path { path: copy.path.clone(), is_new: false }),
-            (None, Some(path)) => Ok(Path { path, is_new: true }),
-            (None, None) => Err(Error::Refused(format!(
-                "every path that {} could have in the mirror is taken by a file that Charon did not put there",
-                item.file_name
-            ))),
-        })
-        .collect()
+    let had_or_chosen = |(item, chosen): (&&RemoteItem, Option<String>)| match has_path(item) {
+        Some(copy) => Some(Path { path: copy.path.clone(), is_new: false }),
+        None => chosen.map(|path| Path { path, is_new: true }),
+    };
+    Ok(wanted.iter().zip(chosen).map(had_or_chosen).collect())
 }
 
 /// Looks at the disk without holding up everything else.
 pub(super) async fn blocking<T: Send + 'static>(
-    look: impl FnOnce() -> T + Send + 'static,
+    look: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::task::spawn_blocking(look)
+    let looked = tokio::task::spawn_blocking(look)
         .await
-        .map_err(|error| Error::Refused(format!("looking at the mirror failed: {error}")))
+        .map_err(|error| Error::Refused(format!("looking at the mirror failed: {error}")))?;
+    looked.map_err(Error::from)
 }

@@ -1,9 +1,13 @@
 //! Fetch and store: the bytes of several items at a time, each checked and put into its place.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
-use charon_provider::{Body, Class, Error, Part, Reason, RemoteId, RemoteItem, Source};
+use charon_provider::{Body, Class, Error, Fidelity, Part, Reason, RemoteId, RemoteItem, Source};
 use futures::{StreamExt, stream::FuturesUnordered};
+use jiff::Timestamp;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -15,18 +19,26 @@ use crate::{
     retry::with_retries,
     sniff,
     store::{ItemRecord, Stored},
+    upload,
 };
 
 /// An address that was renewed this often and is stale again is no address.
 const RENEWALS: u32 = 3;
+
+/// An original that came complete, and wrong, this often will be no better the next time.
+const WRONG_ORIGINALS: u32 = 2;
 
 /// What was learnt of an item; the ledger does not know yet.
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
     /// What is in its place, and where that is.
     pub(super) stored: Vec<(Stored, String)>,
-    /// Set when the storage says that there is no clip.
-    pub(super) no_clip: Option<RemoteId>,
+    /// Set when the storage says that there is no clip, with when it may be asked again.
+    pub(super) no_clip: Option<(RemoteId, Timestamp)>,
+    /// Where files that were in the way have been set aside to.
+    set_aside: Vec<String>,
+    /// Whether there turned out to be nothing to fetch.
+    pub(super) is_unchanged: bool,
     /// What became of the item; `None` when the run stopped before that was settled.
     pub(super) record: Option<ItemRecord>,
 }
@@ -78,14 +90,20 @@ async fn fetch_one(backup: Arc<Backup>, wanted: Wanted) -> Option<Fetched> {
         Some(Ok(())) => {
             ctx.item_worked();
             let bytes = fetched.stored.iter().map(|(stored, _)| stored.size).sum();
-            Some(ctx.done(id, name, bytes))
+            fetched.is_unchanged = fetched.stored.is_empty();
+            let reason = (!fetched.set_aside.is_empty()).then(|| {
+                let aside = fetched.set_aside.join(" and ");
+                format!("what was in its place is kept as {aside}")
+            });
+            (!fetched.is_unchanged).then(|| ItemRecord { reason, ..ctx.done(id, name, bytes) })
         }
         Some(Err(error)) => {
             ctx.item_failed(error).map(|error| ctx.failed(id, name, error.class, error.to_string()))
         }
         None => None,
     };
-    (fetched.record.is_some() || !fetched.stored.is_empty()).then_some(fetched)
+    let is_something = fetched.record.is_some() || fetched.is_unchanged || !fetched.stored.is_empty();
+    is_something.then_some(fetched)
 }
 
 /// Fetches what is not home of an item: the whole, then the clip beside it. What came before something failed is kept.
@@ -96,24 +114,39 @@ async fn fetch_parts(
     fetched: &mut Fetched,
 ) -> Option<Result<(), Error>> {
     let mut clip = None;
-    if wanted.whole {
+    if wanted.missing.whole || wanted.missing.clip_of_bundle {
         let arrived = match receive(backup, wanted, &mut item, Part::Whole).await? {
             Ok(arrived) => arrived.unwrap_or_default(),
             Err(error) => return Some(Err(error)),
         };
         let whole = arrived.whole.expect("what is complete has been looked at");
-        match place(backup, wanted, whole, Part::Whole, wanted.path.clone(), &item).await {
-            Ok(stored) => fetched.stored.push(stored),
-            Err(error) => return Some(Err(error)),
+        // A whole that is home stays, whatever came along with its clip.
+        if wanted.missing.whole {
+            match place(backup, wanted, whole, Part::Whole, wanted.path.clone(), &item, fetched).await {
+                Ok(stored) => fetched.stored.push(stored),
+                Err(error) => return Some(Err(error)),
+            }
         }
         clip = arrived.clip;
     }
-    if clip.is_none() && wanted.clip {
+    if clip.is_none() && wanted.missing.clip_of_bundle && !item.has_clip {
+        let cause = "the file of the clip is gone; it came with the original, and no original comes now";
+        let error = Error::new(Class::Item, format!("fetch the clip of {}", item.file_name), cause);
+        return Some(Err(error.cured_by("see that the full-resolution source can be reached")));
+    }
+    if clip.is_none() && wanted.missing.clip {
         clip = match receive(backup, wanted, &mut item, Part::Clip).await? {
             Ok(Some(arrived)) => arrived.clip,
             Ok(None) => {
                 tracing::debug!(item = %item.id, "there is no clip");
-                fetched.no_clip = Some(item.id.clone());
+                let again_at = upload::again_at(backup.ctx.clock.now(), wanted.denials + 1);
+                fetched.no_clip = Some((item.id.clone(), again_at));
+                if wanted.clip_was_home {
+                    let cause =
+                        "the file of the clip is gone, and the storage says that it has none (any more)";
+                    let doing = format!("fetch the clip of {}", item.file_name);
+                    return Some(Err(Error::new(Class::Item, doing, cause)));
+                }
                 None
             }
             Err(error) => return Some(Err(error)),
@@ -124,7 +157,7 @@ async fn fetch_parts(
         Ok(path) => path,
         Err(error) => return Some(Err(error)),
     };
-    let placed = place(backup, wanted, clip, Part::Clip, path, &item).await;
+    let placed = place(backup, wanted, clip, Part::Clip, path, &item, fetched).await;
     Some(placed.map(|stored| fetched.stored.push(stored)))
 }
 
@@ -138,6 +171,7 @@ async fn receive(
 ) -> Option<Result<Option<Arrived>, Error>> {
     let (ctx, source) = (&backup.ctx, backup.storage.source()?);
     let incoming = Mutex::new(Incoming::new(Arc::clone(&backup.mirror), part));
+    let wrong_originals = AtomicU32::new(0);
     let mut renewals = 0;
     loop {
         let expired = item.address.as_ref().is_none_or(|address| address.valid_until <= ctx.clock.now());
@@ -145,7 +179,7 @@ async fn receive(
             Error::new(Class::Transient, format!("fetch {}", item.file_name), "its address has expired")
                 .because(Reason::StaleAddress)
         } else {
-            let attempt = || receive_once(&ctx.lane, source, item, part, &incoming);
+            let attempt = || receive_once(&ctx.lane, source, item, part, &incoming, &wrong_originals);
             match with_retries(ctx, attempt).await? {
                 Ok(arrived) => return Some(Ok(arrived)),
                 Err(error) => error,
@@ -177,6 +211,7 @@ async fn receive_once(
     item: &RemoteItem,
     part: Part,
     incoming: &Mutex<Incoming>,
+    wrong_originals: &AtomicU32,
 ) -> Result<Option<Arrived>, Error> {
     // Attempts come one after the other.
     let mut incoming = incoming.lock().await;
@@ -185,7 +220,16 @@ async fn receive_once(
         Err(error) if error.reason == Reason::NoSuchPart && part == Part::Clip => return Ok(None),
         opened => opened?,
     };
-    let arrived = incoming.take(paced(body, Arc::clone(lane)), item).await?;
+    let fidelity = body.fidelity;
+    let taken = incoming.take(paced(body, Arc::clone(lane)), item).await;
+    if let Err(error) = &taken
+        && (error.reason, fidelity) == (Reason::WrongContent, Fidelity::Original)
+        && wrong_originals.fetch_add(1, Ordering::Relaxed) + 1 == WRONG_ORIGINALS
+    {
+        tracing::warn!(item = %item.id, name = item.file_name, %error, "no original comes of it; a copy is taken instead");
+        source.decline_original(&item.id);
+    }
+    let arrived = taken?;
     slot.worked();
     Ok(Some(arrived))
 }
@@ -214,12 +258,18 @@ async fn clip_path(backup: &Arc<Backup>, wanted: &Wanted, clip: &Received) -> Re
         naming::clip_candidates(&wanted.path, sniff::clip_extension(&clip.head), &wanted.id.0).collect();
     let _assigning = backup.assigning.lock().await;
     let mirror = Arc::clone(&backup.mirror);
-    let free: Vec<(String, String)> = tokio::task::spawn_blocking(move || {
-        let free = candidates.into_iter().filter(|path| !mirror.holds(path));
-        free.map(|path| (path.clone(), naming::path_key(&path))).collect()
+    let free = tokio::task::spawn_blocking(move || {
+        let mut free = Vec::new();
+        for path in candidates {
+            if !mirror.is_taken(&path)? {
+                let key = naming::path_key(&path);
+                free.push((path, key));
+            }
+        }
+        Ok::<_, Error>(free)
     })
     .await
-    .map_err(|error| failed(error.to_string()))?;
+    .map_err(|error| failed(error.to_string()))??;
     let assigned = ctx.store.assign_clip(ctx.plan, wanted.asset_id, &wanted.id, &free).await;
     assigned.map_err(|error| failed(error.to_string()))?.ok_or_else(|| {
         let cause = "every path that it could have is taken by a file that Charon did not put there";
@@ -236,6 +286,7 @@ async fn place(
     part: Part,
     path: String,
     item: &RemoteItem,
+    fetched: &mut Fetched,
 ) -> Result<(Stored, String), Error> {
     let stored = Stored {
         asset_id: wanted.asset_id,
@@ -246,8 +297,14 @@ async fn place(
         at: backup.ctx.clock.now(),
     };
     let (mirror, taken_at) = (Arc::clone(&backup.mirror), item.taken_at);
-    let path = tokio::task::spawn_blocking(move || mirror.place(received, &path, taken_at).map(|()| path))
+    let was_ours = match part {
+        Part::Whole => wanted.whole_was_home,
+        Part::Clip => wanted.clip_was_home,
+    };
+    let placing = move || mirror.place(received, &path, taken_at, was_ours).map(|aside| (path, aside));
+    let (path, aside) = tokio::task::spawn_blocking(placing)
         .await
         .map_err(|error| Error::new(Class::Destination, "store an item", error.to_string()))??;
+    fetched.set_aside.extend(aside);
     Ok((stored, path))
 }

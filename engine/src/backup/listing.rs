@@ -1,13 +1,13 @@
 //! List: the pages that the storage shows of what is wanted, one after the other, to the last one or to where all is known.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use charon_provider::{Class, Cursor, Error as StorageError, Page, Reason, RemoteItem, Source};
+use charon_provider::{Cursor, Error as StorageError, Page, Reason, RemoteItem, Source};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Backup, Wanted, diffing,
-    quick::{self, Basis},
+    Backup, Walk, Wanted, diffing,
+    quick::{self, Basis, Unseen},
 };
 use crate::{error::Error, retry::with_retries, store::Listing};
 
@@ -22,12 +22,12 @@ struct Listed {
 }
 
 /// Where the pages ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum End {
     /// At the last page.
     Last,
-    /// At a page that was known, as were all behind it; so many items are home there.
-    Known(u64),
+    /// At a page that was known, as are all behind it; this is known of what is there.
+    Known(Unseen),
     /// The run stopped.
     Stopped,
 }
@@ -66,14 +66,18 @@ pub(super) async fn list(backup: &Arc<Backup>, listed: mpsc::Sender<Wanted>) -> 
     let (end, diffed) = tokio::join!(list_pages(backup, source, basis.as_ref(), pages_in), diff);
     diffed?;
     let end = if ctx.stopped().is_some() { End::Stopped } else { end? };
+    let how = Listing { is_full: matches!(end, End::Last), is_complete: !matches!(end, End::Stopped) };
+    let mut skipped = BTreeMap::new();
     if let End::Known(unseen) = end {
+        skipped = unseen.skipped;
+        let left_out: u64 = skipped.values().sum();
         ctx.tell(|progress| {
-            progress.found += unseen;
-            progress.items.unchanged += unseen;
+            progress.found += unseen.home + left_out;
+            progress.items.unchanged += unseen.home;
+            progress.items.skipped += left_out;
         });
     }
-    let how = Listing { is_full: end == End::Last, is_complete: end != End::Stopped };
-    ctx.store.end_listing(ctx.run, how, ctx.progress().found, ctx.clock.now()).await?;
+    ctx.store.end_listing(ctx.run, how, ctx.progress().found, &skipped, ctx.clock.now()).await?;
     if how.is_complete {
         ctx.tell(|progress| progress.found_all = true);
     }
@@ -88,14 +92,17 @@ async fn list_pages(
 ) -> Result<End, Error> {
     let ctx = &backup.ctx;
     let mut cursor: Option<Cursor> = None;
+    let mut walk = Walk::default();
     let mut beginnings = 1;
+    // Pages since the beginning, and the most that there were since any.
+    let (mut pages_seen, mut furthest) = (0_u64, 0);
     loop {
-        let page = match with_retries(ctx, || list_page(backup, source, cursor.as_ref())).await {
+        let page = match with_retries(ctx, || list_page(backup, source, cursor.as_ref(), &walk)).await {
             Some(Ok(Ok(page))) => page,
             Some(Ok(Err(expired))) if beginnings < BEGINNINGS => {
                 tracing::debug!(error = %expired, "the listing is begun anew");
                 beginnings += 1;
-                cursor = None;
+                (cursor, walk, pages_seen) = (None, Walk::default(), 0);
                 continue;
             }
             Some(Ok(Err(error)) | Err(error)) => {
@@ -104,12 +111,18 @@ async fn list_pages(
             }
             None => return Ok(End::Stopped),
         };
+        pages_seen += 1;
+        if pages_seen > furthest {
+            // It gets on: cursors may well expire again and again in a library that is large enough.
+            (furthest, beginnings) = (pages_seen, 1);
+        }
         let (asked, answer) = basis.map(|_| oneshot::channel()).unzip();
         let listed = Listed { items: page.items, asked };
         let Some(Ok(())) = ctx.unless_stopped(pages.send(listed)).await else { return Ok(End::Stopped) };
         cursor = page.next;
-        if cursor.is_none() {
-            return Ok(End::Last);
+        match &cursor {
+            Some(next) => walk.go(next),
+            None => return Ok(End::Last),
         }
         if let (Some(answer), Some(relied_upon)) = (answer, basis) {
             let Some(Ok(is_known)) = ctx.unless_stopped(answer).await else { return Ok(End::Stopped) };
@@ -124,21 +137,18 @@ async fn list_pages(
     }
 }
 
-/// One page. A page that names itself as the next one leads nowhere; asked again, the storage may know better. The inner error
-/// says that the listing cannot be followed from this cursor, however often it is tried.
+/// One page. The inner error says that the listing cannot be followed from this cursor, however often it is tried.
 async fn list_page(
     backup: &Backup,
     source: &dyn Source,
     cursor: Option<&Cursor>,
+    walk: &Walk,
 ) -> Result<Result<Page, StorageError>, StorageError> {
     let page = match source.list(&backup.wanted, cursor).await {
         Ok(page) => page,
         Err(error) if error.reason == Reason::ListingExpired => return Ok(Err(error)),
         Err(error) => return Err(error),
     };
-    if page.next.is_some() && page.next.as_ref() == cursor {
-        let cause = "a page of the listing names itself as the next one";
-        return Err(StorageError::new(Class::Transient, "list the photos", cause));
-    }
+    walk.refuse_circle(page.next.as_ref(), "list the photos")?;
     Ok(Ok(page))
 }

@@ -13,6 +13,7 @@ mod measuring;
 mod quick;
 mod recording;
 mod selecting;
+mod walk;
 
 use std::sync::Arc;
 
@@ -21,7 +22,9 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::{error::Error, mirror::Mirror, run::RunContext};
 use addresses::Addresses;
+use diffing::Missing;
 pub(crate) use selecting::select;
+pub(crate) use walk::Walk;
 
 /// Items that have been listed and not been fetched yet.
 const LISTED_AHEAD: usize = 100;
@@ -46,10 +49,13 @@ pub(crate) struct Backup {
 struct Wanted {
     asset_id: i64,
     path: String,
-    /// Whether the photo or video itself is wanted.
-    whole: bool,
-    /// Whether the clip is.
-    clip: bool,
+    /// What of it is wanted.
+    missing: Missing,
+    /// Whether the whole, and the clip, have been home before.
+    whole_was_home: bool,
+    clip_was_home: bool,
+    /// How often the storage has said that there is no clip.
+    denials: u32,
     /// Where the clip goes, if that is known.
     clip_path: Option<String>,
     /// Where the item, with its present address, is found.

@@ -1,7 +1,15 @@
 //! Quick listings: one that stops at the first page that is known and home, since the newest items come first. It relies upon
 //! a full one that is young enough, and is made only where nothing is known to contradict that one.
+//!
+//! The newest are those that were taken last. What was taken long ago and comes to be listed only now (an old photo that
+//! somebody else uploads, or takes out of the archive where archived ones are not wanted) is far behind: the next full listing
+//! finds it. So favourites, which are old photos as often as not, are never listed quickly; and where archived items are
+//! wanted too, going into the archive and out of it changes nothing in what is listed.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use charon_provider::{AlbumChoice, Class, Existence, RemoteId, RemoteItem, Source};
 use jiff::SignedDuration;
@@ -42,12 +50,13 @@ pub(super) async fn basis(
 ) -> Result<Option<Basis>, Error> {
     let ctx = &backup.ctx;
     // Those of albums come album by album, the newest first in none of them.
-    if ctx.full_listing || backup.wanted.albums != AlbumChoice::Library {
+    // Nor are the newest favourites those that were marked last.
+    if ctx.full_listing || backup.wanted.albums != AlbumChoice::Library || backup.wanted.favourites {
         return Ok(None);
     }
     let age = SignedDuration::from_hours(backup.full_listing_hours.into());
-    let since = ctx.clock.now() - age;
-    let Some(full) = ctx.store.full_listing(ctx.plan, ctx.storage, selection, since).await? else {
+    let now = ctx.clock.now();
+    let Some(full) = ctx.store.full_listing(ctx.plan, ctx.storage, selection, (now - age, now)).await? else {
         return Ok(None);
     };
     // More than one look-up takes is better found by listing.
@@ -95,23 +104,42 @@ pub(super) async fn finish(
     diffing::diff_page(backup, found, Some(&basis.unfinished), listed).await.map(drop)
 }
 
-/// How many items are home of those that the listing has not shown; `None` if a file of them is gone.
-pub(super) async fn unseen(backup: &Arc<Backup>, basis: &Basis) -> Result<Option<u64>, Error> {
+/// What is known of the items that the listing has not shown.
+#[derive(Debug)]
+pub(super) struct Unseen {
+    /// How many are home.
+    pub(super) home: u64,
+    /// How many are left out, by reason.
+    pub(super) skipped: BTreeMap<String, u64>,
+}
+
+/// What there is of items that the listing has not shown; `None` if a file of them is gone.
+pub(super) async fn unseen(backup: &Arc<Backup>, basis: &Basis) -> Result<Option<Unseen>, Error> {
     let ctx = &backup.ctx;
-    let mut count = 0;
+    let (between, passing) = ((basis.full, ctx.run), diffing::STILL_PROCESSED);
+    let mut home = 0;
     let mut after: Option<StoredCopy> = None;
     loop {
-        let between = (basis.full, ctx.run);
-        let copies =
-            ctx.store.stored_unseen(ctx.plan, ctx.storage, between, after.as_ref(), LOOKED_AT).await?;
-        count += copies.iter().filter(|copy| copy.is_whole()).count() as u64;
+        let copies = ctx
+            .store
+            .stored_unseen(ctx.plan, ctx.storage, between, passing, after.as_ref(), LOOKED_AT)
+            .await?;
+        home += copies.iter().filter(|copy| copy.is_whole()).count() as u64;
         after = copies.last().cloned();
         if after.is_none() {
-            return Ok(Some(count));
+            let skipped = ctx.store.skipped_unseen(ctx.plan, ctx.storage, between, passing).await?;
+            return Ok(Some(Unseen { home, skipped }));
         }
         let mirror = Arc::clone(&backup.mirror);
-        let all_there = diffing::blocking(move || copies.iter().all(|copy| mirror.holds(&copy.path))).await?;
-        if !all_there {
+        let look = move || {
+            for copy in copies {
+                if !mirror.holds(&copy.path, copy.size)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        if !diffing::blocking(look).await? {
             return Ok(None);
         }
     }

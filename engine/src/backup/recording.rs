@@ -14,12 +14,14 @@ pub(super) async fn record(backup: &Arc<Backup>, mut placed: mpsc::Receiver<Fetc
     while placed.recv_many(&mut fetched, UNRECORDED).await > 0 {
         let mut learnt = Learnt::default();
         let mut paths = Vec::new();
+        let mut unchanged = 0;
         for one in fetched.drain(..) {
             for (stored, path) in one.stored {
                 learnt.stored.push(stored);
                 paths.push(path);
             }
             learnt.no_clip.extend(one.no_clip);
+            unchanged += u64::from(one.is_unchanged);
             learnt.records.extend(one.record);
         }
         if !paths.is_empty() {
@@ -33,6 +35,7 @@ pub(super) async fn record(backup: &Arc<Backup>, mut placed: mpsc::Receiver<Fetc
         ctx.store.record_learnt(ctx.plan, ctx.storage, ctx.run, &learnt).await?;
         ctx.tell(|progress| {
             progress.count(&learnt.records);
+            progress.items.unchanged += unchanged;
             progress.bytes += learnt.records.iter().map(|record| record.bytes).sum::<u64>();
         });
     }

@@ -2,6 +2,7 @@
 
 use charon_provider::{AlbumChoice, AlbumId, Albums, Class, Error as StorageError, Kind, Selection, Storage};
 
+use super::Walk;
 use crate::{
     error::Error,
     plan::{AlbumsConfig, MediaKind, SelectionConfig},
@@ -52,15 +53,19 @@ fn joined(storage: &Selection, plan: &SelectionConfig) -> Selection {
 /// The ids of albums that are named by id or by title.
 async fn resolve(ctx: &RunContext, albums: &dyn Albums, named: &[AlbumId]) -> Result<Vec<AlbumId>, Error> {
     let mut known = Vec::new();
+    let mut walk = Walk::default();
     let mut from = None;
     loop {
-        let page = with_retries(ctx, || albums.list(from.as_ref())).await;
-        let page = page.ok_or_else(|| Error::Refused("the run was stopped".into()))??;
+        let page = with_retries(ctx, async || {
+            let page = albums.list(from.as_ref()).await?;
+            walk.refuse_circle(page.next.as_ref(), "list the albums")?;
+            Ok(page)
+        });
+        let page = page.await.ok_or_else(|| Error::Refused("the run was stopped".into()))??;
         known.extend(page.albums);
-        from = page.next;
-        if from.is_none() {
-            break;
-        }
+        let Some(next) = page.next else { break };
+        walk.go(&next);
+        from = Some(next);
     }
     let mut ids = Vec::new();
     for AlbumId(name) in named {

@@ -71,7 +71,7 @@ fn io_error(error: io::Error) -> ZipError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::{Cursor, Write};
 
     use bytes::Bytes;
@@ -86,7 +86,7 @@ mod tests {
 
     const MOV: &[u8] = b"\0\0\0\x14ftypqt  \0\0\0\0qt  and so on";
 
-    fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    pub(crate) fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
         for (name, bytes) in entries {

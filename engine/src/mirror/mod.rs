@@ -28,6 +28,8 @@ use crate::{
     durable::sync_folder,
     ids::{RunId, Sha256},
 };
+#[cfg(test)]
+pub(crate) use bundle::tests::archive;
 pub(crate) use incoming::{Arrived, Incoming, Received};
 pub(crate) use marker::mirror_above;
 
@@ -59,18 +61,31 @@ impl Mirror {
     }
 
     /// Whether there is anything at this path, which is below the destination.
-    pub(crate) fn holds(&self, path: &str) -> bool {
-        fs::symlink_metadata(self.root.join(path)).is_ok()
+    pub(crate) fn is_taken(&self, path: &str) -> Result<bool, Error> {
+        let path = self.root.join(path);
+        Ok(there(&path, fs::symlink_metadata(&path))?.is_some())
+    }
+
+    /// Whether a file is at this path that has so many bytes. Only what is surely not there is gone: a disk that fails is an
+    /// error.
+    pub(crate) fn holds(&self, path: &str, size: u64) -> Result<bool, Error> {
+        let path = self.root.join(path);
+        let metadata = there(&path, fs::metadata(&path))?;
+        Ok(metadata.is_some_and(|metadata| metadata.is_file() && metadata.len() == size))
     }
 
     /// Puts received bytes into their place: modification time set, flushed, renamed. The rename becomes durable with
-    /// [`sync_folders`](Self::sync_folders). Without a capture time the modification time is the present. Blocks.
+    /// [`sync_folders`](Self::sync_folders). Without a capture time the modification time is the present. `was_ours` says that
+    /// the ledger has had a file of this item there. Blocks.
+    ///
+    /// Gives where what was there has been set aside to, below the destination, if something was.
     pub(crate) fn place(
         &self,
         mut received: Received,
         path: &str,
         taken_at: Option<Timestamp>,
-    ) -> Result<(), Error> {
+        was_ours: bool,
+    ) -> Result<Option<String>, Error> {
         let target = self.root.join(path);
         let doing = || format!("store {path}");
         if let Some(taken_at) = taken_at
@@ -82,16 +97,17 @@ impl Mirror {
         let placed = received
             .flush()
             .and_then(|()| self.make_folder_of(&target))
-            .and_then(|()| self.clear_the_way(&target, &received, taken_at))
+            .and_then(|()| self.clear_the_way(&target, &received, taken_at, was_ours))
             .and_then(|cleared| {
-                if cleared {
+                if !matches!(cleared, Way::Blocked) {
                     received.rename(&target)?;
                 }
                 Ok(cleared)
             });
         match placed {
-            Ok(true) => Ok(()),
-            Ok(false) => {
+            Ok(Way::Free) => Ok(None),
+            Ok(Way::Cleared(aside)) => Ok(Some(aside)),
+            Ok(Way::Blocked) => {
                 let cause = format!(
                     "{} is there already with other content, and Charon has no record of it",
                     target.display()
@@ -102,44 +118,50 @@ impl Mirror {
         }
     }
 
-    /// Sees to it that the place of received bytes is free, or holds these same bytes; gives false if somebody else's file is
-    /// there, which is never overwritten.
+    /// Sees to it that the place of received bytes is free, or holds these same bytes. Somebody else's file is never
+    /// overwritten.
     ///
     /// An earlier run may have placed the item and ended before it could say so. Its file has the capture time as its
     /// modification time (if the item has one), but need not have the same bytes, since a storage may encode anew each time.
-    /// Such a file is set aside and not overwritten either, in case it is somebody else's after all.
+    /// And a file that a run did record may have been changed since. Such files are set aside and not overwritten either, in
+    /// case they are somebody else's after all.
     fn clear_the_way(
         &self,
         target: &Path,
         received: &Received,
         taken_at: Option<Timestamp>,
-    ) -> io::Result<bool> {
+        was_ours: bool,
+    ) -> io::Result<Way> {
         let metadata = match fs::symlink_metadata(target) {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Way::Free),
             Err(error) => return Err(error),
         };
         if !metadata.is_file() {
-            return Ok(false);
+            return Ok(Way::Blocked);
         }
         if has_bytes(target, &metadata, received)? {
-            return Ok(true);
+            return Ok(Way::Free);
         }
         let modified = Timestamp::try_from(metadata.modified()?).unwrap_or(Timestamp::MIN);
-        if taken_at.is_some_and(|taken_at| modified.duration_since(taken_at).unsigned_abs() > COARSEST_TIME) {
-            return Ok(false);
-        }
-        let aside = self.root.join(OWN_FOLDER).join(SET_ASIDE);
-        fs::create_dir_all(&aside)?;
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let mut free = aside.join(&*name);
-        while free.exists() {
-            let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-            free = aside.join(format!("{number}-{name}"));
-        }
-        tracing::warn!(from = %target.display(), to = %free.display(), "set a file aside that an earlier run left");
-        fs::rename(target, free)?;
-        Ok(true)
+        let is_dated =
+            taken_at.is_none_or(|taken_at| modified.duration_since(taken_at).unsigned_abs() <= COARSEST_TIME);
+        if is_dated || was_ours { self.set_aside(target).map(Way::Cleared) } else { Ok(Way::Blocked) }
+    }
+
+    /// Moves a file into a folder of its own, so that it takes no other's place; gives where it is now.
+    fn set_aside(&self, target: &Path) -> io::Result<String> {
+        let below = format!("{OWN_FOLDER}/{SET_ASIDE}/{}", self.fresh_name());
+        let folder = self.root.join(&below);
+        fs::create_dir_all(self.root.join(OWN_FOLDER).join(SET_ASIDE))?;
+        fs::create_dir(&folder)?;
+        let name = target.file_name().unwrap_or_default();
+        fs::rename(target, folder.join(name))?;
+        sync_folder(&folder)?;
+        folder.parent().map_or(Ok(()), sync_folder)?;
+        let aside = format!("{below}/{}", name.to_string_lossy());
+        tracing::warn!(from = %target.display(), to = aside, "set aside a file that was in the way");
+        Ok(aside)
     }
 
     /// Makes the renames into the folders of these paths durable. Blocks.
@@ -176,6 +198,37 @@ impl Mirror {
             }
         }
         Ok(())
+    }
+}
+
+/// The way to the place of received bytes.
+#[derive(Debug)]
+enum Way {
+    /// Nothing is there, or these same bytes.
+    Free,
+    /// What was there is here now, below the destination.
+    Cleared(String),
+    /// Somebody else's file is there.
+    Blocked,
+}
+
+/// What a look at a path found; `None` if there is nothing, and cannot be.
+fn there(path: &Path, looked: io::Result<Metadata>) -> Result<Option<Metadata>, Error> {
+    match looked {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                // A name that is too long, or a file where its folder should be: what is put there says so.
+                io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => {
+            let cause = format!("{error}, looking at {}", path.display());
+            Err(Error::new(Class::Destination, "look at the mirror", cause).cured_by(cure(&error)))
+        }
     }
 }
 
@@ -216,7 +269,7 @@ fn cure(error: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "make room there, then run the plan again; what is already home stays"
         }
-        io::ErrorKind::PermissionDenied => "let the user that runs charon write there",
+        io::ErrorKind::PermissionDenied => "let the user that runs charon read and write there",
         io::ErrorKind::ReadOnlyFilesystem => "mount the file system for writing",
         _ => "check the disk, then run the plan again",
     }

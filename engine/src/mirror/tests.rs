@@ -102,7 +102,7 @@ async fn bytes_are_placed_with_the_capture_time() {
     let place = place();
     let received = receive(&place, body(&[JPEG, b"more"], 15)).await.expect("bytes");
     let taken_at = "1969-07-20T20:17:40Z".parse().expect("a time");
-    place.mirror.place(received, "photos/1969/07/a.jpg", Some(taken_at)).expect("a place");
+    place.mirror.place(received, "photos/1969/07/a.jpg", Some(taken_at), false).expect("a place");
     place.mirror.sync_folders(["photos/1969/07/a.jpg"].into_iter()).expect("flushed");
     let file = place.root().join("photos/1969/07/a.jpg");
     assert_eq!(std::fs::read(&file).expect("the file"), [JPEG, b"more"].concat());
@@ -119,12 +119,12 @@ async fn somebody_elses_file_is_never_overwritten_and_ones_own_is() {
     let taken_at = Some("2020-02-02T02:02:02Z".parse().expect("a time"));
     std::fs::write(&file, "a letter").expect("a file");
     let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
-    let error = place.mirror.place(received, "a.jpg", taken_at).expect_err("something is in the way");
+    let error = place.mirror.place(received, "a.jpg", taken_at, false).expect_err("something is in the way");
     assert_eq!(error.class, Class::Item, "{error}");
     assert_eq!(std::fs::read(&file).expect("the file"), b"a letter");
     std::fs::write(&file, JPEG).expect("a file");
     let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
-    place.mirror.place(received, "a.jpg", taken_at).expect("these bytes are there already");
+    place.mirror.place(received, "a.jpg", taken_at, false).expect("these bytes are there already");
     assert_eq!(left_behind(&place), 0);
 }
 
@@ -134,10 +134,54 @@ async fn what_is_in_the_way_of_an_undated_item_is_set_aside() {
     let place = place();
     std::fs::write(place.root().join("a.jpg"), [JPEG, b"once"].concat()).expect("a file");
     let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
-    place.mirror.place(received, "a.jpg", None).expect("a place");
+    let aside = place.mirror.place(received, "a.jpg", None, false).expect("a place").expect("one was there");
     assert_eq!(std::fs::read(place.root().join("a.jpg")).expect("the file"), JPEG);
-    let aside = std::fs::read(place.root().join(".charon/set-aside/a.jpg")).expect("the other file");
-    assert_eq!(aside, [JPEG, b"once"].concat());
+    let first = std::fs::read(place.root().join(&aside)).expect("the other file");
+    assert_eq!(first, [JPEG, b"once"].concat());
+    // What is set aside never takes the place of what has been.
+    std::fs::write(place.root().join("a.jpg"), [JPEG, b"twice"].concat()).expect("a file");
+    let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
+    let other = place.mirror.place(received, "a.jpg", None, false).expect("a place").expect("one was there");
+    assert_ne!(other, aside);
+    assert_eq!(std::fs::read(place.root().join(&aside)).expect("the other file"), first);
+}
+
+#[tokio::test]
+async fn a_file_that_was_changed_since_it_was_stored_is_set_aside() {
+    // I2, I5
+    let place = place();
+    std::fs::write(place.root().join("a.jpg"), &JPEG[..5]).expect("a file");
+    let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
+    let taken_at = Some("2020-02-02T02:02:02Z".parse().expect("a time"));
+    let aside =
+        place.mirror.place(received, "a.jpg", taken_at, true).expect("a place").expect("one was there");
+    assert_eq!(std::fs::read(place.root().join("a.jpg")).expect("the file"), JPEG);
+    assert_eq!(std::fs::read(place.root().join(aside)).expect("the other file"), JPEG[..5]);
+}
+
+#[test]
+fn only_a_file_of_the_right_size_is_held_and_only_what_is_surely_not_there_is_gone() {
+    // I10
+    let place = place();
+    let root = place.root();
+    std::fs::write(root.join("a.jpg"), JPEG).expect("a file");
+    std::fs::create_dir(root.join("b.jpg")).expect("a folder");
+    let holds = |path, size| place.mirror.holds(path, size).expect("a look");
+    assert!(holds("a.jpg", 11));
+    assert!(!holds("a.jpg", 12) && !holds("b.jpg", 11) && !holds("c.jpg", 11) && !holds("a.jpg/c.jpg", 11));
+    let is_taken = |path| place.mirror.is_taken(path).expect("a look");
+    assert!(is_taken("a.jpg") && is_taken("b.jpg") && !is_taken("c.jpg"));
+    #[cfg(unix)]
+    {
+        // Neither there nor gone.
+        std::os::unix::fs::symlink("loop", root.join("loop")).expect("a link");
+        for error in [
+            place.mirror.holds("loop/a.jpg", 11).expect_err("nobody can tell"),
+            place.mirror.is_taken("loop/a.jpg").expect_err("nobody can tell"),
+        ] {
+            assert_eq!(error.class, Class::Destination, "{error}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::Row;
 
-use super::{Doing, ItemRecord, Store, decode_error, runs::record_items, stored};
+use super::{Doing, ItemRecord, Store, count, decode_error, maybe_time, runs::record_items, stored};
 use crate::{
     error::Error,
     ids::{PlanId, RunId, Sha256, StorageId},
@@ -18,8 +18,19 @@ use crate::{
 pub(crate) struct Copy {
     /// Below the destination, with forward slashes.
     pub(crate) path: String,
-    /// Whether its bytes were stored; before that the path is only assigned.
-    pub(crate) stored: bool,
+    /// How many bytes were stored; before that the path is only assigned.
+    pub(crate) size: Option<u64>,
+    /// Whether they are the original ones.
+    pub(crate) is_original: bool,
+}
+
+/// A storage has said that an item has no clip.
+#[derive(Clone, Debug)]
+pub(crate) struct NoClip {
+    /// How often.
+    pub(crate) times: u32,
+    /// When it may be asked again.
+    pub(crate) again_at: Timestamp,
 }
 
 /// What the ledger knew of an item before the present listing showed it.
@@ -30,8 +41,7 @@ pub(crate) struct Listed {
     pub(crate) shown_by: Option<RunId>,
     pub(crate) whole: Option<Copy>,
     pub(crate) clip: Option<Copy>,
-    /// Whether the storage has said that there is no clip.
-    pub(crate) no_clip: bool,
+    pub(crate) no_clip: Option<NoClip>,
 }
 
 /// An item of the present listing, with the path it is given if it has none yet.
@@ -63,8 +73,8 @@ pub(crate) struct Stored {
 pub(crate) struct Learnt {
     /// Bytes that are complete, flushed, hashed and in their place.
     pub(crate) stored: Vec<Stored>,
-    /// Items of which the storage says that they have no clip.
-    pub(crate) no_clip: Vec<RemoteId>,
+    /// Items of which the storage says that they have no clip, and when it may be asked again.
+    pub(crate) no_clip: Vec<(RemoteId, Timestamp)>,
     /// What became of them.
     pub(crate) records: Vec<ItemRecord>,
 }
@@ -86,14 +96,20 @@ impl Store {
         ids: &[&RemoteId],
     ) -> Result<HashMap<RemoteId, Listed>, Error> {
         let rows = sqlx::query(
-            "SELECT remotes.remote_id, remotes.asset_id, remotes.listed_by, remotes.no_clip, whole.path, whole.sha256,
-                 clip.path AS clip_path, clip.sha256 AS clip_sha256
+            "SELECT remotes.remote_id, remotes.asset_id, remotes.listed_by, remotes.no_clip, remotes.clip_again_at,
+                 whole.path, whole.sha256, whole.size, whole_bytes.fidelity,
+                 clip.path AS clip_path, clip.sha256 AS clip_sha256, clip.size AS clip_size,
+                 clip_bytes.fidelity AS clip_fidelity
              FROM json_each(?1) AS wanted
              CROSS JOIN remotes ON remotes.storage_id = ?2 AND remotes.remote_id = wanted.value
              LEFT JOIN copies AS whole
                  ON whole.plan_id = ?3 AND whole.asset_id = remotes.asset_id AND whole.part = 'whole'
              LEFT JOIN copies AS clip
-                 ON clip.plan_id = ?3 AND clip.asset_id = remotes.asset_id AND clip.part = 'clip'",
+                 ON clip.plan_id = ?3 AND clip.asset_id = remotes.asset_id AND clip.part = 'clip'
+             LEFT JOIN contents AS whole_bytes ON whole_bytes.asset_id = whole.asset_id AND whole_bytes.part = 'whole'
+                 AND whole_bytes.sha256 = whole.sha256
+             LEFT JOIN contents AS clip_bytes ON clip_bytes.asset_id = clip.asset_id AND clip_bytes.part = 'clip'
+                 AND clip_bytes.sha256 = clip.sha256",
         )
         .bind(json!(ids).to_string())
         .bind(storage.to_string())
@@ -103,17 +119,21 @@ impl Store {
         .doing("look up listed items")?;
         let read = |row: &sqlx::sqlite::SqliteRow| {
             let listed_by: Option<&str> = row.try_get("listed_by")?;
-            let copy = |path, sha256| {
+            let copy = |path, sha256, size, fidelity| {
                 let path: Option<String> = row.try_get(path)?;
-                let stored = row.try_get::<Option<&str>, _>(sha256)?.is_some();
-                Ok::<_, sqlx::Error>(path.map(|path| Copy { path, stored }))
+                let is_stored = row.try_get::<Option<&str>, _>(sha256)?.is_some();
+                let size = if is_stored { Some(count(row, size)?) } else { None };
+                let is_original = row.try_get::<Option<&str>, _>(fidelity)? == Some("original");
+                Ok::<_, sqlx::Error>(path.map(|path| Copy { path, size, is_original }))
             };
+            let again_at = maybe_time(row, "clip_again_at")?;
+            let times = u32::try_from(count(row, "no_clip")?).unwrap_or(u32::MAX);
             let listed = Listed {
                 asset_id: row.try_get("asset_id")?,
                 shown_by: listed_by.map(|id| id.parse().map_err(decode_error)).transpose()?,
-                whole: copy("path", "sha256")?,
-                clip: copy("clip_path", "clip_sha256")?,
-                no_clip: row.try_get("no_clip")?,
+                whole: copy("path", "sha256", "size", "fidelity")?,
+                clip: copy("clip_path", "clip_sha256", "clip_size", "clip_fidelity")?,
+                no_clip: again_at.map(|again_at| NoClip { times, again_at }),
             };
             Ok((RemoteId(row.try_get("remote_id")?), listed))
         };
@@ -171,20 +191,41 @@ impl Store {
                 json!([item.remote_id, asset, item.file_name, item.mime_type, item.taken_at])
             })
             .collect();
-        sqlx::query(
+        let rows = sqlx::query(
             "INSERT INTO remotes (storage_id, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by)
              SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?3 FROM json_each(?4)
              WHERE true
              ON CONFLICT (storage_id, remote_id) DO UPDATE SET listed_by = excluded.listed_by,
-                 file_name = excluded.file_name, mime_type = excluded.mime_type, taken_at = excluded.taken_at",
+                 file_name = excluded.file_name, mime_type = excluded.mime_type, taken_at = excluded.taken_at
+             RETURNING remote_id, asset_id",
         )
         .bind(storage.to_string())
         .bind(now.to_string())
         .bind(run.to_string())
         .bind(json!(remotes).to_string())
-        .execute(&mut *tx)
+        .fetch_all(&mut *tx)
         .await
         .doing(DOING)?;
+        // Another run may have brought an item into the ledger since it was looked up: the asset is the one that is stored.
+        let of_remote: HashMap<String, i64> = rows
+            .iter()
+            .map(|row| Ok((row.try_get("remote_id")?, row.try_get("asset_id")?)))
+            .collect::<Result<_, sqlx::Error>>()
+            .doing(DOING)?;
+        let assets: Vec<i64> = items
+            .iter()
+            .zip(assets)
+            .map(|(item, new)| *of_remote.get(&item.remote_id.0).unwrap_or(&new))
+            .collect();
+        let used: HashSet<i64> = assets.iter().copied().collect();
+        let orphans: Vec<i64> = new_assets.into_iter().filter(|asset| !used.contains(asset)).collect();
+        if !orphans.is_empty() {
+            sqlx::query("DELETE FROM assets WHERE id IN (SELECT value FROM json_each(?))")
+                .bind(json!(orphans).to_string())
+                .execute(&mut *tx)
+                .await
+                .doing(DOING)?;
+        }
         let copies: Vec<_> = items
             .iter()
             .zip(&assets)
@@ -282,13 +323,26 @@ impl Store {
             .await
             .doing(DOING)?;
         }
-        for id in &learnt.no_clip {
-            sqlx::query("UPDATE remotes SET no_clip = 1 WHERE storage_id = ? AND remote_id = ?")
-                .bind(storage.to_string())
-                .bind(&id.0)
-                .execute(&mut *tx)
-                .await
-                .doing(DOING)?;
+        for item in learnt.stored.iter().filter(|item| item.part == Part::Clip) {
+            sqlx::query(
+                "UPDATE remotes SET no_clip = 0, clip_again_at = NULL WHERE storage_id = ? AND asset_id = ? AND no_clip > 0",
+            )
+            .bind(storage.to_string())
+            .bind(item.asset_id)
+            .execute(&mut *tx)
+            .await
+            .doing(DOING)?;
+        }
+        for (id, again_at) in &learnt.no_clip {
+            sqlx::query(
+                "UPDATE remotes SET no_clip = no_clip + 1, clip_again_at = ? WHERE storage_id = ? AND remote_id = ?",
+            )
+            .bind(again_at.to_string())
+            .bind(storage.to_string())
+            .bind(&id.0)
+            .execute(&mut *tx)
+            .await
+            .doing(DOING)?;
         }
         record_items(&mut tx, run, learnt.records.iter()).await.doing(DOING)?;
         tx.commit().await.doing(DOING)

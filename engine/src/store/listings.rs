@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use charon_provider::RemoteId;
 use jiff::Timestamp;
+use serde_json::json;
 use sqlx::Row;
 
 use super::{Doing, Store, count, parsed, stored};
@@ -27,6 +28,8 @@ pub(crate) struct StoredCopy {
     asset_id: i64,
     part: String,
     pub(crate) path: String,
+    /// How many bytes were stored.
+    pub(crate) size: u64,
 }
 
 impl StoredCopy {
@@ -34,6 +37,24 @@ impl StoredCopy {
     pub(crate) fn is_whole(&self) -> bool {
         self.part == "whole"
     }
+}
+
+/// What became last of each item of the plan `?1` in its runs from `?3` on. Runs are compared by the order in which they were
+/// queued: a clock may have been set back since.
+macro_rules! newest_records {
+    () => {
+        "(SELECT run_items.item, run_items.outcome, run_items.reason, MAX(runs.rowid) FROM runs
+             JOIN run_items ON run_items.run_id = runs.id
+             WHERE runs.plan_id = ?1 AND runs.rowid >= (SELECT rowid FROM runs WHERE id = ?3) GROUP BY run_items.item)"
+    };
+}
+
+/// Whether the run `?3` or a later one showed the remote. Of a run that is gone with its plan, nothing is left but its id.
+macro_rules! listed_since {
+    () => {
+        "COALESCE((SELECT rowid FROM runs WHERE id = remotes.listed_by) >= (SELECT rowid FROM runs WHERE id = ?3),
+             remotes.listed_by >= ?3)"
+    };
 }
 
 impl Store {
@@ -59,20 +80,22 @@ impl Store {
         .map(drop)
     }
 
-    /// Says how a listing ended, once all that it showed is recorded.
+    /// Says how a listing ended, once all that it showed is recorded, and what is left out behind the place where it stopped.
     pub(crate) async fn end_listing(
         &self,
         run: RunId,
         listing: Listing,
         items: u64,
+        skipped: &BTreeMap<String, u64>,
         now: Timestamp,
     ) -> Result<(), Error> {
         sqlx::query(
-            "UPDATE listings SET is_full = ?, is_complete = ?, items = ?, ended_at = ? WHERE run_id = ?",
+            "UPDATE listings SET is_full = ?, is_complete = ?, items = ?, skipped = ?, ended_at = ? WHERE run_id = ?",
         )
         .bind(listing.is_full)
         .bind(listing.is_complete)
         .bind(stored(items))
+        .bind(json!(skipped).to_string())
         .bind(now.to_string())
         .bind(run.to_string())
         .execute(&self.writer)
@@ -93,32 +116,34 @@ impl Store {
         row.and_then(|row| row.map(read).transpose()).doing("look up a listing")
     }
 
-    /// The run of the newest full and complete listing under this selection that began after `since`, if all that came after
-    /// it were complete too, and if the ledger has learnt of no item since then that this plan has not seen (what was
-    /// uploaded, what another plan's listing showed).
+    /// The run of the newest full and complete listing under this selection, if it began between these times, if all listings
+    /// of the plan after it were complete and under the same selection (another one may have been shown what this one has not),
+    /// and if the ledger has learnt of no item since then that this plan has not seen (what was uploaded, what another plan's
+    /// listing showed).
     pub(crate) async fn full_listing(
         &self,
         plan: PlanId,
         storage: StorageId,
         selection: &str,
-        since: Timestamp,
+        (since, now): (Timestamp, Timestamp),
     ) -> Result<Option<RunId>, Error> {
         let row = sqlx::query(
             "SELECT run_id FROM listings AS base
-             WHERE plan_id = ?1 AND selection = ?2 AND is_full = 1 AND is_complete = 1
-                 AND julianday(began_at) > julianday(?3)
-                 AND NOT EXISTS (SELECT 1 FROM listings WHERE plan_id = ?1 AND selection = ?2 AND is_complete = 0
-                     AND run_id > base.run_id)
+             WHERE base.rowid = (SELECT MAX(rowid) FROM listings
+                     WHERE plan_id = ?1 AND selection = ?2 AND is_full = 1 AND is_complete = 1)
+                 AND julianday(began_at) > julianday(?3) AND julianday(began_at) <= julianday(?5)
+                 AND NOT EXISTS (SELECT 1 FROM listings AS later WHERE later.plan_id = ?1 AND later.rowid > base.rowid
+                     AND (later.is_complete = 0 OR later.selection <> ?2))
                  AND NOT EXISTS (SELECT 1 FROM remotes WHERE storage_id = ?4
                      AND julianday(first_seen_at) >= julianday(base.began_at)
                      AND (listed_by IS NULL OR listed_by NOT IN (SELECT id FROM runs WHERE plan_id = ?1))
-                     AND NOT EXISTS (SELECT 1 FROM copies WHERE plan_id = ?1 AND copies.asset_id = remotes.asset_id))
-             ORDER BY run_id DESC LIMIT 1",
+                     AND NOT EXISTS (SELECT 1 FROM copies WHERE plan_id = ?1 AND copies.asset_id = remotes.asset_id))",
         )
         .bind(plan.to_string())
         .bind(selection)
         .bind(since.to_string())
         .bind(storage.to_string())
+        .bind(now.to_string())
         .fetch_optional(&self.writer)
         .await
         .doing("look up the last full listing")?;
@@ -135,18 +160,18 @@ impl Store {
         skipped: &str,
         most: usize,
     ) -> Result<Vec<RemoteId>, Error> {
-        let rows = sqlx::query(
-            "SELECT item FROM (
-                 SELECT item, outcome, reason, MAX(run_id) FROM run_items
-                 WHERE run_id IN (SELECT id FROM runs WHERE plan_id = ?1 AND id >= ?3) GROUP BY item)
-             WHERE outcome = 'failed' OR (outcome = 'skipped' AND reason = ?4)
+        let rows = sqlx::query(concat!(
+            "SELECT item FROM ",
+            newest_records!(),
+            " WHERE outcome = 'failed' OR (outcome = 'skipped' AND reason = ?4)
              UNION
              SELECT copies.remote_id FROM copies JOIN remotes
                  ON remotes.storage_id = ?2 AND remotes.remote_id = copies.remote_id
-             WHERE copies.plan_id = ?1 AND copies.sha256 IS NULL AND remotes.listed_by >= ?3
-                 AND NOT (copies.part = 'clip' AND remotes.no_clip)
+             WHERE copies.plan_id = ?1 AND copies.sha256 IS NULL AND ",
+            listed_since!(),
+            "    AND NOT (copies.part = 'clip' AND remotes.no_clip > 0)
              LIMIT ?5",
-        )
+        ))
         .bind(plan.to_string())
         .bind(storage.to_string())
         .bind(since.to_string())
@@ -159,24 +184,29 @@ impl Store {
     }
 
     /// The files of items that listings since this full one have shown, and the present run's has not: so many, those behind
-    /// this one.
+    /// this one. What the selection leaves out by now is not among them; `passing` is the reason that leaves nothing out for
+    /// good.
     pub(crate) async fn stored_unseen(
         &self,
         plan: PlanId,
         storage: StorageId,
         (since, run): (RunId, RunId),
+        passing: &str,
         after: Option<&StoredCopy>,
         most: u32,
     ) -> Result<Vec<StoredCopy>, Error> {
-        let rows = sqlx::query(
-            "SELECT copies.asset_id, copies.part, copies.path FROM copies
+        let rows = sqlx::query(concat!(
+            "SELECT copies.asset_id, copies.part, copies.path, copies.size FROM copies
              CROSS JOIN remotes ON remotes.storage_id = ?2 AND remotes.remote_id = copies.remote_id
              WHERE copies.plan_id = ?1 AND (copies.asset_id, copies.part) > (?5, ?6)
-                 AND copies.sha256 IS NOT NULL AND remotes.listed_by >= ?3 AND remotes.listed_by <> ?4
-                 AND NOT (copies.part = 'clip' AND remotes.no_clip)
+                 AND copies.sha256 IS NOT NULL AND remotes.listed_by <> ?4 AND ",
+            listed_since!(),
+            "    AND NOT (copies.part = 'clip' AND remotes.no_clip > 0)
                  AND NOT EXISTS (SELECT 1 FROM run_items WHERE run_id = ?4 AND item = copies.remote_id)
+                 AND NOT EXISTS (SELECT 1 FROM run_items WHERE run_id = ?3 AND item = copies.remote_id
+                     AND outcome = 'skipped' AND reason <> ?8)
              ORDER BY copies.asset_id, copies.part LIMIT ?7",
-        )
+        ))
         .bind(plan.to_string())
         .bind(storage.to_string())
         .bind(since.to_string())
@@ -184,6 +214,7 @@ impl Store {
         .bind(after.map_or(0, |copy| copy.asset_id))
         .bind(after.map_or("", |copy| &copy.part))
         .bind(most)
+        .bind(passing)
         .fetch_all(&self.writer)
         .await;
         let read = |row: &sqlx::sqlite::SqliteRow| {
@@ -191,9 +222,40 @@ impl Store {
                 asset_id: row.try_get("asset_id")?,
                 part: row.try_get("part")?,
                 path: row.try_get("path")?,
+                size: count(row, "size")?,
             })
         };
         rows.and_then(|rows| rows.iter().map(read).collect()).doing("look up stored files")
+    }
+
+    /// How many items, by reason, were left out by listings since this full one, and have not been shown by the present run's.
+    /// `passing` is the reason that leaves nothing out for good.
+    pub(crate) async fn skipped_unseen(
+        &self,
+        plan: PlanId,
+        storage: StorageId,
+        (since, run): (RunId, RunId),
+        passing: &str,
+    ) -> Result<BTreeMap<String, u64>, Error> {
+        let rows = sqlx::query(concat!(
+            "SELECT newest.reason, COUNT(*) AS items FROM ",
+            newest_records!(),
+            " AS newest CROSS JOIN remotes ON remotes.storage_id = ?2 AND remotes.remote_id = newest.item
+             WHERE newest.outcome = 'skipped' AND newest.reason <> ?5 AND remotes.listed_by <> ?4 AND ",
+            listed_since!(),
+            " GROUP BY newest.reason",
+        ))
+        .bind(plan.to_string())
+        .bind(storage.to_string())
+        .bind(since.to_string())
+        .bind(run.to_string())
+        .bind(passing)
+        .fetch_all(&self.writer)
+        .await;
+        rows.and_then(|rows| {
+            rows.iter().map(|row| Ok((row.try_get("reason")?, count(row, "items")?))).collect()
+        })
+        .doing("count what is left out")
     }
 
     /// How many files the ledger has as stored.

@@ -162,10 +162,14 @@ impl Store {
         rows.and_then(|rows| rows.iter().map(read_item).collect()).doing("list the items of a run")
     }
 
-    /// How many items of a run were skipped, by reason.
+    /// How many items of a run were skipped, by reason, and how many are left out that its quick listing did not get to.
     pub(crate) async fn skipped_by_reason(&self, run: RunId) -> Result<BTreeMap<String, u64>, Error> {
         let rows = sqlx::query(
-            "SELECT reason, COUNT(*) AS items FROM run_items WHERE run_id = ? AND outcome = ? GROUP BY reason",
+            "SELECT reason, SUM(items) AS items FROM (
+                 SELECT reason, COUNT(*) AS items FROM run_items WHERE run_id = ?1 AND outcome = ?2 GROUP BY reason
+                 UNION ALL
+                 SELECT key, value FROM listings, json_each(listings.skipped) WHERE listings.run_id = ?1)
+             GROUP BY reason",
         )
         .bind(run.to_string())
         .bind(Outcome::Skipped.as_str())

@@ -30,6 +30,7 @@ use tokio::sync::mpsc;
 use crate::{error::Error, ids::Sha256, run::RunContext, vault::Vault};
 use committing::ToStorage;
 pub(crate) use counting::{Counted, count};
+pub(crate) use refusals::again_at;
 pub(crate) use scanning::refuse_suddenly_empty;
 
 /// Files that have been found and not been hashed yet.

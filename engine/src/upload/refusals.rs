@@ -14,7 +14,7 @@ pub(super) fn is_of_bytes(error: &StorageError) -> bool {
 }
 
 /// When bytes are tried again that have been refused so many times: after 1 day, 3, 9, 27, …
-pub(super) fn again_at(now: Timestamp, times: u32) -> Timestamp {
+pub(crate) fn again_at(now: Timestamp, times: u32) -> Timestamp {
     let days = 3_i64.saturating_pow(times.saturating_sub(1)).min(MOST_DAYS);
     now.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX)
 }

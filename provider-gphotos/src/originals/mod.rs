@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use charon_provider::{Body, Class, Cost, Error, Fidelity, Host, Kind, RemoteItem};
+use charon_provider::{Body, Class, Cost, Error, Fidelity, Host, Kind, RemoteId, RemoteItem};
 use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::{StatusCode, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -110,6 +110,11 @@ impl Originals {
                 Ok(None)
             }
         }
+    }
+
+    /// Takes Google's copy of an item from now on.
+    pub(crate) fn decline(&self, item: &RemoteId) {
+        (0..MOST_BREAKS).for_each(|_| self.account.broke(&item.0));
     }
 
     fn url_of(&self, id: &str) -> Url {

@@ -219,3 +219,142 @@ async fn pages_that_shift_while_they_are_read_lose_nothing_over_two_runs() {
     place.counts(1, 29, 0, 0).await;
     assert_eq!(place.mirrored().len(), 30);
 }
+
+#[tokio::test]
+async fn a_listing_under_another_selection_lets_none_before_it_be_relied_upon() {
+    // I9
+    let place = place(95).await;
+    let since = |year| move |wanted: &mut charon_provider::Selection| wanted.start_year = year;
+    // An old photo that is far behind, shown first to a selection that leaves it out.
+    let mut old = shown("from 2012");
+    old.item.taken_at = Some("2012-01-01T00:00:00Z".parse().expect("a time"));
+    place.shelf.state().items.push(old);
+    let ended = place.run_with(|_| {}, since(Some(2020))).await;
+    assert_eq!((ended.items.skipped, ended.listing), (1, FULL));
+    assert_eq!(place.counts(1, 95, 0, 0).await.listing, FULL);
+    let ended = place.run_with(|_| {}, since(Some(2020))).await;
+    assert_eq!(ended.listing, FULL, "to and fro");
+    let ended = place.run_with(|_| {}, since(Some(2020))).await;
+    assert_eq!((ended.items.unchanged, ended.listing), (96, QUICK));
+}
+
+#[tokio::test]
+async fn favourites_are_never_listed_quickly_and_archived_items_are() {
+    // I9: an old photo that is marked today is far behind.
+    let place = place(95).await;
+    for listing in [FULL, FULL] {
+        let ended = place.run_with(|_| {}, |wanted| wanted.favourites = true).await;
+        assert_eq!(ended.listing, listing);
+    }
+    for listing in [FULL, QUICK] {
+        let ended = place.run_with(|_| {}, |wanted| wanted.include_archived = true).await;
+        assert_eq!(ended.listing, listing);
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_once_ahead_does_not_make_quick_listings_of_all_that_follow() {
+    // I9
+    let place = Place::new().await;
+    place.shelf.state().page_items = 10;
+    place.shelf.state().items = (0..25).map(|number| shown(&format!("old {number}"))).collect();
+    place.clock.advance(Duration::from_hours(24 * 365));
+    place.counts(25, 0, 0, 0).await;
+    *place.clock.0.lock().expect("the time") = "2026-01-01T01:00:00Z".parse().expect("a time");
+    assert_eq!(place.counts(0, 25, 0, 0).await.listing, FULL, "the other one is yet to be");
+    // The ids of runs, which begin with their time, are out of order now.
+    for number in 0..12 {
+        add(&place, &format!("new {number}"));
+    }
+    assert_eq!(place.counts(12, 25, 0, 0).await.listing, QUICK);
+    assert_eq!(place.counts(0, 37, 0, 0).await.listing, QUICK);
+}
+
+#[tokio::test]
+async fn a_quick_listing_counts_what_is_left_out_behind_the_place_where_it_stopped() {
+    // I9, I10
+    let place = Place::new().await;
+    place.shelf.state().page_items = 10;
+    place.shelf.state().items = (0..45).map(|number| shown(&format!("old {number}"))).collect();
+    for shown in &mut place.shelf.state().items[20..] {
+        shown.item.taken_at = Some("2012-01-01T00:00:00Z".parse().expect("a time"));
+    }
+    let run = async || {
+        let (mut backup, progress) = place.backup(|_| {}).await;
+        backup.wanted.start_year = Some(2020);
+        let ctx = std::sync::Arc::clone(&backup.ctx);
+        super::super::run(backup).await;
+        let progress = progress.borrow().clone();
+        assert_eq!(progress.found, progress.items.total());
+        let skipped = place.store.skipped_by_reason(ctx.run).await.expect("the database");
+        (progress.items, skipped, place.store.listing(ctx.run).await.expect("the database"))
+    };
+    let left_out = |items| [("before start_year".to_owned(), items)].into();
+    assert_eq!(run().await, (Counts { done: 20, skipped: 25, ..Counts::default() }, left_out(25), FULL));
+    let again = Counts { unchanged: 20, skipped: 25, ..Counts::default() };
+    assert_eq!(run().await, (again, left_out(25), QUICK));
+    // One of those that are left out comes to be shown first, and is counted once.
+    let mut new = shown("from 2013");
+    new.item.taken_at = Some("2013-01-01T00:00:00Z".parse().expect("a time"));
+    place.shelf.state().items.insert(0, new);
+    let moved = place.shelf.state().items.remove(40);
+    place.shelf.state().items.insert(0, moved);
+    let again = Counts { unchanged: 20, skipped: 26, ..Counts::default() };
+    for _ in 0..2 {
+        assert_eq!(run().await, (again, left_out(26), QUICK));
+    }
+}
+
+#[tokio::test]
+async fn a_listing_that_expires_again_and_again_and_gets_on_comes_to_its_end() {
+    // I9
+    let place = Place::new().await;
+    place.shelf.state().page_items = 10;
+    place.shelf.state().items = (0..95).map(|number| shown(&number.to_string())).collect();
+    place.shelf.state().expiries.extend([1, 2, 3, 4, 5, 6, 7, 8]);
+    let ended = place.run().await;
+    assert_eq!((ended.stop, ended.items.done, ended.listing), (None, 95, FULL));
+}
+
+#[tokio::test]
+async fn a_listing_that_goes_round_is_given_up_and_said_to_be_incomplete() {
+    // I11
+    let place = Place::new().await;
+    place.shelf.state().page_items = 10;
+    place.shelf.state().items = (0..35).map(|number| shown(&number.to_string())).collect();
+    place.shelf.state().goes_round = true;
+    let ended = place.run().await;
+    let stop = ended.stop.expect("a reason");
+    assert_eq!(stop.state, RunState::Failed);
+    assert!(stop.message.contains("would never end"), "{}", stop.message);
+    assert_eq!(ended.listing, Some(Listing { is_full: false, is_complete: false }));
+    place.shelf.state().goes_round = false;
+    assert_eq!(place.run().await.listing, FULL);
+    assert_eq!(place.mirrored().len(), 35);
+}
+
+#[tokio::test]
+async fn an_item_that_another_run_brought_into_the_ledger_meanwhile_is_one_asset() {
+    let place = Place::new().await;
+    let id = RemoteId("a".into());
+    let new = Assigned {
+        remote_id: &id,
+        file_name: "a.jpg",
+        mime_type: "image/jpeg",
+        taken_at: None,
+        asset_id: None,
+        path: None,
+    };
+    let page = async |path: Option<(String, String)>| {
+        let run = RunId::new(&*place.clock, &SystemEntropy);
+        let (now, new) = (place.clock.now(), Assigned { path, ..new.clone() });
+        place.store.record_page(place.plan, place.storage, run, now, &[new]).await.expect("an item")
+    };
+    let first = page(None).await;
+    // This one was looked up before that was recorded.
+    let second = page(Some(("photos/a.jpg".into(), "photos/a.jpg".into()))).await;
+    assert_eq!(first, second);
+    let known = place.store.listed(place.plan, place.storage, &[&id]).await.expect("the database");
+    let whole = known[&id].whole.as_ref().expect("the path that was assigned");
+    assert_eq!((known[&id].asset_id, whole.path.as_str()), (first[0], "photos/a.jpg"));
+}

@@ -86,3 +86,13 @@ async fn what_a_selection_leaves_out_is_skipped_and_counted() {
     let ended = place.run_with(|_| {}, |wanted| wanted.kind = Some(Kind::Photo)).await;
     assert_eq!(ended.items, Counts { done: 1, skipped: 1, ..Counts::default() });
 }
+
+#[tokio::test]
+async fn a_list_of_albums_that_goes_round_is_given_up() {
+    // I11
+    let place = Place::new().await;
+    place.shelf.state().albums = vec![("1", "Summer"), ("2", "Winter"), ("3", "Attic")];
+    place.shelf.state().goes_round = true;
+    let error = selected(&place, &named(&["Attic"]), &Selection::default()).await.expect_err("no end");
+    assert!(error.to_string().contains("would never end"), "{error}");
+}
