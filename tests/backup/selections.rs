@@ -26,6 +26,27 @@ async fn what_was_taken_before_the_start_year_is_left_out_and_counted() {
 }
 
 #[tokio::test]
+async fn a_quick_run_tells_of_all_that_is_left_out_and_how_to_include_it() {
+    // I9: far behind the page where it stops.
+    let place = Place::new().await;
+    let years = |first: &str, last: &str, items| Seed {
+        first: first.parse().expect("a time"),
+        last: last.parse().expect("a time"),
+        ..Seed::plain(items, 3_000)
+    };
+    place.world().seed(&years("2012-01-01T00:00:00Z", "2019-12-31T23:59:59Z", 220));
+    place.world().seed(&years("2020-01-01T00:00:00Z", "2022-01-01T00:00:00Z", 130));
+    place.add_backup_with(&json!({"start_year": 2020})).await;
+    let first = succeeds(&place, counts(130, 0, 220, 0)).await;
+    place.world().reset_stats();
+    let quick = succeeds(&place, counts(0, 130, 220, 0)).await;
+    assert_eq!((&quick["listing"], place.count("mediaItems.list")), (&json!("quick"), 1));
+    assert_eq!(quick["skipped"], json!({"before start_year": 220}));
+    assert_eq!((&quick["skipped"], &quick["hints"]), (&first["skipped"], &first["hints"]));
+    assert!(quick["hints"][0].as_str().expect("a hint").contains("220 items"), "{quick:#}");
+}
+
+#[tokio::test]
 async fn archived_items_are_asked_for_by_searching() {
     let place = Place::new().await;
     place.seed(130);

@@ -49,6 +49,19 @@ async fn fetch(account: &Account, item: &RemoteItem) -> Body {
 }
 
 #[tokio::test]
+async fn an_original_that_is_declined_gives_way_to_googles_copy() {
+    let proxy = proxy(ResponseTemplate::new(200).set_body_raw(ORIGINAL, "image/jpeg")).await;
+    let (account, photo, _) = account(&proxy.uri()).await;
+    let body = fetch(&account, &photo).await;
+    assert_eq!((body.fidelity, all(body).await.unwrap()), (Fidelity::Original, ORIGINAL.to_vec()));
+    account.storage.source().expect("a source").decline_original(&photo.id);
+    let body = fetch(&account, &photo).await;
+    assert_eq!((body.fidelity, all(body).await.unwrap()), (Fidelity::ApiCopy, COPY.to_vec()));
+    let other = RemoteItem { id: charon_provider::RemoteId("other".into()), ..photo };
+    assert_eq!(fetch(&account, &other).await.fidelity, Fidelity::Original);
+}
+
+#[tokio::test]
 async fn originals_come_from_the_proxy_which_learns_nothing_but_the_id() {
     // I6
     let proxy =
