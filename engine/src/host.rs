@@ -3,12 +3,14 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use charon_provider::{Class, Conflict, Cost, Host, Revision, Secrets};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use crate::{
     clock::{Clock, Entropy},
@@ -50,10 +52,64 @@ impl Requests {
     }
 }
 
+tokio::task_local! {
+    /// Whether the work waits for a permit.
+    static WAITS: watch::Sender<bool>;
+}
+
+/// Does it, within the time given; `None` if it takes longer. Waiting for a permit does not count: the time begins anew with
+/// each that is given.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    clock: &dyn Clock,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let (waits, seen) = watch::channel(false);
+    tokio::select! {
+        biased;
+        done = WAITS.scope(waits, work) => Some(done),
+        () = time_is_over(limit, clock, seen) => None,
+    }
+}
+
+async fn time_is_over(limit: Duration, clock: &dyn Clock, mut waits: watch::Receiver<bool>) {
+    // The other end is there for as long as the work.
+    while waits.wait_for(|waits| !waits).await.is_ok() {
+        tokio::select! {
+            biased;
+            _ = waits.wait_for(|waits| *waits) => {}
+            () = clock.sleep(limit) => return,
+        }
+    }
+}
+
+/// Tells whoever measures the time that it does not count, for as long as this lives.
+struct Waiting;
+
+impl Waiting {
+    fn begin() -> Self {
+        Self::tell(true);
+        Self
+    }
+
+    fn tell(waits: bool) {
+        // Nobody may measure.
+        WAITS.try_with(|sender| sender.send_replace(waits)).ok();
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        Self::tell(false);
+    }
+}
+
 #[async_trait]
 impl Host for StorageHost {
     async fn permit(&self, cost: Cost) -> Result<(), charon_provider::Error> {
+        let waiting = Waiting::begin();
         self.lane.permit().await;
+        drop(waiting);
         self.requests.count(cost);
         Ok(())
     }
@@ -91,7 +147,7 @@ impl Host for StorageHost {
         }
     }
 
-    async fn sleep(&self, how_long: std::time::Duration) {
+    async fn sleep(&self, how_long: Duration) {
         self.clock.sleep(how_long).await;
     }
 
@@ -133,4 +189,56 @@ pub(crate) fn unseal(vault: &Vault, row: &StorageRow) -> Result<Secrets, Error> 
 
 fn place(storage: StorageId) -> String {
     format!("storage/{storage}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use charon_provider::{Cost, Host};
+    use futures::FutureExt;
+
+    use super::{StorageHost, within};
+    use crate::{
+        clock::{ManualClock, SystemEntropy},
+        ids::StorageId,
+        lane::Lane,
+        store::Store,
+        vault::Vault,
+    };
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn waiting_for_a_permit_is_not_waiting_for_an_answer() {
+        // I7
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().expect("a time")));
+        let entropy = Arc::new(SystemEntropy);
+        let host = StorageHost {
+            storage: StorageId::new(&*clock, &*entropy),
+            store: Store::open(&folder.path().join("charon.db")).await.expect("a database"),
+            vault: Vault::open(&folder.path().join("charon.key"), entropy.clone()).expect("a vault"),
+            clock: clock.clone(),
+            entropy,
+            lane: Arc::new(Lane::new(clock.clone())),
+            requests: Arc::default(),
+        };
+        let seconds = |seconds| clock.advance(Duration::from_secs(seconds));
+        host.lane.hold(Duration::from_secs(60));
+        let mut work = Box::pin(within(LIMIT, &*clock, async {
+            host.permit(Cost("api")).await.expect("a permit");
+            std::future::pending::<()>().await;
+        }));
+        for _ in 0..7 {
+            assert_eq!(work.as_mut().now_or_never(), None, "it waits for its permit");
+            seconds(9);
+        }
+        // It has its permit since now, and no answer comes.
+        assert_eq!(work.as_mut().now_or_never(), None);
+        seconds(9);
+        assert_eq!(work.as_mut().now_or_never(), None);
+        seconds(1);
+        assert_eq!(work.as_mut().now_or_never(), Some(None));
+    }
 }

@@ -10,6 +10,8 @@ use crate::{clock::Entropy, run::RunContext};
 
 /// Not even a server that asks for no wait is asked again sooner.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Who is asked to slow down, and not for how long, is quiet for so long at least.
+pub(crate) const SLOW_DOWN: Duration = Duration::from_secs(30);
 /// Who is asked to wait for longer does not sit and wait: the run is parked.
 const LONGEST_WAIT: Duration = Duration::from_mins(15);
 
@@ -51,7 +53,7 @@ impl Intervals {
             // Google asks for exponential backoff from one second for 5xx, and for at least 30 s after a 429
             // (Photos API best practices).
             transient: Series::new(Duration::from_secs(1), Duration::from_mins(1), 5),
-            throttled: Series::new(Duration::from_secs(30), Duration::from_mins(5), 8),
+            throttled: Series::new(SLOW_DOWN, Duration::from_mins(5), 8),
         }
     }
 
@@ -92,8 +94,27 @@ where
     with_retries_and_grace(ctx, Duration::ZERO, attempt).await
 }
 
-/// The same for what had better not be dropped half done: an attempt may go on for `grace` after the run has stopped, and one
-/// may still be made.
+/// Does it, which may go on for `grace` after the run has stopped; what is half done then is dropped.
+pub(crate) async fn with_grace<T>(
+    ctx: &RunContext,
+    grace: Duration,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let grace_is_over = async {
+        ctx.cancel.cancelled().await;
+        if !grace.is_zero() {
+            ctx.clock.sleep(grace).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = grace_is_over => None,
+        done = work => Some(done),
+    }
+}
+
+/// Like [`with_retries`], for what had better not be dropped half done: an attempt may go on for `grace` after the run has
+/// stopped, and one may still be made.
 pub(crate) async fn with_retries_and_grace<T, F, W>(
     ctx: &RunContext,
     grace: Duration,
@@ -105,23 +126,18 @@ where
 {
     let mut intervals = Intervals::new();
     loop {
-        let grace_is_over = async {
-            ctx.cancel.cancelled().await;
-            if !grace.is_zero() {
-                ctx.clock.sleep(grace).await;
-            }
-        };
-        let outcome = tokio::select! {
-            biased;
-            () = grace_is_over => return None,
-            outcome = attempt() => outcome,
-        };
-        let error = match outcome {
+        let error = match with_grace(ctx, grace, attempt()).await? {
             Ok(value) => return Some(Ok(value)),
             Err(error) => error,
         };
         let error = parks_if_long(error);
-        let Some(wait) = intervals.after(&error, &*ctx.entropy) else { return Some(Err(error)) };
+        let Some(wait) = intervals.after(&error, &*ctx.entropy) else {
+            // The others of the account are not to ask sooner either, although this one does not sit and wait (I7).
+            if let Some(asked) = error.retry_after.filter(|_| error.class == Class::Throttled) {
+                ctx.lane.slow_down(asked);
+            }
+            return Some(Err(error));
+        };
         tracing::debug!(%error, ?wait, "waiting to try again");
         // Who asks to be left alone is asked nothing at all meanwhile.
         if error.class == Class::Throttled {

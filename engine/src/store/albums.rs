@@ -71,12 +71,15 @@ impl Store {
             .map(drop)
     }
 
+    /// Remembers the album that a title stands for. What was in albums that no title stands for any more is forgotten.
     pub(crate) async fn remember_album(
         &self,
         storage: StorageId,
         title: &str,
         album: &AlbumId,
     ) -> Result<(), Error> {
+        const DOING: &str = "remember an album";
+        let mut tx = self.begin().await.doing(DOING)?;
         sqlx::query(
             "INSERT INTO albums (storage_id, title, album_id) VALUES (?, ?, ?)
              ON CONFLICT (storage_id, title) DO UPDATE SET album_id = excluded.album_id",
@@ -84,28 +87,30 @@ impl Store {
         .bind(storage.to_string())
         .bind(title)
         .bind(&album.0)
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await
-        .doing("remember an album")
-        .map(drop)
+        .doing(DOING)?;
+        sqlx::query(
+            "DELETE FROM album_items WHERE storage_id = ?1 AND album_id NOT IN (
+                 SELECT album_id FROM albums WHERE storage_id = ?1 AND album_id IS NOT NULL)",
+        )
+        .bind(storage.to_string())
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+        tx.commit().await.doing(DOING)
     }
 
-    /// Forgets an album that is no more, with what was in it.
+    /// Forgets which title an album stands for: it was not found. When it was made, and what was put into it, stays: it may
+    /// come to light again.
     pub(crate) async fn forget_album(&self, storage: StorageId, album: &AlbumId) -> Result<(), Error> {
-        const DOING: &str = "forget an album";
-        let mut tx = self.begin().await.doing(DOING)?;
-        for statement in [
-            "DELETE FROM albums WHERE storage_id = ? AND album_id = ?",
-            "DELETE FROM album_items WHERE storage_id = ? AND album_id = ?",
-        ] {
-            sqlx::query(statement)
-                .bind(storage.to_string())
-                .bind(&album.0)
-                .execute(&mut *tx)
-                .await
-                .doing(DOING)?;
-        }
-        tx.commit().await.doing(DOING)
+        sqlx::query("UPDATE albums SET album_id = NULL WHERE storage_id = ? AND album_id = ?")
+            .bind(storage.to_string())
+            .bind(&album.0)
+            .execute(&self.writer)
+            .await
+            .doing("forget an album")
+            .map(drop)
     }
 
     /// Records items that the storage had already and that have joined an album, with what became of their files.

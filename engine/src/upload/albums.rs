@@ -43,7 +43,8 @@ pub(super) async fn ensure(upload: &Upload, title: &str, grace: Duration) -> Opt
     Some(ctx.store.remember_album(ctx.storage, title, &album).await.map(|()| album))
 }
 
-/// Forgets an album that the storage does not know any more, with what was in it.
+/// Forgets which album the title stands for: the storage does not know it any more. What was in it is forgotten when another
+/// takes its place.
 pub(super) async fn forget(upload: &Upload, album: &AlbumId) -> Result<(), Error> {
     upload.ctx.store.forget_album(upload.ctx.storage, album).await
 }

@@ -36,6 +36,17 @@ pub(super) enum Answer<M> {
     ForAll(StorageError),
 }
 
+/// How items came to their answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// Each has an answer of its own, if only because it was alone from the beginning.
+    Own,
+    /// Refused alone, and others of its batch were made without it.
+    Exclusion,
+    /// All were refused, and nothing tells them apart.
+    Company,
+}
+
 /// What commits.
 #[async_trait]
 pub(super) trait Committer: Sync {
@@ -46,8 +57,11 @@ pub(super) trait Committer: Sync {
     async fn commit(&self, items: &[Self::Item]) -> Result<Option<Answer<Self::Made>>, Error>;
 
     /// Takes what became of each item.
-    async fn settle(&self, settled: Vec<(Self::Item, Result<Self::Made, StorageError>)>)
-    -> Result<(), Error>;
+    async fn settle(
+        &self,
+        settled: Vec<(Self::Item, Result<Self::Made, StorageError>)>,
+        by: By,
+    ) -> Result<(), Error>;
 
     /// Whether no commit is to be begun any more.
     fn is_stopped(&self) -> bool;
@@ -119,7 +133,9 @@ impl<T: Waiting> Batcher<T> {
         clock: &dyn Clock,
     ) -> Result<(), Error> {
         while let Some(batch) = self.next(clock).await {
-            commit_in_parts(committer, batch).await?;
+            if !commit_in_parts(committer, batch).await? {
+                break;
+            }
         }
         Ok(())
     }
@@ -152,24 +168,31 @@ impl<T: Waiting> Batcher<T> {
     }
 }
 
-/// Commits one batch; in ever smaller parts, if it is refused as a whole for what one item of it is.
-async fn commit_in_parts<C: Committer>(committer: &C, batch: Vec<C::Item>) -> Result<(), Error> {
+/// Commits one batch; in ever smaller parts, if it is refused as a whole for what one item of it is. Gives false when the run has
+/// stopped before an answer came: then nothing more is asked.
+async fn commit_in_parts<C: Committer>(committer: &C, batch: Vec<C::Item>) -> Result<bool, Error> {
+    let was_alone = batch.len() == 1;
     let mut parts = VecDeque::from([batch]);
-    let (mut refused, mut some_made) = (0, false);
+    // Those that were refused alone. Whether it was for what they are is known when the others have been tried.
+    let mut isolated = Vec::new();
+    let (mut refused, mut some_made, mut answered) = (0, false, true);
     while let Some(mut part) = parts.pop_front() {
         // Those that are left are dropped; what was staged is kept, and the next run commits it.
         if committer.is_stopped() {
-            return Ok(());
+            break;
         }
-        let Some(answer) = committer.commit(&part).await? else { return Ok(()) };
+        let Some(answer) = committer.commit(&part).await? else {
+            answered = false;
+            break;
+        };
         let error = match answer {
             Answer::Each(results) => {
                 some_made |= results.iter().any(Result::is_ok);
-                committer.settle(part.into_iter().zip(results).collect()).await?;
+                committer.settle(part.into_iter().zip(results).collect(), By::Own).await?;
                 continue;
             }
             Answer::ForAll(error) => {
-                committer.settle(all_with(part, &error)).await?;
+                committer.settle(all_with(part, &error), By::Company).await?;
                 continue;
             }
             Answer::ForOne(error) => error,
@@ -182,13 +205,21 @@ async fn commit_in_parts<C: Committer>(committer: &C, batch: Vec<C::Item>) -> Re
             parts.push_front(part);
             continue;
         }
-        committer.settle(all_with(part, &error)).await?;
+        if was_alone {
+            committer.settle(all_with(part, &error), By::Own).await?;
+        } else {
+            isolated.extend(all_with(part, &error));
+        }
         // The next batch would meet it too. Tokens that are not accepted are another matter: the bytes are sent again.
         if all_alike && error.reason != Reason::UploadToken {
+            committer.settle(std::mem::take(&mut isolated), By::Company).await?;
             committer.give_up(&error);
         }
     }
-    Ok(())
+    if !isolated.is_empty() {
+        committer.settle(isolated, if some_made { By::Exclusion } else { By::Company }).await?;
+    }
+    Ok(answered)
 }
 
 fn all_with<T, M>(items: Vec<T>, error: &StorageError) -> Vec<(T, Result<M, StorageError>)> {

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -14,18 +14,21 @@ use tokio::sync::oneshot;
 
 use super::{
     Hashed, Upload, albums,
-    batcher::{Answer, Committer, Waiting},
+    batcher::{Answer, By, Committer, Waiting},
     refusals,
 };
 use crate::{
     error::Error,
-    retry::with_retries_and_grace,
+    host,
+    retry::{SLOW_DOWN, with_grace, with_retries_and_grace},
     run::{RunState, Stop},
     store::Committed,
 };
 
 /// How long a commit, and the album that it needs, may each still take after somebody has stopped the run.
 const GRACE: Duration = Duration::from_secs(10);
+/// So many refusals without an item that was made are no judgement of the bytes.
+const FEW: usize = 5;
 
 /// A staged file that waits to become an item.
 #[derive(Debug)]
@@ -49,7 +52,33 @@ impl Waiting for ToCommit {
 }
 
 /// Commits to the storage of a run.
-pub(super) struct ToStorage(pub(super) Arc<Upload>);
+pub(super) struct ToStorage {
+    upload: Arc<Upload>,
+    /// How many items have been refused since one was made.
+    refused_since: AtomicUsize,
+}
+
+impl ToStorage {
+    pub(super) fn new(upload: Arc<Upload>) -> Self {
+        // As long as nothing has been made, nothing says that anything can be.
+        Self { upload, refused_since: AtomicUsize::new(FEW) }
+    }
+
+    /// Whether what is refused here is refused for what it is. Refusals say that of one file only where others are made.
+    fn is_judgement(&self, settled: &[(ToCommit, Result<Made, StorageError>)], by: By) -> bool {
+        let made = settled.iter().any(|(_, result)| result.is_ok());
+        let before = self.refused_since.load(Ordering::Relaxed);
+        let refused = if made { 0 } else { before.saturating_add(settled.len()) };
+        if by != By::Exclusion {
+            self.refused_since.store(refused, Ordering::Relaxed);
+        }
+        match by {
+            By::Own => refused <= FEW,
+            By::Exclusion => true,
+            By::Company => false,
+        }
+    }
+}
 
 /// An item, and the album it is in.
 type Made = (RemoteItem, Option<AlbumId>);
@@ -61,11 +90,12 @@ impl Committer for ToStorage {
 
     /// One commit, repeated as the class of its error says. An album that is gone is found or made again, once.
     async fn commit(&self, items: &[ToCommit]) -> Result<Option<Answer<Made>>, Error> {
-        let upload = &self.0;
+        let upload = &self.upload;
         let Some(sink) = upload.storage.sink() else { return Ok(None) };
         let mut forgotten = false;
         loop {
-            let turn = upload.ctx.lane.turn_to_write().await;
+            let turn = with_grace(&upload.ctx, GRACE, upload.ctx.lane.turn_to_write()).await;
+            let Some(turn) = turn else { return Ok(None) };
             let album = match &upload.album {
                 None => None,
                 Some(title) => match albums::ensure(upload, title, GRACE).await {
@@ -79,6 +109,11 @@ impl Committer for ToStorage {
             let error = match answer {
                 None => return Ok(None),
                 Some(Ok(results)) if results.len() == items.len() => {
+                    let throttled = results.iter().filter_map(|result| result.as_ref().err());
+                    let throttled = throttled.filter(|error| error.class == Class::Throttled);
+                    if let Some(wait) = throttled.map(|error| error.retry_after.unwrap_or(SLOW_DOWN)).max() {
+                        upload.ctx.lane.slow_down(wait);
+                    }
                     let with_album = |item| (item, album.clone());
                     let results = with_twins(items, results).into_iter();
                     return Ok(Some(Answer::Each(results.map(|result| result.map(with_album)).collect())));
@@ -95,9 +130,8 @@ impl Committer for ToStorage {
             };
             if let Some(album) = &album
                 && !forgotten
-                && error.reason == Reason::NotFound
+                && (error.reason, error.class) == (Reason::NotFound, Class::Config)
             {
-                // A commit names nothing else that could be gone.
                 albums::forget(upload, album).await?;
                 forgotten = true;
                 continue;
@@ -114,9 +148,13 @@ impl Committer for ToStorage {
     }
 
     /// Records the items that were made (I1), and what was refused; then tells everyone.
-    async fn settle(&self, settled: Vec<(ToCommit, Result<Made, StorageError>)>) -> Result<(), Error> {
-        let Upload { ctx, .. } = &*self.0;
-        let alone_or_not_all = settled.len() == 1 || settled.iter().any(|(_, result)| result.is_ok());
+    async fn settle(
+        &self,
+        settled: Vec<(ToCommit, Result<Made, StorageError>)>,
+        by: By,
+    ) -> Result<(), Error> {
+        let Upload { ctx, .. } = &*self.upload;
+        let is_judgement = self.is_judgement(&settled, by);
         let (mut committed, mut album, mut replies) = (Vec::new(), None, Vec::new());
         for (ToCommit { file, reply, .. }, result) in settled {
             let result = match result {
@@ -134,7 +172,7 @@ impl Committer for ToStorage {
                     });
                     Ok(())
                 }
-                Err(error) if alone_or_not_all && refusals::is_of_bytes(&error) => {
+                Err(error) if is_judgement && refusals::is_of_bytes(&error) => {
                     let again_at = |times| refusals::again_at(ctx.clock.now(), times);
                     let reason = error.to_string();
                     let refusal = ctx.store.refuse(ctx.storage, file.sha256, &reason, again_at).await?;
@@ -142,7 +180,7 @@ impl Committer for ToStorage {
                 }
                 Err(error) => Err(error),
             };
-            replies.push((reply, result));
+            replies.push((reply, result, file.found));
         }
         if !committed.is_empty() {
             ctx.store.record_committed(ctx.storage, album.as_ref(), ctx.run, &committed).await?;
@@ -152,22 +190,28 @@ impl Committer for ToStorage {
                 progress.bytes += bytes;
             });
         }
-        for (reply, result) in replies {
-            // Nobody listens when the run has stopped; the ledger knows.
-            drop(reply.send(result));
+        let mut untold = Vec::new();
+        for (reply, result, found) in replies {
+            // Nobody listens when the run has stopped. The ledger knows what is done, and must know what failed (I9); an error
+            // that concerns more than the item is why the run ends.
+            if let Err(Err(error)) = reply.send(result)
+                && matches!(error.class, Class::Item | Class::Transient)
+            {
+                untold.push(ctx.failed(found.key(), found.name(), error.class, error.to_string()));
+            }
         }
-        Ok(())
+        ctx.record(&untold).await
     }
 
     /// What was staged is kept in the ledger: after a quota or a fault, the next run commits it. But one who presses Ctrl-C still
     /// gets what was sent.
     fn is_stopped(&self) -> bool {
-        self.0.ctx.stopped().is_some_and(|stop| stop.state != RunState::Cancelled)
+        self.upload.ctx.stopped().is_some_and(|stop| stop.state != RunState::Cancelled)
     }
 
     fn give_up(&self, error: &StorageError) {
         let message = format!("the storage refuses one file after the other; the last answer: {error}");
-        self.0.ctx.stop(Stop::failed(Some(error.class), message));
+        self.upload.ctx.stop(Stop::failed(Some(error.class), message));
     }
 }
 
@@ -184,20 +228,21 @@ async fn commit_once(
         album.map(|album| Placement { album: album.clone(), position: upload.album_position.clone() });
     let limit = upload.ctx.facts.batch.commit_timeout;
     with_retries_and_grace(&upload.ctx, GRACE, || async {
-        // Waiting for a request to fit is not waiting for an answer.
-        upload.ctx.lane.permit().await;
-        let outcome = tokio::select! {
-            biased;
-            outcome = sink.commit(album.as_ref(), &staged) => outcome,
-            () = upload.ctx.clock.sleep(limit) => {
-                let cause = format!("no answer came within {} s", limit.as_secs_f64());
-                Err(StorageError::new(Class::Transient, "commit a batch", cause).because(Reason::Unanswered))
-            }
-        };
+        let commit = sink.commit(album.as_ref(), &staged);
+        let outcome = host::within(limit, &*upload.ctx.clock, commit).await.unwrap_or_else(|| {
+            let cause = format!("no answer came within {} s", limit.as_secs_f64());
+            Err(StorageError::new(Class::Transient, "commit a batch", cause).because(Reason::Unanswered))
+        });
         if outcome.as_ref().is_err_and(|error| error.reason == Reason::Unanswered) {
             answer_was_lost.store(true, Ordering::Relaxed);
         }
-        outcome
+        outcome.map_err(|error| match (error.reason, &album) {
+            // A commit names nothing else that could be gone.
+            (Reason::NotFound, Some(_)) => {
+                albums::not_yet_if_new(upload, StorageError { class: Class::Config, ..error })
+            }
+            _ => error,
+        })
     })
     .await
 }
@@ -221,3 +266,6 @@ fn with_twins(
         .collect();
     results.into_iter().zip(twins).map(|(result, twin)| twin.map_or(result, Ok)).collect()
 }
+
+#[cfg(test)]
+mod tests;

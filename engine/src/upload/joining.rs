@@ -40,7 +40,8 @@ impl Joiners {
         let ctx = &upload.ctx;
         let mut forgotten = false;
         while let Some(mut part) = parts.pop_front() {
-            let turn = ctx.lane.turn_to_write().await;
+            // Those that wait when the run stops have not been begun with.
+            let Some(turn) = ctx.unless_stopped(ctx.lane.turn_to_write()).await else { return Ok(()) };
             let Some(album) = albums::ensure(upload, title, Duration::ZERO).await else { return Ok(()) };
             let album = album?;
             let Some(storage_albums) = upload.storage.albums() else { return Ok(()) };

@@ -83,7 +83,7 @@ pub(crate) async fn run(upload: Upload) {
     let (intake, batcher) = batcher::batcher(&ctx.facts.batch);
     // Nothing is flushed as "the last batch" while files may still come.
     let more_may_come = intake.announce();
-    let committer = ToStorage(Arc::clone(&upload));
+    let committer = ToStorage::new(Arc::clone(&upload));
     // A stage that fails stops the others.
     let or_stop = |ended: Result<(), Error>| ended.unwrap_or_else(|error| ctx.stop_for(&error));
     or_stop(sessions::forget_old(&upload).await);

@@ -116,6 +116,9 @@ fn known(fault: &Fault, subject: Subject, error: &dyn Fn(Class) -> Error) -> Opt
         let cure = "choose an album that this client made itself, or another title";
         return Some(error(Class::Config).cured_by(cure));
     }
+    if says("album would have more than the allowed number") {
+        return Some(error(Class::Config).cured_by("the album is full: choose another album title"));
+    }
     if says("does not match any albums") || says("invalid album id") {
         return Some(error(Class::Config).because(Reason::NotFound));
     }

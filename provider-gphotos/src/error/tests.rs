@@ -91,6 +91,16 @@ fn every_refusal_has_its_class_and_reason() {
             Config,
             Other,
         ),
+        (
+            Commit,
+            google(
+                400,
+                "INVALID_ARGUMENT",
+                "The album would have more than the allowed number of media items.",
+            ),
+            Config,
+            Other,
+        ),
         (Commit, google(404, "NOT_FOUND", "The provided ID does not match any albums"), Config, NotFound),
         (Album, google(404, "NOT_FOUND", "Requested entity was not found."), Config, NotFound),
         (

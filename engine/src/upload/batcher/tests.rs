@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Committer, Intake, Waiting, batcher};
+use super::{Answer, By, Committer, Intake, Waiting, batcher};
 use crate::{
     clock::{Clock, ManualClock},
     error::Error,
@@ -91,6 +91,8 @@ struct Fake {
     made: Mutex<BTreeMap<u64, u32>>,
     commits: Mutex<Vec<Vec<u64>>>,
     complaints: Mutex<Vec<String>>,
+    /// How each item came to its answer.
+    by: Mutex<Vec<(u64, By)>>,
 }
 
 impl Fake {
@@ -109,6 +111,7 @@ impl Fake {
             made: Mutex::default(),
             commits: Mutex::default(),
             complaints: Mutex::default(),
+            by: Mutex::default(),
         })
     }
 
@@ -185,7 +188,8 @@ impl Committer for Arc<Fake> {
         }))
     }
 
-    async fn settle(&self, settled: Vec<(Item, Result<u64, StorageError>)>) -> Result<(), Error> {
+    async fn settle(&self, settled: Vec<(Item, Result<u64, StorageError>)>, by: By) -> Result<(), Error> {
+        self.by.lock().expect("settled").extend(settled.iter().map(|(item, _)| (item.file, by)));
         for (mut item, result) in settled {
             if let Ok(file) = &result {
                 assert_eq!(*file, item.file, "each has its own result");
@@ -417,4 +421,22 @@ fn one_with_a_twin_is_committed_again_on_its_own() {
     let fake = Fake::new(4, Vec::new());
     assert_eq!(run(&fake, &policy(4, 8, 0), &files(&fates), None), [End::Done; 4]);
     assert_eq!(commits(&fake), [vec![0, 1, 2, 3], vec![1]]);
+}
+
+#[test]
+fn who_spoils_a_batch_is_told_apart_only_where_the_others_are_made() {
+    let plan = |fate| Plan { fate, staged_after_ms: 0 };
+    let by_of = |fates: &[Fate]| {
+        let fake = Fake::new(10, Vec::new());
+        let files: Vec<Plan> = fates.iter().map(|fate| plan(*fate)).collect();
+        run(&fake, &policy(10, 20, 1_000), &files, None);
+        let by = fake.by.lock().expect("settled").clone();
+        (0..fates.len() as u64).map(|file| by.iter().find(|(of, _)| *of == file).map(|(_, by)| *by)).collect()
+    };
+    let by: Vec<Option<By>> = by_of(&[Fate::Spoils, Fate::Taken, Fate::Taken, Fate::Taken]);
+    assert_eq!(by, [Some(By::Exclusion), Some(By::Own), Some(By::Own), Some(By::Own)]);
+    let by: Vec<Option<By>> = by_of(&[Fate::Spoils; 3]);
+    assert_eq!(by, [Some(By::Company); 3]);
+    let by: Vec<Option<By>> = by_of(&[Fate::Spoils]);
+    assert_eq!(by, [Some(By::Own)]);
 }
