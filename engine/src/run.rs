@@ -330,15 +330,7 @@ impl RunContext {
         if !self.is_dry {
             self.store.record_run_items(self.run, items).await?;
         }
-        self.tell(|progress| {
-            for item in items {
-                match item.outcome {
-                    Outcome::Done => progress.items.done += 1,
-                    Outcome::Skipped => progress.items.skipped += 1,
-                    Outcome::Failed => progress.items.failed += 1,
-                }
-            }
-        });
+        self.tell(|progress| progress.count(items));
         Ok(())
     }
 
