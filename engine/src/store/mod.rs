@@ -134,13 +134,9 @@ async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), String> {
     let present = present_version(pool).await;
     if present > 0 && present < newest {
         let aside = path.with_extension(format!("before-version-{newest}.db"));
-        if !aside.exists() {
-            sqlx::query("VACUUM INTO ?")
-                .bind(aside.to_string_lossy().into_owned())
-                .execute(pool)
-                .await
-                .map_err(|error| format!("it could not be copied aside before its migration: {error}"))?;
-        }
+        copy_aside(pool, &aside)
+            .await
+            .map_err(|error| format!("it could not be copied aside before its migration: {error}"))?;
     }
     migrator.run(pool).await.map_err(|error| match error {
         sqlx::migrate::MigrateError::VersionMissing(version) => {
@@ -148,6 +144,28 @@ async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), String> {
         }
         other => other.to_string(),
     })
+}
+
+/// Copies the whole database. Under the name that is given there is never a part of a copy, nor one that is not durable. An
+/// older copy gives way: what it was made before was undone, or it would not be made again.
+async fn copy_aside(pool: &SqlitePool, aside: &Path) -> Result<(), String> {
+    let partial = aside.with_extension("partial");
+    match fs::remove_file(&partial) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.to_string()),
+        _ => {}
+    }
+    sqlx::query("VACUUM INTO ?")
+        .bind(partial.to_string_lossy().into_owned())
+        .execute(pool)
+        .await
+        .map_err(|error| error.to_string())?;
+    let flush = |path: &Path| fs::File::open(path).and_then(|file| file.sync_all());
+    let put_there = || {
+        flush(&partial)?;
+        fs::rename(&partial, aside)?;
+        if cfg!(unix) { aside.parent().map_or(Ok(()), flush) } else { Ok(()) }
+    };
+    put_there().map_err(|error: std::io::Error| error.to_string())
 }
 
 /// The newest migration that the database has, or 0.
@@ -196,43 +214,4 @@ fn stored(count: u64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Store;
-
-    #[tokio::test]
-    async fn a_new_database_opens_twice_and_is_sound() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("charon.db");
-        for _ in 0..2 {
-            let store = Store::open(&path).await.expect("a database");
-            store.check_integrity().await.expect("sound");
-            store.close().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn a_database_of_a_newer_charon_is_refused_by_its_version() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("charon.db");
-        let store = Store::open(&path).await.expect("a database");
-        sqlx::query(
-            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-             VALUES (4711, 'rooms of the future', true, x'00', 0)",
-        )
-        .execute(&store.writer)
-        .await
-        .expect("a newer version");
-        store.close().await;
-        let error = Store::open(&path).await.expect_err("a newer database").to_string();
-        assert!(error.contains("written by a newer Charon (version 4711 of the database)"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_no_database_is_refused_by_name() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("charon.db");
-        std::fs::write(&path, "this is a letter to my aunt, and no database at all").expect("a file");
-        let error = Store::open(&path).await.expect_err("no database").to_string();
-        assert!(error.contains("charon.db"), "{error}");
-    }
-}
+mod tests;

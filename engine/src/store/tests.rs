@@ -1,0 +1,116 @@
+//! Opening the database: new, old, newer, none at all.
+
+use std::{fs, path::Path};
+
+use sqlx::{
+    Connection, Executor, Row, SqliteConnection,
+    migrate::{Migration, MigrationType, Migrator},
+    sqlite::SqliteConnectOptions,
+};
+
+use super::Store;
+
+#[tokio::test]
+async fn a_new_database_opens_twice_and_is_sound() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("charon.db");
+    for _ in 0..2 {
+        let store = Store::open(&path).await.expect("a database");
+        store.check_integrity().await.expect("sound");
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_charon_is_refused_by_its_version() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("charon.db");
+    let store = Store::open(&path).await.expect("a database");
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (4711, 'rooms of the future', true, x'00', 0)",
+    )
+    .execute(&store.writer)
+    .await
+    .expect("a newer version");
+    store.close().await;
+    let error = Store::open(&path).await.expect_err("a newer database").to_string();
+    assert!(error.contains("written by a newer Charon (version 4711 of the database)"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_by_name() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("charon.db");
+    fs::write(&path, "this is a letter to my aunt, and no database at all").expect("a file");
+    let error = Store::open(&path).await.expect_err("no database").to_string();
+    assert!(error.contains("charon.db"), "{error}");
+}
+
+/// What a Charon of the first version has left, with a row or more in every table.
+const ROWS: &str = "
+    INSERT INTO storages VALUES ('s', 'family', 'gphotos', '{}', x'01', 3, '2026-01-01T00:00:00Z');
+    INSERT INTO plans VALUES ('p', 'home', 's', '{}', 1, '2026-01-01T00:00:00Z');
+    INSERT INTO runs (id, plan_id, trigger, state, queued_at) VALUES ('r', 'p', 'manual', 'succeeded', '2026-01-01T00:00:00Z');
+    INSERT INTO run_items VALUES ('r', 'id-1', 'a.jpg', 'done', NULL, NULL, 5, '2026-01-01T00:00:00Z');
+    INSERT INTO assets VALUES (1), (2);
+    INSERT INTO remotes VALUES ('s', 'id-1', 1, 'a.jpg', 'image/jpeg', '2020-01-01T00:00:00Z', '2026-01-01T00:00:00Z', 'r'),
+                               ('s', 'id-2', 2, 'b.jpg', 'image/jpeg', '2020-01-02T00:00:00Z', '2026-01-01T00:00:00Z', NULL);
+    INSERT INTO contents VALUES (1, 'aa', 5, 'original'), (1, 'bb', 4, 'api-copy');
+    INSERT INTO copies VALUES ('p', 1, 'id-1', 'photos/2020/01/a.jpg', 'photos/2020/01/a.jpg', 'bb', 4, '2026-01-01T00:00:00Z'),
+                              ('p', 2, 'id-2', 'photos/2020/01/b.jpg', 'photos/2020/01/b.jpg', NULL, NULL, NULL);
+    INSERT INTO local_files VALUES ('/pictures/a.jpg', 5, 17, 'aa');
+    INSERT INTO sources VALUES ('p', '/pictures', 1);
+    INSERT INTO staged VALUES ('s', 'cc', x'02', '2026-01-02T00:00:00Z');
+    INSERT INTO albums VALUES ('s', 'Sea', 'album-1');
+    INSERT INTO album_items VALUES ('s', 'album-1', 'id-1');";
+
+/// The rows of each table of the first version, as text, with the columns that it had then.
+async fn rows_of(database: &mut SqliteConnection, tables: &[(String, String)]) -> Vec<String> {
+    let mut rows = Vec::new();
+    for (table, columns) in tables {
+        let sql = format!("SELECT '{table}', json_array({columns}) AS text FROM {table} ORDER BY text");
+        let found = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *database).await.expect("its rows");
+        assert!(!found.is_empty(), "{table}");
+        rows.extend(found.iter().map(|row| format!("{table}: {}", row.get::<String, _>(1))));
+    }
+    rows
+}
+
+async fn connect(path: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).foreign_keys(true);
+    SqliteConnection::connect_with(&options).await.expect("a database")
+}
+
+#[tokio::test]
+async fn what_an_older_charon_has_left_stays_and_is_copied_aside_first() {
+    // I1, I4
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("charon.db");
+    let mut old = connect(&path).await;
+    let first = sqlx::SqlStr::from_static(include_str!("../../migrations/0001_first_rooms.sql"));
+    let first = Migration::new(1, "first rooms".into(), MigrationType::Simple, first, false);
+    Migrator::with_migrations(vec![first]).run(&mut old).await.expect("the first version");
+    old.execute(ROWS).await.expect("its rows");
+    let tables = "SELECT name, (SELECT group_concat(CASE type WHEN 'BLOB' THEN 'hex(' || name || ')' ELSE name END)
+                                FROM pragma_table_info(tables.name)) AS columns
+                  FROM sqlite_schema AS tables WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name";
+    let tables = sqlx::query(tables).fetch_all(&mut old).await.expect("its tables");
+    let tables: Vec<(String, String)> = tables.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(tables.len(), 13);
+    let before = rows_of(&mut old, &tables).await;
+    old.close().await.expect("closed");
+
+    // Neither what an attempt was killed over nor an older copy stands in for the copy.
+    let aside = directory.path().join("charon.before-version-2.db");
+    fs::write(aside.with_extension("partial"), "half a copy").expect("a file");
+    fs::write(&aside, "an older copy").expect("a file");
+    let store = Store::open(&path).await.expect("it is brought to the present version");
+    store.check_integrity().await.expect("sound");
+    let dangling = store.writer.fetch_all("PRAGMA foreign_key_check").await.expect("an answer");
+    assert_eq!(dangling.len(), 0);
+    store.close().await;
+    assert_eq!(rows_of(&mut connect(&path).await, &tables).await, before);
+    assert_eq!(rows_of(&mut connect(&aside).await, &tables).await, before);
+    assert!(!aside.with_extension("partial").exists());
+}
