@@ -1,10 +1,11 @@
 //! The engine: one data directory, with its storages, plans and runs.
 
 use std::{
+    collections::HashSet,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -13,6 +14,7 @@ use tokio::sync::OnceCell;
 use crate::{
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     error::Error,
+    ids::PlanId,
     lane::Lanes,
     registry::Registry,
     store::Store,
@@ -57,6 +59,8 @@ pub struct Engine {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// One per storage, for all runs of this process.
     pub(crate) lanes: Lanes,
+    /// The plans that this process runs now.
+    pub(crate) under_way: Arc<Mutex<HashSet<PlanId>>>,
     data_dir: PathBuf,
     /// Held by the one process that runs plans.
     ownership: Arc<OnceCell<File>>,
@@ -84,6 +88,7 @@ impl Engine {
             vault,
             registry,
             lanes: Lanes::new(Arc::clone(&clock)),
+            under_way: Arc::default(),
             clock,
             entropy,
             data_dir,

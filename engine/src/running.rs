@@ -1,6 +1,10 @@
 //! Running a plan: from its row to a run, to a summary.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use charon_provider::{Class, Error as StorageError, Position, Storage};
 use jiff::Timestamp;
@@ -14,7 +18,7 @@ use crate::{
     error::Error,
     hints,
     host::Requests,
-    ids::RunId,
+    ids::{PlanId, RunId},
     mirror::Mirror,
     plan::{AlbumPosition, PlanConfig, judge_sources},
     plans::{config_of, incapable},
@@ -73,6 +77,19 @@ impl Run {
     }
 }
 
+/// The one run of its plan that is under way in this process, until this is dropped.
+#[derive(Debug)]
+struct OnlyRun {
+    plan: PlanId,
+    under_way: Arc<Mutex<HashSet<PlanId>>>,
+}
+
+impl Drop for OnlyRun {
+    fn drop(&mut self) {
+        self.under_way.lock().expect("nothing panics while it holds the runs").remove(&self.plan);
+    }
+}
+
 /// How a run is to go about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunOptions {
@@ -90,7 +107,7 @@ impl Engine {
     /// Starts a run of a plan, now. This process becomes the one that runs plans.
     ///
     /// # Errors
-    /// When there is no such plan, or another process runs plans. Anything else that keeps the run from its work becomes the
+    /// When there is no such plan, a run of it is under way, or another process runs plans. Anything else that keeps the run from its work becomes the
     /// end of the run.
     pub async fn start(&self, plan: &str) -> Result<Run, Error> {
         self.start_with(plan, RunOptions::default()).await
@@ -103,6 +120,7 @@ impl Engine {
     pub async fn start_with(&self, plan: &str, options: RunOptions) -> Result<Run, Error> {
         let row = self.plan_row(plan).await?;
         self.take_ownership().await?;
+        let alone = self.only_run_of(&row)?;
         let opened = self.open_storage_of(&row).await?;
         let (progress_in, progress) = watch::channel(Progress::default());
         let mut ctx = self.context(&row, &opened, progress_in);
@@ -113,7 +131,23 @@ impl Engine {
         self.store.supersede_parked_runs(row.id).await?;
         self.store.start_run(ctx.run, row.id, started_at).await?;
         let work = work(self.clone(), row, Arc::clone(&ctx), storage, requests, started_at);
+        let work = async move {
+            let _alone = alone;
+            work.await
+        };
         Ok(Run { ctx, progress, work: AbortOnDropHandle::new(tokio::spawn(work)) })
+    }
+
+    /// Refuses a second run of a plan beside one that is under way: they would take each other's files for their own.
+    fn only_run_of(&self, row: &PlanRow) -> Result<OnlyRun, Error> {
+        let mut under_way = self.under_way.lock().expect("nothing panics while it holds the runs");
+        if !under_way.insert(row.id) {
+            return Err(Error::Refused(format!(
+                "a run of the plan {} is under way; wait for its end, or stop it first",
+                row.name
+            )));
+        }
+        Ok(OnlyRun { plan: row.id, under_way: Arc::clone(&self.under_way) })
     }
 
     /// Opens the storage of a plan.

@@ -96,3 +96,20 @@ async fn a_run_whose_process_was_killed_is_listed_as_ended_and_a_live_one_as_run
     }
     assert!(matches!(engine.start("home").await, Err(Error::Busy(_))));
 }
+
+#[tokio::test]
+async fn a_second_run_of_a_plan_that_is_under_way_is_refused() {
+    let place = Place::new().await;
+    place.world.fill("first", 3);
+    place.add_storage("first").await;
+    place.add_backup().await;
+    let run = place.engine.start("home").await.expect("a run");
+    let refused = place.engine.start("home").await.expect_err("one is under way").to_string();
+    assert!(refused.contains("a run of the plan home is under way"), "{refused}");
+    assert_eq!(run.finished().await.expect("its end").state, RunState::Succeeded);
+    assert_eq!(place.run("home").await.state, RunState::Succeeded);
+    // One that is given up makes room too.
+    drop(place.engine.start("home").await.expect("a run"));
+    tokio::task::yield_now().await;
+    drop(place.engine.start("home").await.expect("a run"));
+}
