@@ -17,7 +17,7 @@ use charon_engine::{
     clock::{Clock, SystemClock},
 };
 use charon_provider_gphotos::GPhotos;
-use gphotos_emulator::{Emulator, Fault, Seed, Settings, World, picture::Picture};
+use gphotos_emulator::{Action, Emulator, Fault, Seed, Settings, World, picture::Picture};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -69,11 +69,12 @@ pub(super) struct Account {
     folder: TempDir,
     clock: Arc<QuickClock>,
     engine: Engine,
+    batch_mode: &'static str,
 }
 
 impl Account {
-    /// An account with something to bring home and something to send out.
-    pub(super) async fn new(seed: u64) -> Self {
+    /// An account, whose uploads are committed in this mode.
+    pub(super) async fn new(seed: u64, batch_mode: &'static str) -> Self {
         let settings = Settings {
             default_client_id: CLIENT_ID.into(),
             keep_bytes: true,
@@ -93,7 +94,7 @@ impl Account {
             ..EngineSettings::new(folder.path().join("data"), Registry::default().with(GPhotos::new()))
         };
         let engine = Engine::open(settings).await.expect("an engine");
-        let account = Self { emulator, folder, clock, engine };
+        let account = Self { emulator, folder, clock, engine, batch_mode };
         account.engine.add_storage("family", "gphotos", object(&account.config())).await.expect("a storage");
         account
     }
@@ -113,6 +114,7 @@ impl Account {
             "api_url": url,
             // Two commits at least, and more than one file at a time.
             "batch_size": 10,
+            "batch_mode": self.batch_mode,
         })
     }
 
@@ -120,6 +122,8 @@ impl Account {
     pub(super) async fn with_photos_there(self, photos: u32) -> Self {
         let seed = Seed { items: photos, video_share: 0.2, ..Seed::plain(photos, 4_000) };
         self.world().seed(&seed);
+        // Several pages, also of so few.
+        self.fault(Fault::always(Action::SmallPages { items: 7 }));
         let config = json!({
             "kind": "backup", "storage": "family", "destination": self.path("mirror"), "full_listing_hours": 0,
         });
@@ -134,15 +138,21 @@ impl Account {
         for number in 1..photos {
             fs::write(folder.join(format!("IMG_{number:04}.jpg")), picture(number)).expect("a picture");
         }
-        let large = Picture { padded_to: Some(20_000_000), number: Some(0), ..Picture::new(7) };
+        let large = Picture { padded_to: Some(40_000_000), number: Some(0), ..Picture::new(7) };
         fs::write(folder.join("IMG_0000.jpg"), large.jpeg()).expect("a large picture");
         let config = json!({"kind": "upload", "storage": "family", "sources": [folder], "album": "Album"});
         self.engine.add_plan("out", object(&config)).await.expect("an upload plan");
         self
     }
 
-    pub(super) fn fault(&self, fault: Fault) {
-        self.world().add_fault(fault);
+    /// Adds a fault; gives its number.
+    pub(super) fn fault(&self, fault: Fault) -> u64 {
+        self.world().add_fault(fault)
+    }
+
+    /// Whether a fault has happened.
+    pub(super) fn met(&self, number: u64) -> bool {
+        self.world().faults().iter().any(|fault| fault.number == number && fault.done > 0)
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -229,6 +239,15 @@ impl Account {
                 assert_eq!(arrived, wanted, "{told}: the library is the folder");
                 assert_eq!(albums[0].item_ids.len(), wanted.len(), "{told}: all are in the album");
             }
+        }
+    }
+
+    /// No more was sent than the files that there are and `more`: requests of uploads, those that failed included.
+    pub(super) fn assert_little_was_sent_twice(&self, way: Way, more: u64, told: &str) {
+        if way == Way::Upload {
+            let files = self.local_hashes().len() as u64;
+            let sent = self.world().stats().count("uploads");
+            assert!(sent <= files + more, "{told}: {sent} requests to send {files} files");
         }
     }
 

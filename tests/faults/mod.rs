@@ -6,5 +6,6 @@
 //! time is not: a wait of half a minute after a 429 takes a fraction of a second here.
 
 mod account;
+mod cases;
 mod matrix;
 mod mixture;
