@@ -46,7 +46,7 @@ async fn requests() {
     let place = Place::new(LATENCY_MS, &json!({})).await;
     place.emulator.world().seed(&Seed::plain(PHOTOS, PHOTO_BYTES));
     place.backup("backup", &Promise { requests: 10, media: 1_000 }).await;
-    place.backup("backup again", &Promise { requests: 10, media: 0 }).await;
+    place.backup("backup again", &Promise { requests: 1, media: 0 }).await;
 }
 
 /// How fast it goes over many connections.
@@ -65,21 +65,27 @@ async fn speed() {
     place.draw(PHOTOS, PHOTO_BYTES);
     let waiting = place.upload_waiting("upload, batch by batch", &promise).await;
     let (sync, in_async) = (seconds[0], seconds[1]);
-    println!(
-        "sync is {:.2} times as fast as batch by batch; async takes {:.2} of the time of sync",
-        waiting / sync,
-        in_async / sync
-    );
+    ratio("sync, against batch by batch", waiting / sync, |times| times >= 1.6, "at least 1.6 times as fast");
+    ratio("async, against sync", sync / in_async, |times| times >= 0.95, "no slower");
 
     let place = Place::new(LATENCY_MS, &in_mode("sync")).await;
-    place.emulator.world().seed(&Seed::plain(PHOTOS, PHOTO_BYTES));
+    place.fill(PHOTOS, PHOTO_BYTES);
     let backup = place.backup("backup", &Promise { requests: 10, media: 1_000 }).await;
     let ideal =
         1_010.0 * f64::from(u32::try_from(LATENCY_MS).expect("a few")) / 1_000.0 / f64::from(CONNECTIONS);
-    println!(
-        "the backup takes {:.2} times (requests x latency / connections = {ideal:.2} s)",
-        backup / ideal
+    ratio(
+        "the backup, against requests x latency / connections",
+        backup / ideal,
+        |times| times <= 1.5,
+        "at most 1.5",
     );
+}
+
+/// Prints how two times compare. Seconds depend on the machine and on what else it does, so a ratio that falls short is told
+/// and is no failure.
+fn ratio(what: &str, times: f64, is_kept: impl Fn(f64) -> bool, promise: &str) {
+    let verdict = if is_kept(times) { "kept" } else { "NOT KEPT in this run" };
+    println!("{what}: {times:.2} ({promise}: {verdict})");
 }
 
 /// One large file each way.
@@ -88,7 +94,7 @@ async fn large(bytes: u64) {
     place::head();
     let place = Place::new(0, &json!({})).await;
     place.large_file(bytes);
-    place.upload("upload, resumable", &Promise { requests: 10_000, media: 0 }).await;
+    place.upload("upload, resumable", &Promise { requests: 70 + 3, media: 0 }).await;
     let place = Place::new(0, &json!({})).await;
     place.emulator.world().add_large_video(place::CLIENT_ID, "large.mp4", bytes, 1);
     place.backup("backup", &Promise { requests: 1, media: 1 }).await;
@@ -109,6 +115,6 @@ async fn memory(many: u32) {
         place.emulator.world().seed(&Seed::plain(items, SMALL_BYTES));
         let promise = Promise { requests: listings, media: u64::from(items) };
         place.backup(&format!("backup {items}"), &promise).await;
-        place.backup(&format!("backup {items} again"), &Promise { requests: listings, media: 0 }).await;
+        place.backup(&format!("backup {items} again"), &Promise { requests: 1, media: 0 }).await;
     }
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use gphotos_emulator::{Emulator, Settings, picture::Picture};
+use jiff::{ToSpan, civil};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -90,18 +91,19 @@ impl Place {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Puts photos into the account, drawn beforehand: a server has its files, and does not draw them when it is asked.
+    pub(crate) fn fill(&self, count: u32, bytes: usize) {
+        for number in 0..count {
+            let added = self.emulator.world().add_item(CLIENT_ID, &name(number), picture(number, bytes));
+            added.expect("a picture");
+        }
+    }
+
     pub(crate) fn draw(&self, count: u32, bytes: usize) {
         for number in 0..count {
-            let picture = Picture {
-                width: 64,
-                height: 48,
-                padded_to: Some(bytes),
-                number: Some(number),
-                ..Picture::new(u64::from(number))
-            };
             let folder = self.path("pictures").join((number / 1000).to_string());
             fs::create_dir_all(&folder).expect("a folder");
-            fs::write(folder.join(format!("IMG_{number:05}.jpg")), picture.jpeg()).expect("a picture");
+            fs::write(folder.join(name(number)), picture(number, bytes)).expect("a picture");
         }
     }
 
@@ -157,6 +159,7 @@ impl Place {
         let stats = self.emulator.world().stats();
         let listing = stats.count("mediaItems.list") + stats.count("mediaItems.search");
         assert!(stats.api_requests <= promise.requests, "{what}: {} API requests", stats.api_requests);
+        assert!(peak_kib < 64 * 1024, "{what}: {peak_kib} KiB of memory");
         assert!(stats.media_requests <= promise.media, "{what}: {} byte requests", stats.media_requests);
         println!(
             "{what:22} {seconds:>8.2} {:>9} {listing:>9} {:>9} {:>5.1} MB   {}",
@@ -167,6 +170,26 @@ impl Place {
         );
         seconds
     }
+}
+
+fn name(number: u32) -> String {
+    format!("IMG_{number:05}.jpg")
+}
+
+fn picture(number: u32, bytes: usize) -> Vec<u8> {
+    let seed = u64::from(number);
+    let days = i32::try_from(number).expect("a few");
+    let taken_at =
+        civil::date(2020, 1, 1).checked_add(days.days()).expect("a day of this century").at(12, 0, 0, 0);
+    Picture {
+        width: 64,
+        height: 48,
+        padded_to: Some(bytes),
+        number: Some(number),
+        taken_at: Some(taken_at),
+        ..Picture::new(seed)
+    }
+    .jpeg()
 }
 
 /// The most memory that a process has had, in KiB; 0 where that is not told.
