@@ -90,7 +90,7 @@ impl Engine {
     }
 
     /// Stores what a consent gave among the secrets of a storage. What the ledger knows stays; whether the consent is of
-    /// the account that it knows is looked into before the next run does anything (I11).
+    /// the account that it knows is looked into before the next run does anything, unless the consent tells (I11).
     ///
     /// # Errors
     /// As for [`update_storage`](Engine::update_storage).
@@ -98,21 +98,25 @@ impl Engine {
         let old = self.storage_row(name).await?;
         let mut config = old.config.clone();
         config.extend(unseal(&self.vault, &old)?.with(consent.field, consent.value).expose());
-        self.replace(old, config).await
+        let id = old.id;
+        let view = self.replace(old, config).await?;
+        if let Some(account) = consent.account_id {
+            // If it is the one that the storage has been used with, there is no doubt; another one is refused by the next run.
+            self.store.settle_account(id, &account).await?;
+        }
+        Ok(view)
     }
 
     async fn replace(&self, old: StorageRow, config: Map<String, Value>) -> Result<StorageView, Error> {
         let name = old.name.clone();
-        let (row, opened, secrets) =
-            self.judge_storage(old.id, &name, &old.provider, config, old.created_at)?;
+        let (row, secrets) = self.judge_storage(old.id, &name, &old.provider, config, old.created_at)?;
         // Old secrets that do not open any more are no reason to refuse new ones: that is how it is mended.
         let is_new_consent =
             unseal(&self.vault, &old).map_or(true, |before| before.expose() != secrets.expose());
-        let before = Config { fields: old.config, secrets, revision: Revision(1) };
-        let before = self.registry.provider(&old.provider)?.open(before, self.host(old.id));
-        let before =
-            before.map_err(|mistakes| Error::Config { what: format!("the storage {name}"), mistakes })?;
-        if before.facts().identity != opened.facts().identity {
+        // Nor are mistakes in the old configuration.
+        let opened = || self.open_row(&old).ok().map(|opened| opened.storage.facts().identity.clone());
+        let before = old.identity.clone().or_else(opened);
+        if before.is_some() && before != row.identity {
             return Err(Error::Refused(format!(
                 "the new configuration of {name} is of another client, which would not see what this one has sent; add a \
                  storage of another name for it"
@@ -122,7 +126,7 @@ impl Engine {
         self.view(&row)
     }
 
-    /// Judges a configuration as a whole; gives the row that it would be, the storage, and its secrets.
+    /// Judges a configuration as a whole; gives the row that it would be, and its secrets.
     fn judge_storage(
         &self,
         id: StorageId,
@@ -130,7 +134,7 @@ impl Engine {
         provider: &str,
         config: Map<String, Value>,
         created_at: Timestamp,
-    ) -> Result<(StorageRow, Arc<dyn Storage>, Secrets), Error> {
+    ) -> Result<(StorageRow, Secrets), Error> {
         let provider = self.registry.provider(provider)?;
         let (config, opened) = judge(&**provider, config, self.host(id));
         let opened =
@@ -143,9 +147,10 @@ impl Engine {
             config: config.fields,
             secrets: seal(&self.vault, id, &secrets),
             secrets_revision: 1,
+            identity: Some(opened.facts().identity.clone()),
             created_at,
         };
-        Ok((row, opened, secrets))
+        Ok((row, secrets))
     }
 
     /// All storages, by name.

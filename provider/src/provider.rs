@@ -71,4 +71,6 @@ pub struct Consent {
     pub value: SecretString,
     /// The account, as people know it (an e-mail address), if that was told.
     pub account: Option<String>,
+    /// The account's id that stays, as [`Host::account`] is told it, if that was told with the consent.
+    pub account_id: Option<String>,
 }

@@ -222,6 +222,7 @@ mod tests {
             config: serde_json::Map::new(),
             secrets: Vec::new(),
             secrets_revision: 0,
+            identity: None,
             created_at: time(0),
         };
         assert!(store.add_storage(&row).await.expect("added"));

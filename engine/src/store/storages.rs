@@ -16,6 +16,8 @@ pub(crate) struct StorageRow {
     pub(crate) config: Map<String, Value>,
     pub(crate) secrets: Vec<u8>,
     pub(crate) secrets_revision: u64,
+    /// What decides which items the storage sees; `None` if it was saved by a Charon that did not keep it.
+    pub(crate) identity: Option<String>,
     pub(crate) created_at: Timestamp,
 }
 
@@ -32,8 +34,8 @@ impl Store {
     /// Gives false if a storage has the name already.
     pub(crate) async fn add_storage(&self, storage: &StorageRow) -> Result<bool, Error> {
         let done = sqlx::query(
-            "INSERT INTO storages (id, name, provider, config, secrets, secrets_revision, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+            "INSERT INTO storages (id, name, provider, config, secrets, secrets_revision, identity, created_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
         )
         .bind(storage.id.to_string())
         .bind(&storage.name)
@@ -41,6 +43,7 @@ impl Store {
         .bind(Value::Object(storage.config.clone()).to_string())
         .bind(&storage.secrets)
         .bind(super::stored(storage.secrets_revision))
+        .bind(&storage.identity)
         .bind(storage.created_at.to_string())
         .execute(&self.writer)
         .await
@@ -92,7 +95,7 @@ impl Store {
         is_new_consent: bool,
     ) -> Result<(), Error> {
         sqlx::query(
-            "UPDATE storages SET config = ?2, secrets = ?3, secrets_revision = secrets_revision + 1,
+            "UPDATE storages SET config = ?2, secrets = ?3, secrets_revision = secrets_revision + 1, identity = ?5,
                  account = CASE WHEN ?4 AND NOT known.any THEN NULL ELSE account END,
                  account_in_doubt = CASE WHEN ?4 THEN known.any ELSE account_in_doubt END
              FROM (SELECT EXISTS (SELECT 1 FROM remotes WHERE storage_id = ?1) AS any) AS known
@@ -102,6 +105,7 @@ impl Store {
         .bind(Value::Object(storage.config.clone()).to_string())
         .bind(&storage.secrets)
         .bind(is_new_consent)
+        .bind(&storage.identity)
         .execute(&self.writer)
         .await
         .doing("update a storage")
@@ -185,6 +189,7 @@ fn read(row: &SqliteRow) -> Result<StorageRow, sqlx::Error> {
         config: serde_json::from_str(row.try_get("config")?).map_err(decode_error)?,
         secrets: row.try_get("secrets")?,
         secrets_revision: super::count(row, "secrets_revision")?,
+        identity: row.try_get("identity")?,
         created_at: parsed(row, "created_at")?,
     })
 }

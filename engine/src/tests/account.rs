@@ -2,8 +2,9 @@
 
 use charon_provider::{Class, Verdict};
 use futures::StreamExt;
+use serde_json::json;
 
-use super::{Place, config};
+use super::{Place, config, map};
 use crate::run::RunState;
 
 /// A storage whose ledger knows thirty items of the token `first`.
@@ -155,4 +156,51 @@ async fn what_is_looked_up_is_spread_over_all_that_is_known_and_the_newest_is_am
     let ids: Vec<&str> = ids.iter().map(|id| id.0.as_str()).collect();
     assert_eq!(ids[..3], ["early-0000", "early-0006", "first-0004"]);
     assert_eq!((ids.len(), *ids.last().expect("one")), (20, "first-0095"));
+}
+
+#[tokio::test]
+async fn a_consent_that_tells_that_it_is_the_same_account_leaves_no_doubt() {
+    // I11
+    let place = known().await;
+    for token in ["first", "second"] {
+        place.world.tell_account(token, "anna");
+    }
+    assert_eq!(place.run("home").await.state, RunState::Succeeded);
+    let id = place.engine.storage("family").await.expect("a storage").id;
+    let redirect = "http://127.0.0.1:1/".parse().expect("a URL");
+    // A storage that is in doubt already is in doubt no more.
+    place.engine.update_storage("family", config("silent")).await.expect("updated");
+    for (token, in_doubt) in [("second", false), ("silent", true)] {
+        let asked = place.engine.authorize_storage("family", &redirect).await.expect("a question");
+        let consent = asked.redeem(token).await.expect("a consent");
+        place.engine.adopt_consent("family", consent).await.expect("stored");
+        let account = place.engine.store.account(id).await.expect("a look-up");
+        assert_eq!((account.id.as_deref(), account.in_doubt), (Some("anna"), in_doubt), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn another_client_is_refused_also_where_only_the_secrets_tell_it() {
+    // I11
+    let place = Place::new().await;
+    let config = |client: &str| map(json!({"client": "ours", "token": "first", "secret_client": client}));
+    place.engine.add_storage("family", "fake", config("one")).await.expect("a storage");
+    place.engine.update_storage("family", config("one")).await.expect("the same client");
+    let refused = place.engine.update_storage("family", config("other")).await.expect_err("another client");
+    assert!(refused.to_string().contains("is of another client"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_old_configuration_that_does_not_open_any_more_stands_in_nobodys_way() {
+    let place = known().await;
+    let mut row = place.engine.storage_row("family").await.expect("a row");
+    row.config = map(json!({"client": "nobody"}));
+    place.engine.store.update_storage(&row, false).await.expect("broken");
+    let theirs = map(json!({"client": "theirs", "token": "first"}));
+    place.engine.update_storage("family", theirs.clone()).await.expect_err("it is known which client it was");
+    place.engine.update_storage("family", config("first")).await.expect("mended");
+    // One that was saved before the client was kept, and does not open: nothing tells.
+    (row.secrets, row.identity) = (b"of another key".to_vec(), None);
+    place.engine.store.update_storage(&row, false).await.expect("broken");
+    place.engine.update_storage("family", theirs).await.expect("mended");
 }

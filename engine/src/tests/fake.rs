@@ -29,6 +29,10 @@ struct FakeConfig {
     #[expect(dead_code, reason = "the account takes it from the secrets, where a renewed one is")]
     #[schemars(extend("x-secret" = true))]
     token: String,
+    /// The client, where the secrets tell it.
+    #[serde(default)]
+    #[schemars(extend("x-secret" = true))]
+    secret_client: Option<String>,
     #[serde(default)]
     read_only: bool,
     /// The first year wanted.
@@ -164,7 +168,7 @@ impl Provider for Fake {
 fn facts(config: &FakeConfig) -> Facts {
     let meter = Meter { id: "api", account: "1".into(), limit: 100, resets: Resets::DailyAt("UTC") };
     Facts {
-        identity: config.client.clone(),
+        identity: config.secret_client.clone().unwrap_or_else(|| config.client.clone()),
         capabilities: Capabilities { list: true, download: true, upload: !config.read_only, albums: false },
         meters: vec![meter],
         batch: BatchPolicy {
@@ -213,7 +217,7 @@ impl Authorization for FakeConsent {
         if let Some(account) = &account {
             self.host.account(account).await?;
         }
-        Ok(Consent { field: "token", value: answer.into(), account })
+        Ok(Consent { field: "token", value: answer.into(), account: None, account_id: account })
     }
 }
 

@@ -133,8 +133,9 @@ impl Authorization for Asking {
                 )));
         };
         let token = Token { access: Some(access), refresh: Some(refresh), expires_at };
+        let account_id = identity.as_ref().map(|identity| identity.id.clone());
         let account = identity.and_then(|identity| identity.email);
-        Ok(Consent { field: "token", value: token.to_blob(), account })
+        Ok(Consent { field: "token", value: token.to_blob(), account, account_id })
     }
 }
 

@@ -119,6 +119,7 @@ async fn an_answer_becomes_the_token_that_rclone_would_write() {
     let asked = Asked::new(json!({}), granted(&json!({}))).await;
     let consent = asked.redeem(&asked.back("code=code-1%2F2&scope=openid")).await.expect("a consent");
     assert_eq!((consent.field, consent.account.as_deref()), ("token", Some("pat@example.com")));
+    assert_eq!(consent.account_id.as_deref(), Some("110169"));
     let blob: Value = serde_json::from_str(consent.value.expose_secret()).expect("JSON");
     assert_eq!(
         blob,
@@ -151,7 +152,7 @@ async fn an_answer_may_be_pasted_in_part() {
     for paste in ["?code=code-1&state=STATE", " \n?state=STATE&code=code-1#\n", "code=code-1&state=STATE"] {
         let asked = Asked::new(json!({}), granted(&json!({"id_token": null, "scope": null}))).await;
         let consent = asked.redeem(&paste.replace("STATE", &state(&asked))).await.expect(paste);
-        assert_eq!(consent.account, None);
+        assert_eq!((consent.account, consent.account_id), (None, None));
         assert_eq!(asked.forms().await[0]["code"], "code-1");
     }
 }

@@ -196,7 +196,7 @@ async fn take(
 
 /// The one place where a secret comes out: it was asked for, and is nowhere else.
 fn print(consent: &Consent, output: Output) -> Result<(), Failure> {
-    let Consent { field, value, account } = consent;
+    let Consent { field, value, account, .. } = consent;
     if let Some(account) = account {
         say_aside(&format!("The consent is that of {account}."));
     }

@@ -91,6 +91,7 @@ impl Place {
             config: Map::new(),
             secrets: Vec::new(),
             secrets_revision: 1,
+            identity: None,
             created_at: clock.now(),
         };
         assert!(store.add_storage(&row).await.expect("a storage"));
