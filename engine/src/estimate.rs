@@ -19,7 +19,7 @@ use crate::{
     plan::{BackupConfig, PlanConfig},
     plans::config_of,
     retry::with_retries,
-    run::{Progress, RunContext},
+    run::{Counts, Progress, RunContext},
     running::Work,
     upload,
 };
@@ -32,6 +32,10 @@ pub struct Estimate {
     pub items: u64,
     /// How many of them are left out, as far as that is known beforehand.
     pub skipped: u64,
+    /// How many of them fail, as far as that is known beforehand: files that cannot be read or sent.
+    pub unfit: u64,
+    /// How many of them the storage has refused before; they are tried again later.
+    pub held_back: u64,
     /// How many of them would be moved.
     pub new: u64,
     /// How many bytes they have; `None` if that is not known beforehand.
@@ -73,7 +77,7 @@ impl Engine {
                 };
                 let counted = upload::count(upload).await?;
                 refuse_stopped(&ctx)?;
-                Ok(of_upload(&ctx.facts, &*storage, &counted, ctx.progress().items.skipped))
+                Ok(of_upload(&ctx.facts, &*storage, &counted, ctx.progress().items))
             }
         }
     }
@@ -139,7 +143,7 @@ fn is_there(destination: &Path, path: &str) -> bool {
     destination.join(path).symlink_metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
-fn of_upload(facts: &Facts, storage: &dyn Storage, counted: &upload::Counted, skipped: u64) -> Estimate {
+fn of_upload(facts: &Facts, storage: &dyn Storage, counted: &upload::Counted, others: Counts) -> Estimate {
     let costs = &facts.costs;
     let batch = u64::try_from(facts.batch.size.max(1)).unwrap_or(u64::MAX);
     let to_join = storage.albums().map_or(1, |albums| albums.add_limit().max(1));
@@ -148,8 +152,10 @@ fn of_upload(facts: &Facts, storage: &dyn Storage, counted: &upload::Counted, sk
     let album = if counted.album_is_unknown { 2 } else { 0 };
     let commits = counted.new.div_ceil(batch) + joins + album;
     let estimate = Estimate {
-        items: counted.files + skipped,
-        skipped,
+        items: counted.files + others.skipped + others.failed,
+        skipped: others.skipped,
+        unfit: others.failed,
+        held_back: counted.held_back,
         new: counted.new,
         bytes: Some(counted.bytes),
         ..Estimate::default()

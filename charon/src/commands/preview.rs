@@ -20,7 +20,7 @@ pub(crate) async fn run(engine: &Engine, plan: &str, output: Output) -> Result<E
 
 /// `home: 31,204 items, 31,100 of them new (about 240 GB), 31,829 requests, about 4 days`.
 fn tell(plan: &str, estimate: &Estimate) -> String {
-    let Estimate { items, skipped, new, bytes: size, requests, days, by } = estimate;
+    let Estimate { items, skipped, unfit, held_back, new, bytes: size, requests, days, by } = estimate;
     let size = size.map(|size| format!(" ({})", bytes(size))).unwrap_or_default();
     let total: u64 = requests.values().sum();
     let time = match (days, by) {
@@ -36,6 +36,12 @@ fn tell(plan: &str, estimate: &Estimate) -> String {
     );
     if *skipped > 0 {
         text += &format!("\n  left out: {}", with_commas(*skipped));
+    }
+    if *unfit > 0 {
+        text += &format!("\n  cannot be sent: {}", with_commas(*unfit));
+    }
+    if *held_back > 0 {
+        text += &format!("\n  refused before, tried again later: {}", with_commas(*held_back));
     }
     for (meter, count) in requests {
         text += &format!("\n  {meter}: {}", with_commas(*count));

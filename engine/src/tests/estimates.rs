@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use serde_json::json;
+use sha2::Digest;
 
 use super::{Place, map};
-use crate::{error::Error, run::RunState};
+use crate::{error::Error, ids::Sha256, run::RunState};
 
 fn requests(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
     of.iter().map(|(meter, count)| ((*meter).to_owned(), *count)).collect()
@@ -107,4 +109,28 @@ async fn an_estimate_of_what_cannot_be_done_says_so() {
     let refused = place.engine.estimate("out").await.expect_err("no folder").to_string();
     assert!(refused.contains("does not exist"), "{refused}");
     assert!(matches!(place.engine.estimate("in").await, Err(Error::Unknown { .. })));
+}
+
+#[tokio::test]
+async fn what_was_refused_and_what_cannot_be_sent_is_counted_apart() {
+    // I9, I10
+    let place = Place::new().await;
+    place.add_storage("first").await;
+    place.engine.add_plan("out", place.upload_plan()).await.expect("a plan");
+    let pictures = place.folder.path().join("pictures");
+    let picture = |number: u8| [0xff, 0xd8, 0xff, 0xe0, number];
+    for number in 0..5_u8 {
+        std::fs::write(pictures.join(format!("{number}.jpg")), picture(number)).expect("a picture");
+    }
+    std::fs::write(pictures.join("twin.jpg"), picture(0)).expect("a picture");
+    std::fs::write(pictures.join("page.jpg"), "<!DOCTYPE html><html></html>").expect("a page");
+    let storage = place.engine.storage("family").await.expect("a storage").id;
+    let refused = Sha256(sha2::Sha256::digest(picture(0)).into());
+    let tomorrow = place.engine.clock.now() + SignedDuration::from_hours(24);
+    place.engine.store.refuse(storage, refused, "damaged", |_| tomorrow).await.expect("refused");
+    let estimate = place.engine.estimate("out").await.expect("an estimate");
+    assert_eq!((estimate.items, estimate.held_back, estimate.unfit, estimate.new), (7, 2, 1, 4));
+    assert_eq!((estimate.bytes, estimate.skipped), (Some(20), 0));
+    // Four to send, and one commit.
+    assert_eq!(estimate.requests, requests(&[("api", 5)]));
 }

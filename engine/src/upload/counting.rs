@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use tokio::sync::mpsc;
 
-use super::{FOUND_AHEAD, Hashed, LOOKED_UP, Upload, albums, hashing, scanning};
+use super::{FOUND_AHEAD, Hashed, LOOKED_UP, Upload, albums, hashing, refusals, scanning};
 use crate::{error::Error, ids::Sha256};
 
 /// What an upload would send.
@@ -12,6 +12,8 @@ use crate::{error::Error, ids::Sha256};
 pub(crate) struct Counted {
     /// Files that the storage takes.
     pub(crate) files: u64,
+    /// Files that it has refused, and that are not sent again yet.
+    pub(crate) held_back: u64,
     /// Different files that it does not have.
     pub(crate) new: u64,
     /// Those of them whose bytes it does not have either.
@@ -50,10 +52,16 @@ async fn compare(upload: &Upload, mut hashed: mpsc::Receiver<Hashed>) -> Result<
         let known = ctx.store.known(ctx.storage, album.as_ref(), &contents).await?;
         for file in files.drain(..) {
             counted.files += 1;
+            let known = known.get(&file.sha256).cloned().unwrap_or_default();
+            if known.remote_id.is_none()
+                && refusals::held_back(known.refused.as_ref(), ctx.clock.now()).is_some()
+            {
+                counted.held_back += 1;
+                continue;
+            }
             if !seen.insert(file.sha256) {
                 continue;
             }
-            let known = known.get(&file.sha256).cloned().unwrap_or_default();
             if known.remote_id.is_some() {
                 counted.to_join += u64::from(upload.album.is_some() && !known.in_album);
                 continue;
