@@ -114,14 +114,13 @@ async fn fetch_parts(
     fetched: &mut Fetched,
 ) -> Option<Result<(), Error>> {
     let mut clip = None;
+    // A whole that is home stays, whatever comes along with its clip.
     if wanted.missing.whole || wanted.missing.clip_of_bundle {
         let arrived = match receive(backup, wanted, &mut item, Part::Whole).await? {
             Ok(arrived) => arrived.unwrap_or_default(),
             Err(error) => return Some(Err(error)),
         };
-        let whole = arrived.whole.expect("what is complete has been looked at");
-        // A whole that is home stays, whatever came along with its clip.
-        if wanted.missing.whole {
+        if let Some(whole) = arrived.whole.filter(|_| wanted.missing.whole) {
             match place(backup, wanted, whole, Part::Whole, wanted.path.clone(), &item, fetched).await {
                 Ok(stored) => fetched.stored.push(stored),
                 Err(error) => return Some(Err(error)),
@@ -162,7 +161,7 @@ async fn fetch_parts(
 }
 
 /// Gets the bytes, with a fresh address whenever the one at hand has expired; the inner `None` says that there is no such
-/// part. What came of a body that broke off is gone on from, with whatever address.
+/// part, or no bundle where the whole is wanted for its clip alone. What came of a body that broke off is gone on from, with whatever address.
 async fn receive(
     backup: &Arc<Backup>,
     wanted: &Wanted,
@@ -172,6 +171,7 @@ async fn receive(
     let (ctx, source) = (&backup.ctx, backup.storage.source()?);
     let incoming = Mutex::new(Incoming::new(Arc::clone(&backup.mirror), part));
     let wrong_originals = AtomicU32::new(0);
+    let is_for_clip = part == Part::Whole && !wanted.missing.whole;
     let mut renewals = 0;
     loop {
         let expired = item.address.as_ref().is_none_or(|address| address.valid_until <= ctx.clock.now());
@@ -179,7 +179,8 @@ async fn receive(
             Error::new(Class::Transient, format!("fetch {}", item.file_name), "its address has expired")
                 .because(Reason::StaleAddress)
         } else {
-            let attempt = || receive_once(&ctx.lane, source, item, part, &incoming, &wrong_originals);
+            let attempt =
+                || receive_once(&ctx.lane, source, item, part, is_for_clip, &incoming, &wrong_originals);
             match with_retries(ctx, attempt).await? {
                 Ok(arrived) => return Some(Ok(arrived)),
                 Err(error) => error,
@@ -210,6 +211,7 @@ async fn receive_once(
     source: &dyn Source,
     item: &RemoteItem,
     part: Part,
+    is_for_clip: bool,
     incoming: &Mutex<Incoming>,
     wrong_originals: &AtomicU32,
 ) -> Result<Option<Arrived>, Error> {
@@ -220,6 +222,9 @@ async fn receive_once(
         Err(error) if error.reason == Reason::NoSuchPart && part == Part::Clip => return Ok(None),
         opened => opened?,
     };
+    if is_for_clip && !body.may_be_bundle {
+        return Ok(None);
+    }
     let fidelity = body.fidelity;
     let taken = incoming.take(paced(body, Arc::clone(lane)), item).await;
     if let Err(error) = &taken
