@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use charon_provider::{Class, Cost, Error as StorageError, Facts, RemoteId, Storage};
+use charon_provider::{Cost, Error as StorageError, Facts, RemoteId, Storage};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -105,15 +105,13 @@ async fn of_backup(
     // Of ids that may come again, their hashes are enough for an estimate.
     let hasher = BuildHasherDefault::<DefaultHasher>::default();
     let mut seen: HashSet<u64> = HashSet::new();
+    let mut walk = backup::Walk::default();
     let mut cursor = None;
     loop {
         let page = with_retries(ctx, || source.list(&wanted, cursor.as_ref())).await;
         let page = page.ok_or_else(|| Error::Refused("the estimate was stopped".into()))??;
         pages += 1;
-        if page.next.is_some() && page.next == cursor {
-            let cause = "a page of the listing names itself as the next one";
-            return Err(StorageError::new(Class::Transient, "list the photos", cause).into());
-        }
+        walk.refuse_circle(page.next.as_ref(), "list the photos")?;
         cursor = page.next;
         let ids: Vec<&RemoteId> = page.items.iter().map(|item| &item.id).collect();
         let home = ctx.store.copies_of(ctx.plan, ctx.storage, &ids).await?;
@@ -131,8 +129,9 @@ async fn of_backup(
                 estimate.bytes = estimate.bytes.zip(item.size).map(|(sum, size)| sum + size);
             }
         }
-        if cursor.is_none() {
-            break;
+        match &cursor {
+            Some(next) => walk.go(next),
+            None => break,
         }
     }
     let costs = &ctx.facts.costs;

@@ -88,14 +88,16 @@ async fn an_upload_is_hashed_and_each_content_counted_once_and_takes_days_at_the
         std::fs::write(pictures.join(format!("{number:03}.jpg")), [0xff, 0xd8, 0xff, 0xe0, content])
             .expect("a picture");
     }
+    std::fs::write(pictures.join("large.jpg"), [&[0xff, 0xd8, 0xff, 0xe0], [7; 2_000].as_slice()].concat())
+        .expect("a picture");
     std::fs::write(pictures.join("notes.txt"), "notes").expect("a file");
     let estimate = place.engine.estimate("out").await.expect("an estimate");
     assert_eq!(place.world.requests(), [""; 0]);
-    let new = 205 - 34;
-    assert_eq!((estimate.items, estimate.skipped, estimate.new), (206, 1, new));
-    assert_eq!(estimate.bytes, Some(new * 5));
-    // Ten to a batch; a hundred requests a day.
-    assert_eq!(estimate.requests, requests(&[("api", new + new.div_ceil(10))]));
+    let new = 206 - 34;
+    assert_eq!((estimate.items, estimate.skipped, estimate.new), (207, 1, new));
+    assert_eq!(estimate.bytes, Some((new - 1) * 5 + 2_004));
+    // Three for the large one; ten to a batch; a hundred requests a day.
+    assert_eq!(estimate.requests, requests(&[("api", new + 2 + new.div_ceil(10))]));
     assert_eq!((estimate.days, estimate.by.as_deref()), (2, Some("api")));
     assert!(place.engine.runs(None, 1).await.expect("a list").is_empty());
 }
@@ -109,6 +111,19 @@ async fn an_estimate_of_what_cannot_be_done_says_so() {
     let refused = place.engine.estimate("out").await.expect_err("no folder").to_string();
     assert!(refused.contains("does not exist"), "{refused}");
     assert!(matches!(place.engine.estimate("in").await, Err(Error::Unknown { .. })));
+}
+
+#[tokio::test]
+async fn an_estimate_of_a_listing_that_goes_round_comes_to_an_end() {
+    // I11
+    let place = Place::new().await;
+    place.world.fill("first", 250);
+    place.world.go_round();
+    place.add_storage("first").await;
+    place.add_backup().await;
+    let error = place.engine.estimate("home").await.expect_err("no last page").to_string();
+    assert!(error.contains("would never end"), "{error}");
+    assert_eq!(place.world.requests().len(), 5, "no page twice");
 }
 
 #[tokio::test]

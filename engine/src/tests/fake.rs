@@ -56,6 +56,8 @@ struct State {
     is_unsure: bool,
     /// Whether no request is ever answered.
     stands_still: bool,
+    /// Whether the last page of a listing names the second one as the next.
+    goes_round: bool,
     /// What was asked, in order.
     requests: Vec<&'static str>,
 }
@@ -69,6 +71,11 @@ impl World {
     pub(super) fn fill(&self, token: &str, count: usize) {
         let items = (0..count).map(|number| item(&format!("{token}-{number:04}"))).collect();
         self.state().items.insert(token.to_owned(), items);
+    }
+
+    /// Lets listings go round from now on.
+    pub(super) fn go_round(&self) {
+        self.state().goes_round = true;
     }
 
     /// Lets another token see what this one sees.
@@ -294,8 +301,9 @@ impl Source for FakeStorage {
         let items = self.world.items_of(&self.ask("list").await?);
         let begin: usize = from.map_or(0, |cursor| cursor.0.parse().expect("our cursor"));
         let end = (begin + self.facts.costs.page_items).min(items.len());
-        let next = (end < items.len()).then(|| Cursor(end.to_string()));
-        Ok(Page { items: items[begin..end].to_vec(), next })
+        let second = self.world.state().goes_round.then_some(self.facts.costs.page_items);
+        let next = if end < items.len() { Some(end) } else { second };
+        Ok(Page { items: items[begin..end].to_vec(), next: next.map(|next| Cursor(next.to_string())) })
     }
 
     fn confirm_limit(&self) -> usize {
