@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gphotos_emulator::{SCOPES, Seed, Settings, picture::Picture};
+use gphotos_emulator::{Action, Fault, SCOPES, Seed, Settings, picture::Picture};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -120,7 +120,7 @@ impl Life {
             }
         }
         let mut files = Vec::new();
-        for folder in ["data", "mirror", "home"] {
+        for folder in ["data", "mirror", "originals", "home"] {
             collect(&self.place.path(folder), &mut files);
         }
         assert!(files.iter().any(|path| path.extension().is_some_and(|extension| extension == "db")));
@@ -147,7 +147,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 /// Good days: a storage, a consent, plans, runs.
 async fn good_days(life: &mut Life) {
     let config = life.config();
+    life.done_with(&["storage", "test", "--config", "-", "-vv"], &config.to_string()).await;
     life.done_with(&["storage", "add", "family", "--config", "-"], &config.to_string()).await;
+    import(life).await;
     for arguments in [["storage", "list"].as_slice(), &["storage", "show", "family"]] {
         life.done(arguments).await;
         life.done(&[arguments, &["--json"]].concat()).await;
@@ -157,12 +159,15 @@ async fn good_days(life: &mut Life) {
         life.done(&[&arguments[..], &["--json", "-vv"]].concat()).await;
     }
     // The answer of the browser is pasted, as on a machine without one.
-    consent(life).await;
+    consent(life, &["--storage", "family"]).await;
+    fs::write(life.place.path("before.json"), before_consent(&config).to_string()).expect("a file");
+    consent(life, &["--config", "before.json"]).await;
+    consent(life, &["--config", "before.json", "--json"]).await;
 
     life.place.seed(5);
     life.place.draw("pictures", 100..103);
     // One that is large enough for a session.
-    let large = Picture { number: Some(9), padded_to: Some(9 * 1024 * 1024), ..Picture::new(9) };
+    let large = Picture { number: Some(9), padded_to: Some(36 * 1024 * 1024), ..Picture::new(9) };
     fs::write(life.place.path("pictures/large.jpg"), large.jpeg()).expect("a picture");
     let home = json!({"kind": "backup", "storage": "family", "destination": life.place.path("mirror")});
     let pictures = life.place.path("pictures");
@@ -171,17 +176,68 @@ async fn good_days(life: &mut Life) {
     life.done_with(&["plan", "add", "out", "--config", "-"], &out.to_string()).await;
     life.place.world().expire_access_tokens();
     for plan in ["out", "home"] {
+        life.done(&["plan", "preview", plan, "-vv"]).await;
+        life.done(&["run", plan, "--dry-run", "--json"]).await;
         life.done(&["run", plan, "-vv"]).await;
         life.done(&["run", plan, "--json"]).await;
     }
+    originals(life).await;
     life.done(&["runs"]).await;
     life.done(&["runs", "--json"]).await;
 }
 
-/// A person consents anew, and pastes where the browser was sent.
-async fn consent(life: &mut Life) {
+fn before_consent(config: &Value) -> Value {
+    let mut config = config.clone();
+    config.as_object_mut().expect("an object").remove("token");
+    config
+}
+
+/// Remotes of rclone: one that is taken over, and others that are refused.
+async fn import(life: &mut Life) {
+    let config = life.config();
+    let remote = |name: &str, without: &str| {
+        let lines = config.as_object().expect("an object").iter().filter(|(field, _)| *field != without);
+        lines.fold(format!("[{name}]\ntype = google photos\n"), |text, (field, value)| {
+            text + &format!("{field} = {}\n", value.as_str().expect("text"))
+        })
+    };
+    let remotes = remote("imported", "")
+        + &remote("family", "")
+        + &remote("rclones", "client_id")
+        + &remote("new", "token");
+    // A field that a secret was put into by mistake.
+    let wrong = remote("wrong", "api_url") + &format!("api_url = {CLIENT_SECRET}\n");
+    let ended = life.charon_with(&["storage", "import", "-", "-vv"], &(remotes + &wrong)).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(
+        ended.stdout.contains("Added the storage imported") && ended.stderr.contains("wrong was not"),
+        "{ended:?}"
+    );
+    let ended = life.charon_with(&["storage", "import", "-", "--json"], &remote("imported", "")).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let ended = life.charon_with(&["storage", "import", "-"], &format!("[a]\n{CLIENT_SECRET}\n")).await;
+    assert_ne!(ended.code, Some(0), "{ended:?}");
+}
+
+/// A storage whose originals come from another server, which has no business with any secret.
+async fn originals(life: &mut Life) {
+    let listen = "127.0.0.1:0".parse().expect("an address");
+    let proxy = life.place.emulator.full_resolution_proxy(listen).await.expect("the proxy starts");
+    let mut config = life.config();
+    config["proxy"] = proxy.url().into();
+    life.done_with(&["storage", "add", "originals", "--config", "-"], &config.to_string()).await;
+    let plan = json!({"kind": "backup", "storage": "originals", "destination": life.place.path("originals")});
+    life.done_with(&["plan", "add", "originals", "--config", "-"], &plan.to_string()).await;
+    life.done(&["storage", "test", "originals", "--json"]).await;
+    life.done(&["run", "originals", "-vv"]).await;
+    assert!(proxy.stats().requests >= 5 && !proxy.saw_authorization(), "{:?}", proxy.stats());
+}
+
+/// A person consents anew, and pastes where the browser was sent. Without a storage the token is printed, which is what is
+/// asked for, and nothing else says it.
+async fn consent(life: &mut Life, whose: &[&str]) {
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-    let arguments = ["authorize", "--storage", "family", "--no-browser"];
+    let arguments = [&["authorize", "--no-browser"], whose].concat();
     let mut command = life.place.command(&arguments);
     command.envs(life.variables.iter().map(|(name, value)| (name, value)));
     let mut child = command.stdin(std::process::Stdio::piped()).spawn().expect("the program starts");
@@ -209,6 +265,10 @@ async fn consent(life: &mut Life) {
     let state = page.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();
     assert!(!ended.stderr.contains(&state) && !ended.stdout.contains(&state), "the state is told: {ended:?}");
     assert!(code.query_pairs().any(|(name, _)| name == "code"));
+    if !whose.contains(&"--storage") {
+        assert!(ended.stdout.contains("refresh_token"), "the token is printed: {ended:?}");
+        ended.stdout.clear();
+    }
     life.said.push((arguments.join(" "), ended));
 }
 
@@ -368,6 +428,51 @@ async fn the_password_of_a_proxy_stays_with_the_proxy() {
         assert_eq!(ended.code, Some(i32::from(!works)), "{ended:?}");
         life.charon(&["storage", "albums", "family", "--json"]).await;
     }
+    let leaks = life.leaks(&needles);
+    assert!(leaks.is_empty(), "secrets came out:\n{}", leaks.join("\n"));
+}
+
+/// How many files of the mirror are under way.
+fn half_done(place: &Place) -> usize {
+    fs::read_dir(place.path("mirror/.charon/incoming")).map_or(0, Iterator::count)
+}
+
+#[tokio::test]
+async fn a_kill_leaves_no_secret_lying_about() {
+    let mut life = Life::begin(&[("RUST_LOG", "trace")]).await;
+    let mut config = life.config();
+    // So slowly that a photo has a middle.
+    config["bandwidth_down"] = 200.into();
+    life.done_with(&["storage", "add", "family", "--config", "-"], &config.to_string()).await;
+    life.place.world().seed(&Seed::plain(3, 2_000_000));
+    life.place.draw("pictures", 100..103);
+    let large = Picture { number: Some(9), padded_to: Some(36 * 1024 * 1024), ..Picture::new(9) };
+    fs::write(life.place.path("pictures/large.jpg"), large.jpeg()).expect("a picture");
+    let home = json!({"kind": "backup", "storage": "family", "destination": life.place.path("mirror")});
+    let out = json!({"kind": "upload", "storage": "family", "sources": [life.place.path("pictures")]});
+    life.done_with(&["plan", "add", "home", "--config", "-"], &home.to_string()).await;
+    life.done_with(&["plan", "add", "out", "--config", "-"], &out.to_string()).await;
+    life.place.world().expire_access_tokens();
+    // In the middle of a session, and in the middle of a photo.
+    life.place.fault(Fault::always(Action::Latency { ms: 600_000 }).on(&["uploads.finalize"]));
+    for (plan, method) in [("out", "uploads.finalize"), ("home", "media.bytes")] {
+        let mut command = life.place.command(&["run", plan]);
+        command.envs(life.variables.iter().map(|(name, value)| (name, value)));
+        let mut child = command.spawn().expect("the program starts");
+        let is_begun = || plan == "out" || half_done(&life.place) > 0;
+        life.place.until(method, |stats| stats.count(method) > 0 && is_begun()).await;
+        child.start_kill().expect("it can be killed");
+        let ended: Ended = child.wait_with_output().await.expect("its words").into();
+        assert_eq!(ended.code, None, "it was at work: {ended:?}");
+        life.said.push((format!("run {plan}, killed"), ended));
+    }
+    let needles = life.needles();
+    for (what, least) in
+        [("an access token", 2), ("a refresh token", 1), ("an upload session", 1), (BASE_URL, 1)]
+    {
+        assert!(needles.count(what) >= least, "{what} was heard {} times", needles.count(what));
+    }
+    assert!(half_done(&life.place) > 0, "something half done is left");
     let leaks = life.leaks(&needles);
     assert!(leaks.is_empty(), "secrets came out:\n{}", leaks.join("\n"));
 }

@@ -45,10 +45,11 @@ impl Needles {
 
     /// All of them in every form, ready to be looked for.
     pub(crate) fn search(&self) -> Search {
-        let mut search = Search::default();
+        let mut search = Search { begins: vec![false; 1 << 16], by_start: HashMap::new() };
         for (what, secrets) in &self.secrets {
             for (form, needle) in secrets.iter().flat_map(|secret| forms(secret)) {
                 let (start, rest) = needle.split_first_chunk().expect("it is not shorter");
+                search.begins[pair_of(start)] = true;
                 let same_start = search.by_start.entry(*start).or_default();
                 same_start.push((format!("{what}, {form}"), rest.to_vec()));
             }
@@ -58,8 +59,10 @@ impl Needles {
 }
 
 /// Secrets in every form, by their first bytes, so that a long text is read once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Search {
+    /// Whether any begins with these two bytes, which few places of a photo do.
+    begins: Vec<bool>,
     by_start: HashMap<[u8; SHORTEST], Vec<(String, Vec<u8>)>>,
 }
 
@@ -67,17 +70,24 @@ impl Search {
     /// The kinds, and the forms, in which secrets stand in `text`.
     pub(crate) fn found_in(&self, text: &[u8]) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
-        let mut left = text;
-        while let Some((start, rest)) = left.split_first_chunk() {
+        for at in 0..text.len().saturating_sub(SHORTEST - 1) {
+            if !self.begins[pair_of(&text[at..])] {
+                continue;
+            }
+            let (start, rest) = text[at..].split_first_chunk().expect("it is not shorter");
             for (what, needle) in self.by_start.get(start).into_iter().flatten() {
                 if rest.starts_with(needle) {
                     found.insert(what.as_str());
                 }
             }
-            left = &left[1..];
         }
         found
     }
+}
+
+/// The first two bytes as a number.
+fn pair_of(bytes: &[u8]) -> usize {
+    usize::from(bytes[0]) << 8 | usize::from(bytes[1])
 }
 
 fn forms(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
