@@ -22,7 +22,7 @@ use crate::{browser::visit, support::CLIENT_ID};
 const CLIENT_SECRET: &str = "a-client-secret-of-its-own";
 const ANOTHER_CLIENT: &str = "987654321-other.apps.googleusercontent.com";
 /// More than two chunks of a session, so that one of them has surely arrived in the middle of it.
-const LARGE: usize = 40 * 1024 * 1024;
+const LARGE: usize = 130 * 1024 * 1024;
 
 /// Accounts on emulators with these settings.
 struct Emulated(Settings);
@@ -210,9 +210,14 @@ impl World for Account {
     }
 }
 
+/// Settings with room for a large upload.
+fn roomy() -> Settings {
+    Settings { largest_kept_upload_bytes: 2 * LARGE as u64, ..Settings::default() }
+}
+
 #[tokio::test]
 async fn google_photos_keeps_the_contract() {
-    let report = conformance::run(&Emulated(Settings::default())).await;
+    let report = conformance::run(&Emulated(roomy())).await;
     report.assert_kept();
     let nothing: [&str; 0] = [];
     assert_eq!(report.skipped(), nothing, "{report}");
@@ -230,7 +235,7 @@ async fn google_photos_keeps_the_contract_whatever_google_is_like() {
         round_broken_chunks: true,
         missing_media_is_png: false,
         no_video_status: 400,
-        ..Settings::default()
+        ..roomy()
     };
     let report = conformance::run(&Emulated(settings)).await;
     report.assert_kept();

@@ -24,8 +24,7 @@ use crate::{
     upload,
 };
 
-/// What a run of a plan would do. An estimate: what the storage does not say beforehand is not in it (retries, the chunks of a
-/// large upload).
+/// What a run of a plan would do. An estimate: what nobody knows beforehand (retries) is not in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Estimate {
     /// How many items there are: listed by the storage, or found in the folders.
@@ -159,7 +158,7 @@ fn of_upload(facts: &Facts, storage: &dyn Storage, counted: &upload::Counted, ot
         bytes: Some(counted.bytes),
         ..Estimate::default()
     };
-    estimate.with_requests(facts, &[(counted.to_send, &costs.send), (commits, &costs.commit)])
+    estimate.with_requests(facts, &[(counted.sends, &costs.send), (commits, &costs.commit)])
 }
 
 impl Estimate {

@@ -20,7 +20,7 @@ use crate::{
     rights,
 };
 
-/// A stage is given up after this long.
+/// A stage is given up after this long, its waiting for permits included.
 const LONGEST: Duration = Duration::from_secs(30);
 /// Requests that only ask whether the proxy for originals is there.
 const PROXY: Cost = Cost("proxy");
@@ -124,9 +124,14 @@ impl Stage {
 }
 
 fn late() -> Error {
-    let cause = format!("nothing came of it within {} seconds", LONGEST.as_secs());
+    let cause = format!(
+        "nothing came of it within {} seconds: nobody answers, or the request waited for its turn (Google asked to slow \
+         down, or requests_per_minute is low)",
+        LONGEST.as_secs()
+    );
     Error::new(Class::Transient, "test the connection", cause).cured_by(
-        "check the connection to the internet, and the storage's URLs if it has its own; then test again",
+        "test again when no run is at work; if it stays so, check the connection to the internet, and the storage's URLs \
+         if it has its own",
     )
 }
 
@@ -197,8 +202,8 @@ async fn items(api: &Api) -> Result<Finding, Error> {
 /// An upload of no bytes leaves nothing behind. Google looks at the right before it looks at the bytes: without it it answers
 /// 401, with it 400 "Payload must not be empty".
 async fn upload_right(api: &Api) -> Result<Finding, Error> {
-    let answer = api.send_nothing().await?;
-    let words = error::fault::Fault::read(&answer).words(answer.status);
+    let (answer, bearer) = api.send_nothing().await?;
+    let words = bearer.scrub_words(error::fault::Fault::read(&answer).words(answer.status));
     match answer.status {
         status if status.is_success() || words.to_ascii_lowercase().contains("payload must not be empty") => {
             Ok(Finding::passed("the token may upload"))
@@ -207,7 +212,11 @@ async fn upload_right(api: &Api) -> Result<Finding, Error> {
             format!("Google did not say whether the token may upload: {words}"),
             "go on: the first upload will show it",
         )),
-        _ => Err(error::refused("check the right to upload", Subject::Bytes, &answer, api.host().now())),
+        _ => {
+            let error =
+                error::refused("check the right to upload", Subject::Bytes, &answer, api.host().now());
+            Err(bearer.scrub(error))
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! [`GPhotos`] is the provider. Opened with a configuration it speaks OAuth 2 (asking for consent, refreshing a token),
 //! version 1 of the Library API, uploads, and the base URLs that the bytes come from. One call is one
-//! attempt: an error says what kind of trouble it is, and whoever called decides whether to try again.
+//! attempt, with what belongs to it: a refused token is renewed, a redirect of bytes followed, and an upload whose connection
+//! broke taken up where the server has it. An error says what kind of trouble it is, and whoever called decides whether to try
+//! again.
 //!
 //! It promises that a bearer token goes to the configured API alone and credentials to the token endpoint alone, that
 //! [`Host::permit`](charon_provider::Host::permit) is asked before every HTTP attempt, and that no error, log line or

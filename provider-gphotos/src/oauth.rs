@@ -32,13 +32,16 @@ impl Bearer {
         self.0.expose_secret() == access.expose_secret()
     }
 
-    /// The same words without this token, in case a server repeats it.
+    /// The same error without this token, in case a server repeats it.
     pub(crate) fn scrub(&self, mut error: Error) -> Error {
-        let token = self.0.expose_secret();
-        if !token.is_empty() && error.cause.contains(token) {
-            error.cause = error.cause.replace(token, "[…]");
-        }
+        error.cause = self.scrub_words(error.cause);
         error
+    }
+
+    /// The same words without this token.
+    pub(crate) fn scrub_words(&self, words: String) -> String {
+        let token = self.0.expose_secret();
+        if !token.is_empty() && words.contains(token) { words.replace(token, "[…]") } else { words }
     }
 }
 

@@ -36,6 +36,10 @@ impl Sink for GPhotosStorage {
         Ok(UploadToken { token, valid_until: now.checked_add(TOKEN_LIFETIME).unwrap_or(now) })
     }
 
+    fn requests_to_send(&self, length: u64) -> u32 {
+        api::requests_to_send(length)
+    }
+
     async fn commit(
         &self,
         album: Option<&Placement>,

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use charon_provider::{
-    Address, Body, Class, Cursor, Error, Existence, Kind, Page, Part, Readiness, RemoteId, RemoteItem,
-    ResumePoint, Selection, Source,
+    Address, Body, Cursor, Error, Existence, Kind, Page, Part, Readiness, RemoteId, RemoteItem, ResumePoint,
+    Selection, Source,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -40,10 +40,10 @@ impl Source for GPhotosStorage {
         let results = match self.api.look_up(&distinct).await {
             Ok(results) => results,
             // One id may have spoiled the whole question, and the answer does not say which.
-            Err(error) if matches!(error.class, Class::Item | Class::Config) => {
-                return Ok(vec![Existence::Unknown(error.cause); ids.len()]);
+            Err(failure) if failure.is_a_mistake() => {
+                return Ok(vec![Existence::Unknown(failure.error.cause); ids.len()]);
             }
-            Err(error) => return Err(error),
+            Err(failure) => return Err(failure.error),
         };
         let now = self.api.host().now();
         let in_order = results.len() == distinct.len();

@@ -39,7 +39,7 @@ pub struct Costs {
     pub page_items: usize,
     /// The bytes of one item, with its measuring if sizes are read.
     pub fetch: Vec<Cost>,
-    /// Sending one file.
+    /// One request that sends a file; see [`requests_to_send`](crate::Sink::requests_to_send) for how many that takes.
     pub send: Vec<Cost>,
     /// One commit.
     pub commit: Vec<Cost>,

@@ -99,6 +99,10 @@ pub trait Sink: Send + Sync {
         keep: &dyn KeepSession,
     ) -> Result<UploadToken, Error>;
 
+    /// How many requests it takes to send so many bytes, if nothing breaks. Each costs what
+    /// [`Costs::send`](crate::Costs::send) says.
+    fn requests_to_send(&self, length: u64) -> u32;
+
     /// Makes items of what is staged, at most [`BatchPolicy::size`](crate::BatchPolicy::size) of them, in an album or
     /// in none. The engine makes one such call at a time per account (I8).
     ///

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::{counts, succeeds};
 use crate::support::{Place, picture};
 
-/// Several chunks.
-pub(crate) const BYTES: u64 = 40_000_000;
+/// More than one chunk.
+pub(crate) const BYTES: u64 = 100_000_000;
 
 /// Puts a large photo into the source. Most of it is a hole: it takes no room on the disk.
 pub(crate) fn draw_large(place: &Place, number: u32) {
@@ -64,7 +64,7 @@ async fn a_file_that_is_at_fault_leaves_its_session_and_its_twin_takes_its_place
     draw_large(&place, 1);
     let (large, twin) = (place.path("pictures/large.jpg"), place.path("pictures/twin.jpg"));
     fs::copy(&large, &twin).expect("a copy");
-    place.add_upload_with(&json!({"bandwidth_up": 10_000})).await;
+    place.add_upload_with(&json!({"bandwidth_up": 40_000})).await;
     // Whichever of the two is being sent, it is not the one that is left.
     let shorten = async {
         place.until("the first chunk", |stats| stats.bytes_received > 16_000_000).await;

@@ -352,6 +352,10 @@ impl Sink for FakeStorage {
         Err(Error::new(Class::Config, "send", "it only looks as if it took uploads"))
     }
 
+    fn requests_to_send(&self, length: u64) -> u32 {
+        if length > 1_000 { 3 } else { 1 }
+    }
+
     async fn commit(
         &self,
         _: Option<&Placement>,

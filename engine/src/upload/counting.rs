@@ -16,10 +16,10 @@ pub(crate) struct Counted {
     pub(crate) held_back: u64,
     /// Different files that it does not have.
     pub(crate) new: u64,
-    /// Those of them whose bytes it does not have either.
-    pub(crate) to_send: u64,
-    /// The bytes of those.
+    /// The bytes of those of them whose bytes it does not have either.
     pub(crate) bytes: u64,
+    /// The requests that send those bytes.
+    pub(crate) sends: u64,
     /// Different files that it has, and that are not in the album.
     pub(crate) to_join: u64,
     /// Whether there is an album to be looked for.
@@ -68,8 +68,9 @@ async fn compare(upload: &Upload, mut hashed: mpsc::Receiver<Hashed>) -> Result<
             }
             counted.new += 1;
             if known.staged.is_none_or(|(_, valid_until)| valid_until <= ctx.clock.now()) {
-                counted.to_send += 1;
                 counted.bytes += file.found.size;
+                let sink = upload.storage.sink();
+                counted.sends += u64::from(sink.map_or(1, |sink| sink.requests_to_send(file.found.size)));
             }
         }
     }

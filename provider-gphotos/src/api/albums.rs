@@ -75,6 +75,7 @@ impl Api {
             build: &|client, url| client.post(url).json(&body),
             progress: None,
         };
-        self.call(&call).await.map(drop)
+        self.call(&call).await?;
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use charon_provider::Error;
 use serde_json::{Map, json};
 
 use super::{
-    API, Api, Call,
+    API, Api, Call, Failure,
     model::{ItemResult, MediaItem, list, next_page},
 };
 use crate::error::{self, Subject};
@@ -93,7 +93,7 @@ impl Api {
     }
 
     /// `GET /v1/mediaItems:batchGet`: at most [`LARGEST_LOOKUP`] ids, none of them twice.
-    pub(crate) async fn look_up(&self, ids: &[&str]) -> Result<Vec<ItemResult>, Error> {
+    pub(crate) async fn look_up(&self, ids: &[&str]) -> Result<Vec<ItemResult>, Failure> {
         let mut url = self.url(&["mediaItems:batchGet"]);
         url.query_pairs_mut().extend_pairs(ids.iter().map(|id| ("mediaItemIds", id)));
         let call = Call {
@@ -106,6 +106,6 @@ impl Api {
         };
         let mut fields = self.call_for_object(&call).await?;
         list(&mut fields, "mediaItemResults")
-            .map_err(|words| error::unreadable(call.doing, call.subject, words))
+            .map_err(|words| error::unreadable(call.doing, call.subject, words).into())
     }
 }

@@ -4,12 +4,12 @@ use charon_provider::Error;
 use reqwest::header;
 
 use super::{Api, Call};
-use crate::{error::Subject, http::Answer};
+use crate::{error::Subject, http::Answer, oauth::Bearer};
 
 impl Api {
-    /// `POST /v1/uploads` without a byte: gives whatever is answered, for a refusal tells the most. The token is not renewed
-    /// when it is refused.
-    pub(crate) async fn send_nothing(&self) -> Result<Answer, Error> {
+    /// `POST /v1/uploads` without a byte: gives whatever is answered, for a refusal tells the most, and the token that it was
+    /// asked with, which is not renewed when it is refused.
+    pub(crate) async fn send_nothing(&self) -> Result<(Answer, Bearer), Error> {
         let call = Call {
             doing: "check the right to upload",
             subject: Subject::Bytes,
@@ -25,6 +25,7 @@ impl Api {
             progress: None,
         };
         let bearer = self.session().bearer().await?;
-        self.attempt(&call, &bearer).await
+        let answer = self.attempt(&call, &bearer).await?;
+        Ok((answer, bearer))
     }
 }

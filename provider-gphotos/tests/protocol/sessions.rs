@@ -119,7 +119,7 @@ async fn a_large_file_goes_up_in_chunks_of_the_granularity_each_where_the_last_o
     let server = UploadServer::start().await;
     server.state().granularity = Some(5 * MIB);
     let (drawn, opened, kept) = (Arc::default(), Arc::default(), Keeper::default());
-    let length = 32 * MIB + 7;
+    let length = 128 * MIB + 7;
     let token = send(&server, &large(length, &drawn, &opened), None, &kept).await.unwrap();
     assert_eq!(token.token.expose_secret(), "upload-token-1");
     assert_eq!(token.valid_until.to_string(), "2026-11-22T07:00:00Z");
@@ -127,9 +127,9 @@ async fn a_large_file_goes_up_in_chunks_of_the_granularity_each_where_the_last_o
         server.commands(),
         [
             command("start", None, 0),
-            command("upload", 0, 15 * MIB),
-            command("upload", 15 * MIB, 15 * MIB),
-            command("upload, finalize", 30 * MIB, 2 * MIB + 7),
+            command("upload", 0, 60 * MIB),
+            command("upload", 60 * MIB, 60 * MIB),
+            command("upload, finalize", 120 * MIB, 8 * MIB + 7),
         ]
     );
     assert!(server.state().bytes == bytes(length), "other bytes arrived");
@@ -141,7 +141,7 @@ async fn a_large_file_goes_up_in_chunks_of_the_granularity_each_where_the_last_o
         "x-goog-upload-protocol: resumable",
         "x-goog-upload-content-type: video/mp4",
         "x-goog-upload-file-name: long.mp4",
-        "x-goog-upload-raw-size: 33554439",
+        "x-goog-upload-raw-size: 134217735",
     ] {
         assert!(start.contains(header), "{header} is missing: {start}");
     }
@@ -150,17 +150,17 @@ async fn a_large_file_goes_up_in_chunks_of_the_granularity_each_where_the_last_o
 }
 
 #[tokio::test]
-async fn a_file_of_eight_mebibytes_goes_up_in_one_request_and_one_of_a_byte_more_does_not() {
+async fn a_file_of_32_mebibytes_goes_up_in_one_request_and_one_of_a_byte_more_does_not() {
     let server = UploadServer::start().await;
     let kept = Keeper::default();
     // The server knows sessions alone.
-    send(&server, &file(8 * MIB + 1), None, &kept).await.unwrap();
+    send(&server, &file(32 * MIB + 1), None, &kept).await.unwrap();
     assert_eq!(server.commands()[0].0, "start");
     let raw = crate::account::Account::new(FRESH).await;
     raw.answer("POST", "/v1/uploads", wiremock::ResponseTemplate::new(200).set_body_string("t")).await;
-    raw.storage.sink().unwrap().send(&file(8 * MIB), None, &NotKept).await.unwrap();
+    raw.storage.sink().unwrap().send(&file(32 * MIB), None, &NotKept).await.unwrap();
     let requests = raw.requests("/v1/uploads").await;
-    assert_eq!((requests.len(), requests[0].body.len()), (1, 8 * 1024 * 1024));
+    assert_eq!((requests.len(), requests[0].body.len()), (1, 32 * 1024 * 1024));
     assert_eq!(requests[0].headers["x-goog-upload-protocol"], "raw");
 }
 
@@ -173,11 +173,11 @@ async fn no_chunk_is_held_in_memory_before_it_is_sent() {
         let (drawn, most) = (Arc::clone(&drawn), Arc::clone(&most));
         let before = AtomicU64::new(0);
         server.state().at_first_byte = Some(Tell(Box::new(move || {
-            let ahead = drawn.load(Ordering::Relaxed) - before.fetch_add(16 * MIB, Ordering::Relaxed);
+            let ahead = drawn.load(Ordering::Relaxed) - before.fetch_add(64 * MIB, Ordering::Relaxed);
             most.fetch_max(ahead, Ordering::Relaxed);
         })));
     }
-    send(&server, &large(32 * MIB, &drawn, &Arc::default()), None, &NotKept).await.unwrap();
+    send(&server, &large(128 * MIB, &drawn, &Arc::default()), None, &NotKept).await.unwrap();
     // What the operating system buffers on the way is not ours.
     let ahead = most.load(Ordering::Relaxed);
     assert!(ahead < 12 * MIB, "{ahead} bytes of a chunk were read before its first one arrived");
@@ -187,30 +187,25 @@ async fn no_chunk_is_held_in_memory_before_it_is_sent() {
 async fn a_session_is_kept_before_the_first_byte_goes_out() {
     // I2
     let server = UploadServer::start().await;
-    let error = send(&server, &file(9 * MIB), None, &Keeper { refuses: true, ..Keeper::default() }).await;
+    let error = send(&server, &file(36 * MIB), None, &Keeper { refuses: true, ..Keeper::default() }).await;
     assert_eq!(error.unwrap_err().class, Class::Destination);
     assert_eq!(server.commands(), [command("start", None, 0)]);
 }
 
 #[tokio::test]
 async fn a_chunk_that_breaks_is_taken_up_where_the_server_has_it() {
-    // The server has 20 MiB and a bit when the connection breaks; it asserts itself that no byte comes twice.
+    // The server has 68 MiB and a bit when the connection breaks; it asserts itself that no byte comes twice.
     for broken in [
         Chunk::CutAfter(4 * 1024 * 1024 + 3),
-        Chunk::Refused(503, 4 * 1024 * 1024 + 3),
-        Chunk::Refused(500, 0),
         // A refusal that a look at the session resolves.
         Chunk::Refused(400, 0),
     ] {
         let server = UploadServer::start().await;
         server.state().chunks.extend([Chunk::Taken, broken]);
-        let length = 40 * MIB;
+        let length = 160 * MIB;
         send(&server, &file(length), None, &NotKept).await.unwrap();
         assert!(server.state().bytes == bytes(length), "{broken:?}");
-        let had = match broken {
-            Chunk::CutAfter(_) | Chunk::Refused(503, _) => 20 * MIB + 3,
-            _ => 16 * MIB,
-        };
+        let had = if matches!(broken, Chunk::CutAfter(_)) { 68 * MIB + 3 } else { 64 * MIB };
         let commands = server.commands();
         assert_eq!(commands[3], command("query", None, 0), "{broken:?}");
         assert_eq!(commands[4].1, Some(had), "{broken:?}");
@@ -218,35 +213,46 @@ async fn a_chunk_that_breaks_is_taken_up_where_the_server_has_it() {
 }
 
 #[tokio::test]
-async fn an_upload_that_breaks_again_and_again_is_given_up_and_taken_up_later_by_another_process() {
-    // I2
-    let server = UploadServer::start().await;
-    server.state().chunks.push_back(Chunk::Taken);
-    server.state().chunks.extend([Chunk::Refused(503, 0); 4]);
-    let (length, kept) = (20 * MIB, Keeper::default());
-    let error = send(&server, &file(length), None, &kept).await.unwrap_err();
-    assert_eq!((error.class, error.reason), (Class::Transient, Reason::Other), "{error}");
-    let tries = server.commands().len();
-    assert_eq!(tries, 2 + 4 + 3, "a start, a chunk, four tries with three questions between");
+async fn a_chunk_that_the_server_fails_at_is_taken_up_later_by_whoever_waits_for_it() {
+    // I2, I7
+    for status in [500, 503] {
+        let server = UploadServer::start().await;
+        server.state().chunks.extend([Chunk::Taken, Chunk::Refused(status, 1024 * 1024)]);
+        let (length, kept) = (80 * MIB, Keeper::default());
+        let error = send(&server, &file(length), None, &kept).await.unwrap_err();
+        assert_eq!((error.class, error.reason), (Class::Transient, Reason::Other), "{error}");
+        assert_eq!(
+            server.commands().len(),
+            3,
+            "a start, a chunk, and the one that failed: nothing after that"
+        );
 
-    let opened = Arc::default();
-    let session = kept.session();
-    let token =
-        send(&server, &large(length, &Arc::default(), &opened), Some(&session), &NotKept).await.unwrap();
-    assert_eq!(token.token.expose_secret(), "upload-token-1");
-    assert!(server.state().bytes == bytes(length));
-    let commands = server.commands();
-    let rest = [command("query", None, 0), command("upload, finalize", 16 * MIB, 4 * MIB)];
-    assert_eq!(commands[tries..], rest);
-    assert_eq!(opened.load(Ordering::Relaxed), 1);
+        let opened = Arc::default();
+        let content = large(length, &Arc::default(), &opened);
+        let token = send(&server, &content, Some(&kept.session()), &NotKept).await.unwrap();
+        assert_eq!(token.token.expose_secret(), "upload-token-1");
+        assert!(server.state().bytes == bytes(length));
+        let rest = [command("query", None, 0), command("upload, finalize", 65 * MIB, 15 * MIB)];
+        assert_eq!(server.commands()[3..], rest);
+        assert_eq!(opened.load(Ordering::Relaxed), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_again_and_again_is_given_up() {
+    let server = UploadServer::start().await;
+    server.state().chunks.extend([Chunk::CutAfter(0); 4]);
+    let error = send(&server, &file(36 * MIB), None, &NotKept).await.unwrap_err();
+    assert_eq!((error.class, error.reason), (Class::Transient, Reason::Other), "{error}");
+    assert_eq!(server.commands().len(), 1 + 4 + 3, "a start, four tries with three questions between");
 }
 
 #[tokio::test]
 async fn an_upload_that_gets_ahead_between_its_breaks_is_not_given_up() {
     let server = UploadServer::start().await;
     server.state().chunks.extend([Chunk::CutAfter(1024 * 1024); 8]);
-    send(&server, &file(10 * MIB), None, &NotKept).await.unwrap();
-    assert!(server.state().bytes == bytes(10 * MIB));
+    send(&server, &file(40 * MIB), None, &NotKept).await.unwrap();
+    assert!(server.state().bytes == bytes(40 * MIB));
 }
 
 #[tokio::test]
@@ -273,7 +279,7 @@ async fn a_server_that_asks_to_wait_is_not_asked_again_at_once() {
     {
         let server = UploadServer::start().await;
         server.state().chunks.extend([wait; 2]);
-        let error = send(&server, &file(9 * MIB), None, &NotKept).await.unwrap_err();
+        let error = send(&server, &file(36 * MIB), None, &NotKept).await.unwrap_err();
         assert_eq!((error.class, error.reason), (class, Reason::Other), "{error}");
         assert_eq!(error.retry_after.is_some(), class == Class::Transient);
         assert!(!server.commands().iter().any(|(name, ..)| name == "query"));
@@ -283,9 +289,9 @@ async fn a_server_that_asks_to_wait_is_not_asked_again_at_once() {
 #[tokio::test]
 async fn bytes_that_have_all_arrived_are_only_finalized() {
     let server = UploadServer::start().await;
-    let length = 9 * MIB;
+    let length = 36 * MIB;
     // All bytes are had when the connection breaks, and the session is not at its end.
-    server.state().chunks.push_back(Chunk::CutAfter(9 * 1024 * 1024));
+    server.state().chunks.push_back(Chunk::CutAfter(36 * 1024 * 1024));
     let kept = Keeper::default();
     send(&server, &file(length), None, &kept).await.unwrap();
     let last = server.commands().pop().unwrap();
@@ -301,20 +307,20 @@ async fn a_session_that_is_good_for_nothing_is_lost() {
         (410, ""),
         (400, ""),
         (403, ""),
-        (200, "X-Goog-Upload-Status: final\r\nX-Goog-Upload-Size-Received: 9437184\r\n"),
+        (200, "X-Goog-Upload-Status: final\r\nX-Goog-Upload-Size-Received: 37748736\r\n"),
         (200, "X-Goog-Upload-Status: cancelled\r\n"),
         (200, "X-Goog-Upload-Status: dreaming\r\n"),
         (200, active),
-        (200, "X-Goog-Upload-Status: active\r\nX-Goog-Upload-Size-Received: 9437185\r\n"),
+        (200, "X-Goog-Upload-Status: active\r\nX-Goog-Upload-Size-Received: 37748737\r\n"),
         (200, "X-Goog-Upload-Status: active\r\nX-Goog-Upload-Size-Received: -1\r\n"),
     ] {
         let server = UploadServer::start().await;
-        server.state().chunks.extend([Chunk::Refused(503, 0); 4]);
+        server.state().chunks.push_back(Chunk::Refused(503, 0));
         let kept = Keeper::default();
-        send(&server, &file(9 * MIB), None, &kept).await.unwrap_err();
+        send(&server, &file(36 * MIB), None, &kept).await.unwrap_err();
         let before = server.commands().len();
         server.state().to_queries = Some((status, headers));
-        let error = send(&server, &file(9 * MIB), Some(&kept.session()), &NotKept).await.unwrap_err();
+        let error = send(&server, &file(36 * MIB), Some(&kept.session()), &NotKept).await.unwrap_err();
         let shown = format!("{status} {headers} {error}");
         assert_eq!((error.class, error.reason), (Class::Transient, Reason::SessionLost), "{shown}");
         assert_eq!(server.commands().len(), before + 1, "{shown}");
@@ -325,16 +331,27 @@ async fn a_session_that_is_good_for_nothing_is_lost() {
 async fn a_session_whose_last_answer_was_lost_is_lost() {
     let server = UploadServer::start().await;
     server.state().chunks.push_back(Chunk::Unanswered);
-    let error = send(&server, &file(9 * MIB), None, &NotKept).await.unwrap_err();
+    let error = send(&server, &file(36 * MIB), None, &NotKept).await.unwrap_err();
     assert_eq!((error.class, error.reason), (Class::Transient, Reason::SessionLost), "{error}");
+}
+
+#[tokio::test]
+async fn a_session_that_is_at_its_end_may_still_tell_the_upload_token() {
+    let server = UploadServer::start().await;
+    server.state().chunks.push_back(Chunk::Unanswered);
+    server.state().repeats_the_token = true;
+    let token = send(&server, &file(36 * MIB), None, &NotKept).await.unwrap();
+    assert_eq!(token.token.expose_secret(), "upload-token-1");
+    assert_eq!(server.commands().last(), Some(&command("query", None, 0)));
 }
 
 #[tokio::test]
 async fn a_chunk_that_is_refused_for_good_loses_the_session() {
     let server = UploadServer::start().await;
     server.state().chunks.extend([Chunk::Refused(400, 0); 4]);
-    let error = send(&server, &file(9 * MIB), None, &NotKept).await.unwrap_err();
+    let error = send(&server, &file(36 * MIB), None, &NotKept).await.unwrap_err();
     assert_eq!((error.class, error.reason), (Class::Transient, Reason::SessionLost), "{error}");
+    assert_eq!(server.commands().len(), 4, "it was looked at once");
 }
 
 #[tokio::test]
@@ -344,20 +361,20 @@ async fn a_session_on_another_server_is_refused_and_nothing_is_sent_there() {
     let server = UploadServer::start().await;
     server.state().url = Some(format!("{}/session", stranger.uri));
     let kept = Keeper::default();
-    let error = send(&server, &file(9 * MIB), None, &kept).await.unwrap_err();
+    let error = send(&server, &file(36 * MIB), None, &kept).await.unwrap_err();
     assert_eq!(error.class, Class::Config, "{error}");
     assert!(error.cause.contains("another server") && error.cure.is_some(), "{error}");
     assert!(kept.kept.lock().unwrap().is_empty());
 
     // Kept while the API was elsewhere.
-    send(&stranger, &file(9 * MIB), None, &kept).await.unwrap();
+    send(&stranger, &file(36 * MIB), None, &kept).await.unwrap();
     let before = stranger.commands().len();
     for foreign in [kept.session(), Session("{\"url\":\"not one\"}".into()), Session("garbage".into())] {
-        let error = send(&server, &file(9 * MIB), Some(&foreign), &NotKept).await.unwrap_err();
+        let error = send(&server, &file(36 * MIB), Some(&foreign), &NotKept).await.unwrap_err();
         assert_eq!(error.reason, Reason::SessionLost, "{error}");
     }
     // Of a file that had another size.
-    let error = send(&stranger, &file(9 * MIB + 1), Some(&kept.session()), &NotKept).await.unwrap_err();
+    let error = send(&stranger, &file(36 * MIB + 1), Some(&kept.session()), &NotKept).await.unwrap_err();
     assert_eq!(error.reason, Reason::SessionLost, "{error}");
     assert_eq!(stranger.commands().len(), before);
     assert!(!format!("{:?}", kept.session()).contains("secret-session"));
@@ -365,7 +382,7 @@ async fn a_session_on_another_server_is_refused_and_nothing_is_sent_there() {
 
 #[tokio::test]
 async fn a_large_file_that_changes_while_it_is_sent_is_the_files_own_trouble() {
-    for (announced, real, words) in [(20 * MIB, 17 * MIB, "shrank"), (20 * MIB, 20 * MIB + 1, "grew")] {
+    for (announced, real, words) in [(80 * MIB, 68 * MIB, "shrank"), (80 * MIB, 80 * MIB + 1, "grew")] {
         let server = UploadServer::start().await;
         let content = Content { length: announced, ..file(real) };
         let error = send(&server, &content, None, &NotKept).await.unwrap_err();
@@ -379,14 +396,14 @@ async fn a_large_file_that_changes_while_it_is_sent_is_the_files_own_trouble() {
 async fn an_upload_that_cannot_begin_says_why() {
     let account = crate::account::Account::new(FRESH).await;
     account.answer("POST", "/v1/uploads", wiremock::ResponseTemplate::new(200)).await;
-    let error = account.storage.sink().unwrap().send(&file(9 * MIB), None, &NotKept).await.unwrap_err();
+    let error = account.storage.sink().unwrap().send(&file(36 * MIB), None, &NotKept).await.unwrap_err();
     assert_eq!((error.class, error.reason), (Class::Transient, Reason::Other), "{error}");
     let account = crate::account::Account::new(FRESH).await;
     let closed = wiremock::ResponseTemplate::new(200)
         .insert_header("X-Goog-Upload-URL", format!("{}/s", account.server.uri()))
         .insert_header("X-Goog-Upload-Status", "final");
     account.answer("POST", "/v1/uploads", closed).await;
-    let error = account.storage.sink().unwrap().send(&file(9 * MIB), None, &NotKept).await.unwrap_err();
+    let error = account.storage.sink().unwrap().send(&file(36 * MIB), None, &NotKept).await.unwrap_err();
     assert_eq!(error.class, Class::Transient, "{error}");
     assert_eq!(account.requests("/s").await.len(), 0);
 }

@@ -233,6 +233,8 @@ async fn the_right_to_upload_is_told_by_the_answer_to_an_upload_of_nothing() {
         (json_response(400, json!({"code": 3, "message": "Odd."})), Verdict::Warned, "Odd."),
         (json_response(401, unauthenticated()), Verdict::Failed, "Authentication session is not defined."),
         (refusal(403, "PERMISSION_DENIED", "No."), Verdict::Failed, "No."),
+        (refusal(400, "", "Bad: Bearer access-new"), Verdict::Warned, "Bad: Bearer […]"),
+        (refusal(403, "", "Bad: Bearer access-new"), Verdict::Failed, "Bad: Bearer […]"),
         (ResponseTemplate::new(503), Verdict::Failed, "503"),
     ] {
         // Google did not say which rights the token has.
@@ -290,6 +292,8 @@ async fn a_stage_that_hangs_is_given_up_after_half_a_minute() {
     let stages: Vec<Check> = storage.test().collect().await;
     assert_eq!(verdicts(&stages), [("reach the token endpoint", Verdict::Failed)]);
     assert!(stages[0].found.contains("within 30 seconds"), "{:?}", stages[0]);
+    // It cannot tell a silent server from its own pace, and says so.
+    assert!(stages[0].found.contains("requests_per_minute"), "{:?}", stages[0]);
     assert_eq!(stages[0].took.as_secs(), 30);
     assert!(stages[0].cure.is_some());
 }

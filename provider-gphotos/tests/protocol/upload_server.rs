@@ -49,6 +49,8 @@ pub(crate) struct State {
     pub(crate) url: Option<String>,
     /// What it answers to queries instead of the truth: a status and headers.
     pub(crate) to_queries: Option<(u16, &'static str)>,
+    /// Whether a query after the end is answered with the upload token.
+    pub(crate) repeats_the_token: bool,
     is_final: bool,
     /// Called at the first byte of each chunk.
     pub(crate) at_first_byte: Option<Tell>,
@@ -147,7 +149,8 @@ async fn one(stream: &mut BufReader<TcpStream>, state: &Mutex<State>, base: &str
             let received = state.bytes.len();
             let headers =
                 format!("X-Goog-Upload-Status: {status}\r\nX-Goog-Upload-Size-Received: {received}\r\n");
-            Some(answer(200, &headers, ""))
+            let token = if state.is_final && state.repeats_the_token { "upload-token-1" } else { "" };
+            Some(answer(200, &headers, token))
         }
         _ => chunk(stream, state, offset, announced, command.contains("finalize")).await,
     }

@@ -70,6 +70,7 @@ const CASES: &[(&str, Run)] = cases! {
         every_request_has_its_permit
         what_is_not_permitted_is_not_sent
         a_step_costs_no_more_than_was_declared
+        what_sending_takes_is_declared
     }
     listing {
         a_listing_has_every_item_and_ends

@@ -6,7 +6,7 @@ use super::{
     case::{Case, Ends, Opened, Stop},
     staging,
 };
-use crate::{Class, Cost, Error, Part, Selection, Verdict};
+use crate::{Class, Cost, Error, Part, Selection, Sink, Verdict};
 use futures::StreamExt;
 
 pub(super) async fn every_request_has_its_permit(case: &Case<'_>) -> Ends {
@@ -128,8 +128,9 @@ pub(super) async fn a_step_costs_no_more_than_was_declared(case: &Case<'_>) -> E
     let facts = opened.storage.facts();
     let costs = &facts.costs;
     if let Ok(sink) = opened.sink() {
-        let staged = staging::send(case, sink, &opened.world.sample(5)).await?;
-        compare(case, &opened, "send", &costs.send);
+        let sample = opened.world.sample(5);
+        let staged = staging::send(case, sink, &sample).await?;
+        compare(case, &opened, "send", &times(sink, sample.bytes.len(), &costs.send));
         case.fine("commit", sink.commit(None, &[staged]).await)?;
         compare(case, &opened, "commit", &costs.commit);
     }
@@ -149,6 +150,35 @@ pub(super) async fn a_step_costs_no_more_than_was_declared(case: &Case<'_>) -> E
         return Err(Stop::Skipped("the storage counts nothing".into()));
     }
     Ok(())
+}
+
+pub(super) async fn what_sending_takes_is_declared(case: &Case<'_>) -> Ends {
+    let opened = case.open().await?;
+    let sink = opened.sink()?;
+    let mut before = 1;
+    for length in [0, 1, 1 << 20, 1 << 30, 20_000_000_000, u64::MAX] {
+        let requests = sink.requests_to_send(length);
+        case.expect(requests >= before, || {
+            format!("{requests} requests send {length} bytes, and {before} send fewer")
+        });
+        before = before.max(requests);
+    }
+    let Ok(sample) = opened.world.large() else { return Ok(()) };
+    opened.host.take_permits();
+    staging::send(case, sink, &sample).await?;
+    compare(
+        case,
+        &opened,
+        "large upload",
+        &times(sink, sample.bytes.len(), &opened.storage.facts().costs.send),
+    );
+    Ok(())
+}
+
+/// What it costs to send so many bytes.
+fn times(sink: &dyn Sink, length: usize, send: &[Cost]) -> Vec<Cost> {
+    let requests = sink.requests_to_send(u64::try_from(length).unwrap_or(u64::MAX));
+    (0..requests).flat_map(|_| send.iter().copied()).collect()
 }
 
 /// Compares what was counted by a meter with what was declared. What no meter counts is free.

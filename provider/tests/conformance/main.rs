@@ -163,6 +163,7 @@ async fn every_flaw_is_found_where_it_is() {
         (Flaw::ReadOnlyTakesItems, "a read only storage has no way out"),
         (Flaw::ResultsInAnotherOrder, "results come in the order of what was staged"),
         (Flaw::ResumesAtTheBeginning, "broken bytes go on where they broke off"),
+        (Flaw::SendsForNothing, "what sending takes is declared"),
         (Flaw::SendsWithoutAPermit, "every request has its permit"),
         (Flaw::StrangeCursorIsTheEnd, "a cursor that nobody gave is refused"),
         (Flaw::TakesWhatShrinks, "a file that changes while it is sent is refused"),

@@ -41,6 +41,7 @@ pub(crate) enum Flaw {
     ReadOnlyTakesItems,
     ResultsInAnotherOrder,
     ResumesAtTheBeginning,
+    SendsForNothing,
     SendsWithoutAPermit,
     StrangeCursorIsTheEnd,
     TakesWhatShrinks,
@@ -474,6 +475,10 @@ impl Sink for MemoryStorage {
             .await?;
         let valid_until = self.host.now().saturating_add(SignedDuration::from_hours(24));
         Ok(UploadToken { token: token.into(), valid_until: valid_until.unwrap_or(Timestamp::MAX) })
+    }
+
+    fn requests_to_send(&self, _: u64) -> u32 {
+        u32::from(!self.has(Flaw::SendsForNothing))
     }
 
     async fn commit(

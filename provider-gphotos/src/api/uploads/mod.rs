@@ -20,7 +20,7 @@ use crate::{
 
 const DOING: &str = "send the bytes of a file";
 /// Larger files are sent in a session, which costs at least one request more.
-const LARGEST_RAW: u64 = 8 * 1024 * 1024;
+const LARGEST_RAW: u64 = 32 * 1024 * 1024;
 /// Longer texts are no upload token.
 const LONGEST_TOKEN: usize = 16 * 1024;
 
@@ -72,12 +72,17 @@ impl Api {
     }
 }
 
+/// How many requests send so many bytes, if nothing breaks: one, or in a session one that begins it and one for each chunk.
+pub(crate) fn requests_to_send(length: u64) -> u32 {
+    if length <= LARGEST_RAW { 1 } else { session::usual_chunks(length).saturating_add(1) }
+}
+
 /// The upload token that an answer consists of.
 fn token_in(answer: &Answer) -> Result<SecretString, Error> {
     let token = str::from_utf8(&answer.body).map(str::trim).unwrap_or_default();
     let is_token =
         !token.is_empty() && token.len() <= LONGEST_TOKEN && token.bytes().all(|b| b.is_ascii_graphic());
-    if !is_token || token.starts_with('<') {
+    if !is_token || token.starts_with(['<', '{']) {
         return Err(error::unreadable(DOING, Subject::Bytes, "the answer is not an upload token"));
     }
     Ok(token.into())
@@ -101,7 +106,23 @@ fn header_safe(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::header_safe;
+    use super::{header_safe, requests_to_send};
+
+    #[test]
+    fn a_large_file_takes_a_request_for_each_chunk_and_one_more() {
+        const MIB: u64 = 1024 * 1024;
+        for (length, requests) in [
+            (0, 1),
+            (32 * MIB, 1),
+            (32 * MIB + 1, 2),
+            (64 * MIB, 2),
+            (64 * MIB + 1, 3),
+            (20_000_000_000, 65),
+            (u64::MAX, 65),
+        ] {
+            assert_eq!(requests_to_send(length), requests, "{length}");
+        }
+    }
 
     #[test]
     fn a_name_is_made_fit_for_a_header() {

@@ -7,7 +7,7 @@ use reqwest::{Body, header};
 use secrecy::SecretString;
 
 use super::{
-    super::{Api, Call},
+    super::{Api, Call, Failure},
     DOING, header_safe,
     outgoing::Outgoing,
     session::{self, Status, UploadSession},
@@ -69,10 +69,14 @@ impl Api {
             },
             progress: None,
         };
-        UploadSession::begun(&self.call(&call).await?, &self.base, content.length)
+        let answer = self.call(&call).await?;
+        UploadSession::begun(&answer, &self.base, content.length)
     }
 
     /// Sends what the server does not have yet. `at` is how much that is, if it is known without asking.
+    ///
+    /// A connection that broke is no reason to wait: the server is asked how far it is, and the upload goes on. What the server
+    /// refused is for the engine to try again, later and in the same session.
     async fn send_rest(
         &self,
         file: &Outgoing<'_>,
@@ -83,9 +87,13 @@ impl Api {
         loop {
             let offset = match at.take() {
                 Some(offset) => Ok(offset),
-                None => self.ask(session, file.content.length).await,
+                None => match self.ask(session, file.content.length).await {
+                    Ok(Taken::UpTo(offset)) => Ok(offset),
+                    Ok(Taken::All(token)) => return Ok(token),
+                    Err(failure) => Err(failure),
+                },
             };
-            let error = match offset {
+            let (failure, most_breaks) = match offset {
                 Ok(offset) => {
                     if offset > furthest {
                         (breaks, furthest) = (0, offset);
@@ -96,25 +104,29 @@ impl Api {
                             at = Some(now);
                             continue;
                         }
-                        Ok(Taken::UpTo(_)) => unreadable("the server takes no more of the bytes"),
-                        Err(error) => error,
+                        Ok(Taken::UpTo(_)) => {
+                            return Err(unreadable("the server takes no more of the bytes"));
+                        }
+                        // Whether the session is lost indeed, or the chunk was not where it should be, one question tells.
+                        Err(failure) if failure.error.reason == Reason::SessionLost => (failure, 1),
+                        Err(failure) => (failure, MOST_BREAKS),
                     }
                 }
                 // The server was asked, and there is nothing else to ask it.
-                Err(error) if error.reason == Reason::SessionLost => return Err(error),
-                Err(error) => error,
+                Err(failure) if failure.error.reason == Reason::SessionLost => return Err(failure.error),
+                Err(failure) => (failure, MOST_BREAKS),
             };
-            let may_pass = error.class == Class::Transient && error.retry_after.is_none();
-            if !may_pass || breaks == MOST_BREAKS {
-                return Err(error);
+            let is_for_now = failure.is_unanswered || failure.error.reason == Reason::SessionLost;
+            if !is_for_now || failure.error.class != Class::Transient || breaks >= most_breaks {
+                return Err(failure.error);
             }
             breaks += 1;
-            tracing::debug!(%error, "an upload broke off; asking how far it is");
+            tracing::debug!(error = %failure.error, "an upload broke off; asking how far it is");
         }
     }
 
     /// Asks how many bytes of the file the server has.
-    async fn ask(&self, session: &UploadSession, length: u64) -> Result<u64, Error> {
+    async fn ask(&self, session: &UploadSession, length: u64) -> Result<Taken, Failure> {
         let call = Call {
             doing: DOING,
             subject: Subject::UploadSession,
@@ -126,13 +138,17 @@ impl Api {
             progress: None,
         };
         let answer = self.call(&call).await?;
+        let lost = |words| Err(session::lost(words).into());
         match (session::status(&answer), session::received(&answer)) {
-            (Status::Active | Status::Unsaid, Some(received)) if received <= length => Ok(received),
-            (Status::Final, _) => {
-                Err(session::lost("all bytes had arrived, and the answer with the upload token was lost"))
+            (Status::Active | Status::Unsaid, Some(received)) if received <= length => {
+                Ok(Taken::UpTo(received))
             }
-            (Status::Cancelled, _) => Err(session::lost("Google has cancelled the upload session")),
-            _ => Err(session::lost("Google does not say how far the upload session is")),
+            (Status::Final, _) => match token_in(&answer) {
+                Ok(token) => Ok(Taken::All(token)),
+                Err(_) => lost("all bytes had arrived, and the answer with the upload token was lost"),
+            },
+            (Status::Cancelled, _) => lost("Google has cancelled the upload session"),
+            _ => lost("Google does not say how far the upload session is"),
         }
     }
 
@@ -142,7 +158,7 @@ impl Api {
         file: &Outgoing<'_>,
         session: &UploadSession,
         offset: u64,
-    ) -> Result<Taken, Error> {
+    ) -> Result<Taken, Failure> {
         let length = session.next_length(offset);
         let end = offset.saturating_add(length);
         let is_last = end == file.content.length;
@@ -169,17 +185,17 @@ impl Api {
         };
         let answer = self.call(&call).await;
         if let Some(trouble) = file.trouble() {
-            return Err(trouble);
+            return Err(trouble.into());
         }
         let answer = answer?;
         match session::status(&answer) {
-            Status::Cancelled => Err(session::lost("Google has cancelled the upload session")),
-            Status::Final | Status::Unsaid if is_last => token_in(&answer).map(Taken::All),
+            Status::Cancelled => Err(session::lost("Google has cancelled the upload session").into()),
+            Status::Final | Status::Unsaid if is_last => Ok(token_in(&answer).map(Taken::All)?),
             Status::Active | Status::Unsaid if !is_last => {
                 let received = session::received(&answer).filter(|received| *received <= end);
                 Ok(Taken::UpTo(received.unwrap_or(end)))
             }
-            _ => Err(unreadable("the answer does not say how far the upload is")),
+            _ => Err(unreadable("the answer does not say how far the upload is").into()),
         }
     }
 }

@@ -11,9 +11,20 @@ use crate::{error, error::Subject, http::Answer};
 /// What Google documents, for a server that does not say.
 const USUAL_GRANULARITY: u64 = 256 * 1024;
 /// About as long is a chunk at the least. None is held in memory, and a broken one is sent again from where the server has it.
-const CHUNK: u64 = 16 * 1024 * 1024;
+const CHUNK: u64 = 64 * 1024 * 1024;
 /// Each chunk costs one of the day's 10,000 requests, so a file of 20 GB goes up in larger ones.
 const MOST_CHUNKS: u64 = 64;
+
+/// How many chunks so many bytes go up in, if the server wants what Google documents.
+pub(super) fn usual_chunks(length: u64) -> u32 {
+    u32::try_from(length.div_ceil(whole_chunk(USUAL_GRANULARITY, length))).unwrap_or(u32::MAX)
+}
+
+/// How long every chunk but the last is.
+fn whole_chunk(granularity: u64, length: u64) -> u64 {
+    let steps = (CHUNK / granularity).max(length.div_ceil(MOST_CHUNKS).div_ceil(granularity));
+    granularity.saturating_mul(steps.max(1))
+}
 
 /// A session that has begun. Whoever has its URL may write to it.
 pub(super) struct UploadSession {
@@ -80,9 +91,7 @@ impl UploadSession {
     /// How many bytes the next request takes when the server has this many. Every one but the last is a multiple of the
     /// granularity.
     pub(super) fn next_length(&self, offset: u64) -> u64 {
-        let steps =
-            (CHUNK / self.granularity).max(self.length.div_ceil(MOST_CHUNKS).div_ceil(self.granularity));
-        let chunk = self.granularity.saturating_mul(steps.max(1));
+        let chunk = whole_chunk(self.granularity, self.length);
         chunk.min(self.length.saturating_sub(offset))
     }
 }
@@ -121,14 +130,14 @@ mod tests {
         let session = |granularity| UploadSession {
             url: "http://localhost/s".parse().unwrap(),
             granularity,
-            length: 40 * MIB,
+            length: 160 * MIB,
         };
-        assert_eq!(session(MIB / 4).next_length(0), 16 * MIB);
-        assert_eq!(session(MIB / 4).next_length(32 * MIB), 8 * MIB);
-        assert_eq!(session(5 * MIB).next_length(0), 15 * MIB);
-        assert_eq!(session(32 * MIB).next_length(0), 32 * MIB);
-        assert_eq!(session(1).next_length(40 * MIB), 0);
-        assert_eq!(session(u64::MAX).next_length(1), 40 * MIB - 1);
+        assert_eq!(session(MIB / 4).next_length(0), 64 * MIB);
+        assert_eq!(session(MIB / 4).next_length(128 * MIB), 32 * MIB);
+        assert_eq!(session(5 * MIB).next_length(0), 60 * MIB);
+        assert_eq!(session(96 * MIB).next_length(0), 96 * MIB);
+        assert_eq!(session(1).next_length(160 * MIB), 0);
+        assert_eq!(session(u64::MAX).next_length(1), 160 * MIB - 1);
         let video = UploadSession { length: 20_000_000_000, ..session(MIB / 4) };
         assert_eq!(video.next_length(0), 298 * MIB + MIB / 4, "64 requests, and not 1,193");
     }
