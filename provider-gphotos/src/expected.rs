@@ -4,10 +4,10 @@
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// A photo that Google calls a JPEG. It never makes one a PNG or a GIF.
-    Jpeg,
-    /// Any other photo.
+    /// A photo of a format that Google never gives as a PNG or a GIF: those are what placeholders are made of.
     Photo,
+    /// Any other photo.
+    AnyPhoto,
     /// A video.
     Video,
     /// The clip beside a still.
@@ -47,6 +47,25 @@ impl Misfit {
 }
 
 impl Expected {
+    /// A photo of this media type, as Google gives it. It makes JPEGs of HEIC and raw formats, and PNGs of few others.
+    pub(crate) fn photo(mime_type: &str) -> Self {
+        match mime_type {
+            ""
+            | "image/png"
+            | "image/apng"
+            | "image/gif"
+            | "image/bmp"
+            | "image/x-bmp"
+            | "image/x-ms-bmp"
+            | "image/webp"
+            | "image/tiff"
+            | "image/ico"
+            | "image/x-icon"
+            | "image/vnd.microsoft.icon" => Self::AnyPhoto,
+            _ => Self::Photo,
+        }
+    }
+
     /// What came instead, judged by the declared type and the first bytes (some tens of them, or all).
     pub(crate) fn misfit(self, content_type: &str, first: &[u8]) -> Option<Misfit> {
         let declared = content_type.to_ascii_lowercase();
@@ -58,10 +77,10 @@ impl Expected {
             _ => {}
         }
         let is_placeholder = match self {
-            Self::Photo => false,
-            Self::Jpeg => {
+            Self::AnyPhoto => false,
+            Self::Photo => {
                 let declared = declared.starts_with("image/png") || declared.starts_with("image/gif");
-                looks == Looks::PngOrGif || (declared && looks != Looks::Jpeg)
+                looks == Looks::PngOrGif || (declared && looks == Looks::Unknown)
             }
             Self::Video | Self::Clip => {
                 let is_picture = matches!(looks, Looks::Jpeg | Looks::PngOrGif | Looks::OtherPicture);
@@ -139,31 +158,32 @@ mod tests {
 
     #[test]
     fn the_type_and_the_first_bytes_tell_what_came() {
-        use Expected::{Clip, Jpeg, Photo, Video};
+        use Expected::{AnyPhoto, Clip, Photo, Video};
         use Misfit::{Nothing, Page, Picture};
         for (expected, content_type, first, misfit) in [
-            (Photo, "image/jpeg", &b""[..], Some(Nothing)),
-            (Photo, "", b"<!doctype html><title>Sign in", Some(Page)),
-            (Photo, "image/jpeg", b"\n  <HTML>", Some(Page)),
-            (Photo, "", b"\xef\xbb\xbf<?xml", Some(Page)),
+            (AnyPhoto, "image/jpeg", &b""[..], Some(Nothing)),
+            (AnyPhoto, "", b"<!doctype html><title>Sign in", Some(Page)),
+            (AnyPhoto, "image/jpeg", b"\n  <HTML>", Some(Page)),
+            (AnyPhoto, "", b"\xef\xbb\xbf<?xml", Some(Page)),
             (Video, "application/octet-stream", b"{\"error\": {", Some(Page)),
-            (Photo, "", b"[1, 2]", Some(Page)),
-            (Photo, "", b" \r\n ", Some(Page)),
-            (Photo, "text/plain; charset=utf-8", b"not found", Some(Page)),
-            (Photo, "text/html", b"???", Some(Page)),
-            (Photo, "application/problem+json", b"???", Some(Page)),
+            (AnyPhoto, "", b"[1, 2]", Some(Page)),
+            (AnyPhoto, "", b" \r\n ", Some(Page)),
+            (AnyPhoto, "text/plain; charset=utf-8", b"not found", Some(Page)),
+            (AnyPhoto, "text/html", b"???", Some(Page)),
+            (AnyPhoto, "application/problem+json", b"???", Some(Page)),
             // Whatever a server calls them, these are a photo's bytes.
-            (Photo, "text/plain", JPEG, None),
-            (Photo, "", b"FUJIFILMCCD-RAW 0201FF", None),
-            (Photo, "", b"[\x00\x01", None),
-            (Photo, "", b"<\x00", None),
-            (Photo, "image/png", PNG, None),
-            (Jpeg, "image/jpeg", JPEG, None),
-            (Jpeg, "application/octet-stream", b"??", None),
-            (Jpeg, "image/png", JPEG, None),
-            (Jpeg, "image/png", PNG, Some(Picture)),
-            (Jpeg, "image/jpeg", GIF, Some(Picture)),
-            (Jpeg, "image/gif", b"??", Some(Picture)),
+            (AnyPhoto, "text/plain", JPEG, None),
+            (AnyPhoto, "", b"FUJIFILMCCD-RAW 0201FF", None),
+            (AnyPhoto, "", b"[\x00\x01", None),
+            (AnyPhoto, "", b"<\x00", None),
+            (AnyPhoto, "image/png", PNG, None),
+            (Photo, "image/jpeg", JPEG, None),
+            (Photo, "application/octet-stream", b"??", None),
+            (Photo, "image/png", JPEG, None),
+            (Photo, "image/png", HEIC, None),
+            (Photo, "image/png", PNG, Some(Picture)),
+            (Photo, "image/jpeg", GIF, Some(Picture)),
+            (Photo, "image/gif", b"??", Some(Picture)),
             (Video, "video/mp4", MP4, None),
             (Video, "image/jpeg", MP4, None),
             (Video, "", b"??", None),
@@ -177,6 +197,6 @@ mod tests {
         }
         assert_eq!(Video.misfit_of_type("image/png"), Some(Picture));
         assert_eq!(Video.misfit_of_type("video/mp4"), None);
-        assert_eq!(Photo.misfit_of_type("text/html"), Some(Page));
+        assert_eq!(AnyPhoto.misfit_of_type("text/html"), Some(Page));
     }
 }

@@ -108,8 +108,7 @@ impl GPhotosStorage {
 fn expected(item: &RemoteItem, part: Part) -> Expected {
     match (part, item.kind) {
         (Part::Whole, Kind::Video) => Expected::Video,
-        (Part::Whole, Kind::Photo) if item.mime_type == "image/jpeg" => Expected::Jpeg,
-        (Part::Whole, Kind::Photo) => Expected::Photo,
+        (Part::Whole, Kind::Photo) => Expected::photo(&item.mime_type),
         (Part::Clip, _) => Expected::Clip,
     }
 }

@@ -148,7 +148,7 @@ impl Originals {
         let (first, bytes) = beginning(bytes).await.map_err(|error| error.cause)?;
         // The original may be of another format than Google's copy of it, and a live photo is an archive.
         let expected = match kind {
-            Kind::Photo => Expected::Photo,
+            Kind::Photo => Expected::AnyPhoto,
             Kind::Video => Expected::Video,
         };
         match expected.misfit(&content_type, &first) {

@@ -98,13 +98,16 @@ async fn a_body_that_is_another_one_by_now_comes_whole() {
 #[tokio::test]
 async fn a_rest_that_is_not_the_one_that_was_asked_for_is_not_taken() {
     for nonsense in [
-        rest("bytes 3-9/10", b"3456789"),
-        rest("bytes 4-8/10", b"45678"),
-        rest("bytes 4-9/*", b"456789"),
-        rest("bytes 4-9/10", b"4567"),
-        rest("elephants", b"456789"),
-        bytes(206, "image/jpeg", b"456789"),
+        rest("bytes 3-9/10", b"3456789").insert_header("etag", "\"v1\""),
+        rest("bytes 4-8/10", b"45678").insert_header("etag", "\"v1\""),
+        rest("bytes 4-9/*", b"456789").insert_header("etag", "\"v1\""),
+        rest("bytes 4-9/10", b"4567").insert_header("etag", "\"v1\""),
+        rest("elephants", b"456789").insert_header("etag", "\"v1\""),
+        bytes(206, "image/jpeg", b"456789").insert_header("etag", "\"v1\""),
         rest("bytes 4-9/10", b"456789").insert_header("etag", "\"v2\""),
+        rest("bytes 4-9/10", b"456789").insert_header("etag", "W/\"v1\""),
+        // It does not say of what it is the rest.
+        rest("bytes 4-9/10", b"456789"),
         ResponseTemplate::new(416),
     ] {
         let account = Account::new(FRESH).await;
@@ -134,7 +137,7 @@ async fn a_part_that_nobody_asked_for_is_no_whole() {
 #[tokio::test]
 async fn a_rest_that_ends_too_early_ends_in_an_error() {
     let uri = server_that_says(
-        "HTTP/1.1 206 OK\r\nContent-Range: bytes 4-9/10\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n456\r\n0\r\n\r\n",
+        "HTTP/1.1 206 OK\r\nETag: \"v\"\r\nContent-Range: bytes 4-9/10\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n456\r\n0\r\n\r\n",
     )
     .await;
     let (storage, _) = open(&uri, FRESH, json!({}));
@@ -176,6 +179,10 @@ async fn an_answer_whose_end_cannot_be_told_from_a_broken_connection_is_not_take
 async fn what_is_no_photo_or_video_is_recognised() {
     let jpeg = |uri: &str| RemoteItem { mime_type: "image/jpeg".into(), ..photo(uri) };
     let png = |uri: &str| RemoteItem { mime_type: "image/png".into(), ..photo(uri) };
+    let heic = |uri: &str| RemoteItem { mime_type: "image/heif".into(), ..photo(uri) };
+    let raw = |uri: &str| RemoteItem { mime_type: "image/x-canon-cr2".into(), ..photo(uri) };
+    let tiff = |uri: &str| RemoteItem { mime_type: "image/tiff".into(), ..photo(uri) };
+    let unsaid = |uri: &str| RemoteItem { mime_type: String::new(), ..photo(uri) };
     let page = b"<!DOCTYPE html><title>Sign in</title>";
     for (make, answer, is_wrong) in [
         (&jpeg as &dyn Fn(&str) -> RemoteItem, bytes(200, "text/html", page), true),
@@ -186,6 +193,12 @@ async fn what_is_no_photo_or_video_is_recognised() {
         (&jpeg, bytes(200, "image/png", PNG), true),
         (&jpeg, bytes(200, "image/jpeg", JPEG), false),
         (&png, bytes(200, "image/png", PNG), false),
+        (&heic, bytes(200, "image/png", PNG), true),
+        (&heic, bytes(200, "image/jpeg", b"GIF89a"), true),
+        (&heic, bytes(200, "image/jpeg", JPEG), false),
+        (&raw, bytes(200, "image/png", PNG), true),
+        (&tiff, bytes(200, "image/png", PNG), false),
+        (&unsaid, bytes(200, "image/png", PNG), false),
         (&video, bytes(200, "image/jpeg", JPEG), true),
         (&video, bytes(200, "video/mp4", PNG), true),
         (&video, bytes(200, "video/mp4", MP4), false),

@@ -86,7 +86,7 @@ impl Media {
     ) -> Result<Response, Error> {
         let wrong = |words: &str| Error::new(Class::Item, DOING, words);
         let parameter = match expected {
-            Expected::Jpeg | Expected::Photo => "=d",
+            Expected::Photo | Expected::AnyPhoto => "=d",
             Expected::Video | Expected::Clip => "=dv",
         };
         let mut url = Url::parse(&format!("{base_url}{parameter}"))

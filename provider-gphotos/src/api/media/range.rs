@@ -12,11 +12,12 @@ pub(super) fn validator(response: &Response) -> Option<String> {
         .filter(|tag| tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"'))
 }
 
-/// How many bytes the whole item has, if this answer is the rest of it from `from` on, and of nothing else.
+/// How many bytes the whole item has, if this answer is the rest of it from `from` on and says so, by its range
+/// and by the tag of the bytes that are there already.
 pub(super) fn total(response: &Response, from: &ResumePoint) -> Option<u64> {
     let range = text_header(response, header::CONTENT_RANGE)?;
     let total = total_of_rest(&range, from.offset)?;
-    let is_same = validator(response).is_none_or(|tag| tag == from.validator);
+    let is_same = validator(response).is_some_and(|tag| tag == from.validator);
     let fits = response.content_length().is_none_or(|length| Some(length) == total.checked_sub(from.offset));
     (is_same && fits).then_some(total)
 }
