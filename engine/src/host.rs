@@ -225,7 +225,7 @@ mod tests {
             requests: Arc::default(),
         };
         let seconds = |seconds| clock.advance(Duration::from_secs(seconds));
-        host.lane.hold(Duration::from_secs(60));
+        host.lane.hold(Duration::from_mins(1));
         let mut work = Box::pin(within(LIMIT, &*clock, async {
             host.permit(Cost("api")).await.expect("a permit");
             std::future::pending::<()>().await;

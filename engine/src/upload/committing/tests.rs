@@ -93,6 +93,10 @@ impl Sink for Desk {
         Err(StorageError::new(Class::Config, "send", "nothing is sent here"))
     }
 
+    fn requests_to_send(&self, _: u64) -> u32 {
+        1
+    }
+
     async fn commit(
         &self,
         _: Option<&Placement>,
@@ -203,7 +207,7 @@ impl Place {
                 size: 50,
                 staged: 100,
                 idle: Duration::ZERO,
-                commit_timeout: Duration::from_secs(60),
+                commit_timeout: Duration::from_mins(1),
             },
             limits: UploadLimits::default(),
             selection: Selection::default(),
@@ -396,7 +400,7 @@ async fn an_album_that_is_found_again_has_kept_its_items_and_another_one_begins_
 async fn who_asks_to_be_left_alone_for_long_parks_the_run_and_holds_the_others_too() {
     // I7
     let place = Place::new(None).await;
-    let two_hours = Duration::from_secs(7_200);
+    let two_hours = Duration::from_hours(2);
     place.answer(Err(StorageError::new(Class::Throttled, "commit", "slow down").after(Some(two_hours))));
     let (item, _told) = to_commit(1);
     let (ctx, began) = (&place.upload.ctx, place.upload.ctx.clock.now());
