@@ -49,8 +49,8 @@ pub(crate) fn of(settings: &Settings) -> Facts {
         costs: Costs {
             page: vec![API],
             page_items: api::LARGEST_ITEM_PAGE,
-            // What the proxy gives costs less; this is the most that it can be.
-            fetch: if settings.read_size { vec![MEDIA; 2] } else { vec![MEDIA] },
+            // What the proxy gives costs less, and its sizes are not asked for; this is the most that it can be.
+            fetch: if settings.read_size && settings.proxy.is_none() { vec![MEDIA; 2] } else { vec![MEDIA] },
             send: vec![settings.send_cost],
             commit: vec![API],
         },

@@ -10,7 +10,10 @@ use super::{API_URL, AUTH_URL, TOKEN_URL};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one yes or no of a form")]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "Google Photos")]
+#[schemars(
+    title = "Google Photos",
+    description = "One Google Photos account, as a place to back up from and to upload to."
+)]
 pub(super) struct Fields {
     #[serde(default)]
     #[schemars(
@@ -72,7 +75,9 @@ pub(super) struct Fields {
     #[serde(default)]
     #[schemars(
         title = "Include archived",
-        description = "Back up archived photos and videos too.",
+        description = "Back up archived photos and videos too. They come from a search instead of the plain list, and so do \
+                       favourites alone: Google lets what was uploaded just now appear there with a delay, so that the newest \
+                       may come with a later run.",
         extend("x-group" = "Backup", "x-order" = 7)
     )]
     pub(super) include_archived: bool,
@@ -81,7 +86,8 @@ pub(super) struct Fields {
     #[schemars(
         title = "Read sizes",
         description = "Ask for the size of every item before it is fetched, at the cost of one more request for bytes \
-                       each. Progress is then told in bytes, and a copy of another size is noticed.",
+                       each. Progress is then told in bytes, and a copy of another size is noticed. \
+                       Without effect with a full-resolution proxy, which does not tell sizes beforehand.",
         extend("x-group" = "Backup", "x-order" = 8, "x-advanced" = true)
     )]
     pub(super) read_size: bool,

@@ -133,6 +133,8 @@ async fn read_size() {
         assert_eq!(facts.read_size, read_size);
         assert_eq!(facts.costs.fetch, vec![Cost("media"); requests], "the estimate counts it");
     }
+    let with_proxy = facts(json!({"read_size": true, "proxy": "http://localhost:8282"}));
+    assert_eq!(with_proxy.costs.fetch, [Cost("media")], "no size is asked for");
 }
 
 #[tokio::test]
