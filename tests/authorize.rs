@@ -381,7 +381,7 @@ async fn ctrl_c_ends_a_configuration_that_never_comes() {
     let mut child = command.stdin(std::process::Stdio::piped()).spawn().expect("the program starts");
     let mut stdin = child.stdin.take().expect("its standard input");
     // More than a pipe holds, so that it is being read.
-    stdin.write_all(&[b' '; 300_000]).await.expect("it reads");
+    stdin.write_all(" ".repeat(300_000).as_bytes()).await.expect("it reads");
     interrupt(&child).await;
     let ended = tokio::time::timeout(Duration::from_secs(20), child.wait()).await.expect("it ends");
     let ended = ended.expect("a status");
