@@ -49,7 +49,7 @@ impl Case {
     /// Happens while bodies break off.
     fn with_broken_bodies(mut self) -> Self {
         self.with =
-            Some(Fault::always(Action::TruncatedBody { bytes: Some(900) }).on(&["media"]).share(0.5, 3));
+            Some(Fault::always(Action::TruncatedBody { bytes: Some(900) }).on(&["media"]).share(0.15, 3));
         self
     }
 

@@ -96,7 +96,8 @@ impl Mirror {
         }
         let placed = received
             .flush()
-            .and_then(|()| self.make_folder_of(&target))
+            // It becomes durable with the file's name in it.
+            .and_then(|()| target.parent().map_or(Ok(()), fs::create_dir_all))
             .and_then(|()| self.clear_the_way(&target, &received, taken_at, was_ours))
             .and_then(|cleared| {
                 if !matches!(cleared, Way::Blocked) {
@@ -181,22 +182,6 @@ impl Mirror {
             sync_folder(folder).map_err(|error| no_room("flush the mirror", folder, &error))
         })?;
         durable.extend(folders.into_iter().map(Path::to_owned));
-        Ok(())
-    }
-
-    /// Makes the folder of a file, and makes new folders durable in those that hold them.
-    fn make_folder_of(&self, target: &Path) -> io::Result<()> {
-        let missing: Vec<&Path> = target
-            .ancestors()
-            .skip(1)
-            .take_while(|folder| folder.starts_with(&self.root) && !folder.is_dir())
-            .collect();
-        for folder in missing.into_iter().rev() {
-            match fs::create_dir(folder) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => folder.parent().map_or(Ok(()), sync_folder)?,
-            }
-        }
         Ok(())
     }
 }
