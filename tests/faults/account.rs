@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use crate::support::{CLIENT_ID, hex_sha256, picture};
 
 /// How much faster the engine's time goes than the real one.
-const HURRY: u32 = 200;
+const HURRY: u32 = 100;
 
 /// Which way through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
