@@ -306,6 +306,7 @@ async fn place(
         Part::Whole => wanted.whole_was_home,
         Part::Clip => wanted.clip_was_home,
     };
+    let _turn = backup.placing.acquire().await.expect("it is never closed");
     let placing = move || mirror.place(received, &path, taken_at, was_ours).map(|aside| (path, aside));
     let (path, aside) = tokio::task::spawn_blocking(placing)
         .await

@@ -18,7 +18,7 @@ mod walk;
 use std::sync::Arc;
 
 use charon_provider::{RemoteId, Selection, Storage};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 
 use crate::{error::Error, mirror::Mirror, run::RunContext};
 use addresses::Addresses;
@@ -26,6 +26,8 @@ use diffing::Missing;
 pub(crate) use selecting::select;
 pub(crate) use walk::Walk;
 
+/// Files that are flushed and put into their places at a time: more only stand in each other's way.
+const PLACED_AT_A_TIME: usize = 4;
 /// Items that have been listed and not been fetched yet.
 const LISTED_AHEAD: usize = 100;
 /// Items that are in their place and not in the ledger yet; also the most that one transaction records.
@@ -42,6 +44,8 @@ pub(crate) struct Backup {
     full_listing_hours: u32,
     /// Held from finding a path free to having it in the ledger.
     assigning: Mutex<()>,
+    /// Held while a file is flushed and put into its place.
+    placing: Semaphore,
 }
 
 /// An item that is not home, or not all of it, with the paths that the ledger has for it.
@@ -78,6 +82,7 @@ impl Backup {
             wanted,
             full_listing_hours,
             assigning: Mutex::default(),
+            placing: Semaphore::new(PLACED_AT_A_TIME),
         }
     }
 }
