@@ -3,7 +3,7 @@
 //! This is a guard against what is surely something else (an error page saved as a photo, a text file named `.jpg`), not a
 //! judgement of the picture.
 
-use charon_provider::{Fidelity, Kind, RemoteItem};
+use charon_provider::{Kind, RemoteItem};
 
 /// How many of the first bytes are looked at.
 pub(crate) const HEAD_BYTES: usize = 1024;
@@ -35,34 +35,11 @@ pub(crate) fn not_media(head: &[u8], certain: bool) -> Option<&'static str> {
 
 /// How the first bytes contradict what the storage said of the item, as a fragment that reads well after "its content".
 ///
-/// Google converts pictures (HEIC and raw formats to JPEG), so one kind of picture in place of another is no contradiction.
-/// But PNG and GIF are the pictures that servers send in place of a photo, and of few formats Google makes a PNG. An original
-/// is whatever it is, since the item's media type may be that of Google's copy.
-pub(crate) fn contradiction(head: &[u8], item: &RemoteItem, fidelity: Fidelity) -> Option<&'static str> {
-    if item.kind == Kind::Video && kind(head) == Some(Kind::Photo) {
-        return Some("is a picture in place of the video");
-    }
-    let placeholder = head.starts_with(b"\x89PNG\r\n\x1a\n") || head.starts_with(b"GIF8");
-    (placeholder && fidelity == Fidelity::ApiCopy && !may_come_as_png(&item.mime_type))
-        .then_some("is a PNG or GIF picture in place of the photo")
-}
-
-/// Whether the storage may give a picture of this media type as a PNG or GIF.
-fn may_come_as_png(mime_type: &str) -> bool {
-    matches!(
-        mime_type,
-        "" | "image/png"
-            | "image/apng"
-            | "image/gif"
-            | "image/bmp"
-            | "image/x-bmp"
-            | "image/x-ms-bmp"
-            | "image/webp"
-            | "image/tiff"
-            | "image/ico"
-            | "image/x-icon"
-            | "image/vnd.microsoft.icon"
-    )
+/// One kind of picture in place of another is no contradiction: storages convert. What one storage never converts into what is
+/// for its provider to know.
+pub(crate) fn contradiction(head: &[u8], item: &RemoteItem) -> Option<&'static str> {
+    (item.kind == Kind::Video && kind(head) == Some(Kind::Photo))
+        .then_some("is a picture in place of the video")
 }
 
 /// Whether the first bytes are those of a picture or of a video; `None` where they do not tell.
@@ -128,7 +105,7 @@ fn is_text(head: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use charon_provider::{Fidelity, Kind, RemoteId, RemoteItem};
+    use charon_provider::{Kind, RemoteId, RemoteItem};
 
     use super::{clip_extension, contradiction, kind, not_media};
 
@@ -175,28 +152,12 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_for_a_photo_or_video_is_recognised_and_a_conversion_is_not() {
-        let judged = |head, kind, mime, fidelity| contradiction(head, &item(kind, mime), fidelity).is_some();
-        let contradicts = |head, kind, mime| judged(head, kind, mime, Fidelity::ApiCopy);
+    fn a_picture_in_place_of_a_video_is_recognised_and_a_conversion_is_not() {
+        let contradicts = |head, kind, mime| contradiction(head, &item(kind, mime)).is_some();
         assert!(contradicts(JPEG, Kind::Video, "video/mp4"));
-        assert!(judged(JPEG, Kind::Video, "video/mp4", Fidelity::Original));
-        for mime in
-            ["image/jpeg", "image/heif", "image/heic", "image/avif", "image/x-canon-cr3", "image/x-adobe-dng"]
-        {
-            assert!(contradicts(PNG, Kind::Photo, mime), "{mime}");
-            assert!(contradicts(b"GIF89a\x01\0\x01\0", Kind::Photo, mime), "{mime}");
-            assert!(!judged(PNG, Kind::Photo, mime, Fidelity::Original), "{mime}");
-        }
         for (head, kind, mime) in [
-            (JPEG, Kind::Photo, "image/jpeg"),
             (JPEG, Kind::Photo, "image/heif"),
-            (JPEG, Kind::Photo, "image/x-canon-cr3"),
-            (PNG, Kind::Photo, "image/png"),
-            (PNG, Kind::Photo, ""),
             (PNG, Kind::Photo, "image/webp"),
-            (PNG, Kind::Photo, "image/bmp"),
-            (PNG, Kind::Photo, "image/tiff"),
-            (PNG, Kind::Photo, "image/x-icon"),
             (HEIC, Kind::Photo, "image/jpeg"),
             (MP4, Kind::Video, "video/quicktime"),
             (MP4, Kind::Photo, "image/gif"),

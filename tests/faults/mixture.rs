@@ -1,5 +1,6 @@
 //! Faults in seeded random mixtures: several kinds at once, each meeting a share of the requests.
 
+use charon_provider::Class;
 use futures::{StreamExt, stream};
 use gphotos_emulator::{Action, Fault, Limit, Oddity, SessionAnswer};
 use jiff::SignedDuration;
@@ -73,6 +74,19 @@ fn passing() -> Vec<Action> {
     ]
 }
 
+/// Whether one of these kinds of faults may end in an error of this class.
+fn may_be(class: Class, mixed: &[&str]) -> bool {
+    match class {
+        Class::Throttled => mixed.contains(&"too many requests") || mixed.contains(&"aborted"),
+        Class::Transient | Class::Item => true,
+        // A new token may be refused as well, and often enough.
+        Class::Auth => mixed.contains(&"expired access token"),
+        // A library or an album that is not there.
+        Class::Config => mixed.contains(&"not found"),
+        Class::Quota | Class::Destination => false,
+    }
+}
+
 async fn play(number: u64, way: Way) {
     let mut dice = Dice(number);
     let mode = ["sync", "async", "off"][usize::try_from(dice.roll(3)).expect("one of three")];
@@ -83,17 +97,23 @@ async fn play(number: u64, way: Way) {
     };
     let actions = passing();
     let mut told = format!("mixture {number} of {way:?}, {mode}:");
+    let mut mixed = Vec::new();
     for _ in 0..2 + dice.roll(4) {
         let kinds = u64::try_from(actions.len()).expect("a few");
         let action = actions[usize::try_from(dice.roll(kinds)).expect("a few")].clone();
         #[expect(clippy::cast_precision_loss, reason = "a share of a few hundredths")]
         let share = (2 + dice.roll(25)) as f64 / 100.0;
         told.push_str(&format!(" {action:?} for {share}"));
+        mixed.push(kind(&action));
         account.fault(Fault::always(action).share(share, dice.roll(1_000)).times(3 + dice.roll(30)));
     }
     for _ in 0..RUNS {
         let summary = account.run(way).await;
         account.assert_nothing_is_wrong(way, &summary, &told);
+        for error in &summary.errors {
+            let class = error.class.expect("a class");
+            assert!(may_be(class, &mixed), "{told}: {class:?} is of none of them: {error:?}");
+        }
         let open = account.world().faults().iter().any(|fault| Some(fault.done) < fault.fault.times);
         if !open && summary.state.as_str() == "succeeded" && summary.skipped.is_empty() {
             break;

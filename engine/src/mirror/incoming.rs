@@ -224,8 +224,8 @@ impl Incoming {
             Part::Whole => {
                 let whole =
                     arrived.whole.as_ref().ok_or_else(|| wrong(item, "is an archive without a photo"))?;
-                let what = sniff::not_media(&whole.head, false)
-                    .or_else(|| sniff::contradiction(&whole.head, item, whole.fidelity));
+                let what =
+                    sniff::not_media(&whole.head, false).or_else(|| sniff::contradiction(&whole.head, item));
                 what.map_or(Ok(()), |what| Err(wrong(item, what)))?;
             }
             Part::Clip => {
