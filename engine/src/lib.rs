@@ -6,7 +6,7 @@
 //! The rooms within: [`clock`] (injected time and randomness), `store` (all SQL), `vault` (secrets at rest), `naming` and
 //! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `run` (the context
 //! that every stage is given), `account` (whose it is), `unsaved` (what is tried before it is saved), `estimate` (what a run
-//! would do), [`schedule`] (expressions and their next occurrences; nothing runs by them yet).
+//! would do), [`schedule`] (expressions and their occurrences, jitter, allowed windows; nothing runs by them yet).
 
 mod account;
 mod backup;
@@ -51,7 +51,7 @@ pub use plans::PlanView;
 pub use registry::Registry;
 pub use run::{Counts, Outcome, Progress, RunState, Stop, Summary, Trouble};
 pub use running::{Canceller, Run, RunOptions};
-pub use schedule::{Schedule, ScheduleError};
+pub use schedule::{Schedule, ScheduleError, WindowError, Windows};
 pub use storages::StorageView;
 pub use store::{ItemRecord, RunRecord};
 pub use unsaved::{Unsaved, config_check};

@@ -1,6 +1,8 @@
 //! Schedules: an expression in an IANA time zone, and the instants at which it is due.
 //!
-//! Nothing here reads a clock or waits: [`Schedule::after`] is a pure function of its arguments.
+//! Nothing here reads a clock or waits: [`Schedule::after`] is a pure function of its arguments, and so are
+//! [`Schedule::latest`] and [`Schedule::count_between`] (what was missed), [`jitter`] (how long after its time something
+//! begins) and [`Windows`] (when it is allowed to).
 //!
 //! # Expressions
 //!
@@ -52,11 +54,14 @@ mod error;
 mod every;
 mod expression;
 mod field;
+mod jitter;
+mod looking_back;
 mod occurrences;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -65,7 +70,9 @@ pub use error::ScheduleError;
 use error::What;
 use every::Every;
 use expression::Expression;
+pub use jitter::jitter;
 pub use occurrences::Occurrences;
+pub use windows::{WindowError, Windows};
 
 /// When something is due: an expression in a time zone. [The module](crate::schedule) has the rules.
 ///
@@ -109,9 +116,7 @@ impl Schedule {
                 if cron.hour.takes_all() { Rule::RealTime(times) } else { Rule::OncePerLocalTime(times) }
             }
         };
-        // An unknown zone behaves like UTC: nobody who asks for it means that.
-        let zone = TimeZone::get(time_zone).ok().filter(|zone| !zone.is_unknown());
-        let zone = zone.ok_or_else(|| refused(What::Zone(time_zone.to_owned())))?;
+        let zone = named_zone(time_zone).ok_or_else(|| refused(What::Zone(time_zone.to_owned())))?;
         Ok(Self { source: expression.trim().to_owned(), zone, rule })
     }
 
@@ -129,4 +134,9 @@ impl Schedule {
     pub fn after(&self, after: Timestamp) -> Occurrences<'_> {
         Occurrences::new(self, after)
     }
+}
+
+fn named_zone(name: &str) -> Option<TimeZone> {
+    // An unknown zone behaves like UTC: nobody who asks for it means that.
+    TimeZone::get(name).ok().filter(|zone| !zone.is_unknown())
 }

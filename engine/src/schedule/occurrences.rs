@@ -49,15 +49,23 @@ fn next_local_time(times: &CivilTimes, zone: &TimeZone, after: Timestamp) -> Opt
     loop {
         time = times.after(time)?;
         let due = once(time, zone)?;
-        // In the second pass of an autumn hour, its times were due in the first. At the end of a gap, so were those within.
         if due > after {
             return Some(due);
         }
+        // This is the second pass of an autumn hour. All its times were due in the first one.
+        time = last_of_the_first_pass(zone, after).map_or(time, |last| time.max(last));
     }
 }
 
-/// When a civil time is due that is due once: in the first pass if it exists twice, at the end of the gap if it does not exist.
-fn once(time: DateTime, zone: &TimeZone) -> Option<Timestamp> {
+/// What the clock showed in the second before it was changed for the last time.
+fn last_of_the_first_pass(zone: &TimeZone, now: Timestamp) -> Option<DateTime> {
+    let change = zone.preceding(now.checked_add(1.nanosecond()).ok()?).next()?.timestamp();
+    Some(zone.to_datetime(change.checked_sub(1.second()).ok()?))
+}
+
+/// The first moment at which the clock shows this civil time or a later one: in the first pass if it exists twice, at the end
+/// of the gap if it does not exist.
+pub(super) fn once(time: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     match zone.to_ambiguous_timestamp(time).offset() {
         AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(time).ok(),
         AmbiguousOffset::Fold { before, .. } => before.to_timestamp(time).ok(),

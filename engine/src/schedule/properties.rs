@@ -30,7 +30,7 @@ struct Tree {
 }
 
 #[derive(Clone, Debug)]
-struct Fields {
+pub(super) struct Fields {
     minute: Tree,
     hour: Tree,
     day_of_month: Tree,
@@ -77,7 +77,7 @@ impl Tree {
 }
 
 impl Fields {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let fields = [&self.minute, &self.hour, &self.day_of_month, &self.month, &self.day_of_week];
         fields.map(Tree::text).join(" ")
     }
@@ -138,7 +138,7 @@ fn tree(least: u8, most: u8, names: &'static [&'static str]) -> impl Strategy<Va
     })
 }
 
-fn fields() -> impl Strategy<Value = Fields> {
+pub(super) fn fields() -> impl Strategy<Value = Fields> {
     (tree(0, 59, &[]), tree(0, 23, &[]), tree(1, 31, &[]), tree(1, 12, &MONTHS), tree(0, 7, &DAYS)).prop_map(
         |(minute, hour, day_of_month, month, day_of_week)| Fields {
             minute,
@@ -151,7 +151,7 @@ fn fields() -> impl Strategy<Value = Fields> {
 }
 
 /// A zone, and a full minute; often one shortly before its clocks are changed.
-fn zone_and_minute() -> impl Strategy<Value = (&'static str, Timestamp)> {
+pub(super) fn zone_and_minute() -> impl Strategy<Value = (&'static str, Timestamp)> {
     let zones = prop_oneof![
         Just("UTC"),
         Just("America/New_York"),
