@@ -2,7 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "these comments are the help text, where backticks would be shown")]
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
 
@@ -72,15 +72,20 @@ pub(crate) enum Command {
         #[arg(long)]
         full: bool,
     },
-    /// List the newest runs.
+    /// Run plans by their schedules, until it is stopped. A run that is at work then goes on at the next start.
+    Serve(Serve),
+    /// List the newest runs; show, stop, pause and resume them.
+    #[command(args_conflicts_with_subcommands = true)]
     Runs {
         /// Only those of this plan.
         plan: Option<String>,
         /// How many.
         #[arg(long, short = 'n', default_value_t = 20)]
         limit: u32,
+        #[command(subcommand)]
+        command: Option<Runs>,
     },
-    /// What a schedule means. Nothing runs by schedule yet.
+    /// What a schedule means.
     #[command(subcommand)]
     Schedule(Schedule),
     /// Print the JSON Schema of a provider's configuration, or of a plan.
@@ -225,6 +230,29 @@ pub(crate) enum Plan {
         /// Its name.
         name: String,
     },
+    /// Replace the configuration of a plan. A new schedule takes effect at once, and drops what was due under the old one.
+    ///
+    /// Its kind, its storage and its mirror stay.
+    Update {
+        /// Its name.
+        name: String,
+        /// A file with a JSON object; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Pause the schedule of a plan. A run that is at work goes on.
+    Pause {
+        /// Its name.
+        name: String,
+        /// Until then, such as 2026-03-29T00:00:00Z [default: until it is resumed].
+        #[arg(long, value_name = "RFC3339")]
+        until: Option<String>,
+    },
+    /// Resume the schedule of a plan. What was due meanwhile is not made up for.
+    Resume {
+        /// Its name.
+        name: String,
+    },
     /// Estimate what a run would do and cost. Nothing is moved; a backup is listed for it.
     Preview {
         /// Its name.
@@ -234,6 +262,66 @@ pub(crate) enum Plan {
     Remove {
         /// Its name.
         name: String,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serve {
+    /// How many runs may be at work at once; those of one account go one after the other in any case.
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub(crate) max_runs: NonZeroUsize,
+    /// How many seconds runs may take to finish what they hold when it is stopped.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    pub(crate) grace: u64,
+}
+
+/// A run is named by its id, or by its plan: then it is the plan's newest one.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Runs {
+    /// Show a run, and what became of its items.
+    Show {
+        /// Its id, or its plan.
+        run: String,
+        /// Only items with this outcome: done, skipped or failed.
+        #[arg(long)]
+        outcome: Option<String>,
+        /// Only items behind this one, to go on from the last one of an earlier list.
+        #[arg(long, value_name = "ITEM")]
+        after: Option<String>,
+        /// How many items.
+        #[arg(long, short = 'n', default_value_t = 100)]
+        limit: u32,
+    },
+    /// Stop a run. What is done stays done, and the next run goes on from there.
+    Cancel {
+        /// Its id, or its plan.
+        run: String,
+    },
+    /// Let a run wait until it is resumed; others may use its lane meanwhile.
+    Pause {
+        /// Its id, or its plan.
+        run: String,
+    },
+    /// Let a run that is paused or parked go on now.
+    Resume {
+        /// Its id, or its plan.
+        run: String,
+    },
+    /// Try again what failed in a run, and nothing else.
+    Retry {
+        /// Its id, or its plan.
+        run: String,
+    },
+    /// Print what happens, one JSON object a line, as it happens.
+    Events {
+        /// A run's id, or a plan for its newest one [default: everything].
+        run: Option<String>,
+        /// From after this number on [default: from now on; for a run, from its beginning].
+        #[arg(long, value_name = "SEQ")]
+        after: Option<i64>,
+        /// Print what there is, and do not wait for more.
+        #[arg(long)]
+        no_follow: bool,
     },
 }
 

@@ -26,13 +26,9 @@ impl Exit {
         match state {
             RunState::Succeeded => Self::Done,
             RunState::Partial => Self::Partial,
-            RunState::Parked => Self::Parked,
+            RunState::Parked | RunState::Paused | RunState::Queued => Self::Parked,
             RunState::Cancelled => Self::Interrupted,
-            RunState::Failed
-            | RunState::Queued
-            | RunState::Running
-            | RunState::Pausing
-            | RunState::Paused => Self::Failed,
+            RunState::Failed | RunState::Running | RunState::Pausing => Self::Failed,
         }
     }
 

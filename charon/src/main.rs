@@ -64,7 +64,11 @@ async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Plan(command) => commands::plan::run(&engine, command, output).await,
         Command::Run { plan, dry_run: true, .. } => commands::preview::run(&engine, &plan, output).await,
         Command::Run { plan, full, .. } => commands::run::run(&engine, &plan, full, output).await,
-        Command::Runs { plan, limit } => commands::runs::list(&engine, plan.as_deref(), limit, output).await,
+        Command::Serve(serve) => commands::serve::run(&engine, &serve).await,
+        Command::Runs { plan, limit, command: None } => {
+            commands::runs::list(&engine, plan.as_deref(), limit, output).await
+        }
+        Command::Runs { command: Some(command), .. } => commands::runs::run(&engine, command, output).await,
         Command::Schema { .. } | Command::Schedule(_) | Command::Demo(_) => Ok(Exit::Done),
     };
     engine.close().await;

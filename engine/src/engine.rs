@@ -1,22 +1,23 @@
 //! The engine: one data directory, with its storages, plans and runs.
 
 use std::{
-    collections::HashSet,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::{
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     error::Error,
-    ids::PlanId,
+    events::Bus,
+    ids::RunId,
     lane::Lanes,
     registry::Registry,
+    running::AtWork,
     store::Store,
     vault::Vault,
 };
@@ -59,8 +60,16 @@ pub struct Engine {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// One per storage, for all runs of this process.
     pub(crate) lanes: Lanes,
-    /// The plans that this process runs now.
-    pub(crate) under_way: Arc<Mutex<HashSet<PlanId>>>,
+    /// The runs that this process is at.
+    pub(crate) at_work: AtWork,
+    /// Where those who listen are told what happens.
+    pub(crate) bus: Bus,
+    /// Told when there may be something for the scheduler to do.
+    pub(crate) awake: Arc<Notify>,
+    /// Whether a scheduler is at work in this process.
+    pub(crate) is_scheduling: Arc<AtomicBool>,
+    /// This process, among all that have the database open.
+    pub(crate) owner: Arc<str>,
     data_dir: PathBuf,
     /// Held by the one process that runs plans.
     ownership: Arc<OnceCell<File>>,
@@ -88,7 +97,11 @@ impl Engine {
             vault,
             registry,
             lanes: Lanes::new(Arc::clone(&clock)),
-            under_way: Arc::default(),
+            at_work: AtWork::default(),
+            bus: Bus::default(),
+            awake: Arc::default(),
+            is_scheduling: Arc::default(),
+            owner: RunId::new(&*clock, &*entropy).to_string().into(),
             clock,
             entropy,
             data_dir,
@@ -106,8 +119,13 @@ impl Engine {
         self.store.close().await;
     }
 
-    /// Makes this process the one that runs plans, for as long as it lives, and tells the truth of the runs that an earlier
-    /// one left in the middle.
+    /// There may be something for the scheduler to do.
+    pub(crate) fn wake(&self) {
+        self.awake.notify_one();
+    }
+
+    /// Makes this process the one that runs plans, for as long as it lives, and takes up what an earlier one has left in the
+    /// middle.
     ///
     /// # Errors
     /// [`Error::Busy`] when another process is it; when the database is damaged.
@@ -127,24 +145,30 @@ impl Engine {
                 path: self.data_dir.join("charon.db"),
                 reason: format!("it is damaged ({damage}); put a backup of it back"),
             })?;
-            let interrupted = self.store.end_interrupted_runs(self.clock.now()).await?;
-            if interrupted > 0 {
-                tracing::info!(interrupted, "an earlier process ended in the middle of runs");
-            }
-            Ok(lock)
+            Ok::<File, Error>(lock)
         };
-        self.ownership.get_or_try_init(|| own).await.map(drop)
+        self.ownership.get_or_try_init(|| own).await?;
+        let taken_up = self.store.recover(&self.at_work.runs(), self.clock.now()).await?;
+        if taken_up > 0 {
+            tracing::info!(taken_up, "an earlier process ended in the middle of runs");
+        }
+        Ok(())
     }
 
-    /// Tells the truth of runs that a process which is no more has left in the middle. Gives false when a process is at work:
-    /// then they may be alive.
-    pub(crate) async fn end_abandoned_runs(&self) -> Result<bool, Error> {
+    /// Whether a process, this one or another, is there to run plans.
+    pub(crate) fn somebody_runs_plans(&self) -> bool {
+        // Who may not lock may still look.
+        self.ownership.initialized() || !matches!(self.try_lock(), Ok(Some(_)))
+    }
+
+    /// Tells the truth of runs that a process which is no more has left in the middle: they wait to be taken up.
+    pub(crate) async fn recover_abandoned_runs(&self) -> Result<bool, Error> {
         if self.ownership.initialized() {
             return Ok(false);
         }
-        // Held until the runs are ended, so that none can begin meanwhile. Who may not lock may still look.
+        // Held until it is told, so that none can begin meanwhile.
         let Ok(Some(_lock)) = self.try_lock() else { return Ok(false) };
-        self.store.end_interrupted_runs(self.clock.now()).await.map(|_| true)
+        Ok(self.store.recover(&[], self.clock.now()).await? > 0)
     }
 
     /// The lock of the data directory, unless another process holds it.

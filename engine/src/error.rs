@@ -67,6 +67,9 @@ pub enum Error {
     /// Another process runs plans on this data directory.
     #[error("another charon is running a plan with the data directory {path}; wait for it to end, or stop it", path = .0.display())]
     Busy(PathBuf),
+    /// An attempt at a run that another one has taken over from, or whose plan was removed.
+    #[error("the run was taken over by another attempt, or its plan was removed")]
+    Superseded,
     /// A storage failed.
     #[error(transparent)]
     Storage(#[from] charon_provider::Error),

@@ -15,6 +15,7 @@ use crate::{
     backup,
     engine::Engine,
     error::Error,
+    ids::RunId,
     mirror::Mirror,
     plan::{BackupConfig, PlanConfig},
     plans::config_of,
@@ -57,7 +58,8 @@ impl Engine {
         let row = self.plan_row(plan).await?;
         let opened = self.open_storage_of(&row).await?;
         let (progress, _) = watch::channel(Progress::default());
-        let mut ctx = self.context(&row, &opened, progress);
+        let run = RunId::new(&*self.clock, &*self.entropy);
+        let mut ctx = self.context(run, &row, &opened, progress);
         ctx.is_dry = true;
         let ctx = Arc::new(ctx);
         let storage = opened.storage;

@@ -9,12 +9,14 @@
 //! would do), [`schedule`] (expressions and their occurrences, jitter, allowed windows; nothing runs by them yet).
 
 mod account;
+mod asking;
 mod backup;
 pub mod clock;
 mod durable;
 mod engine;
 mod error;
 mod estimate;
+mod events;
 mod hints;
 mod host;
 mod ids;
@@ -22,6 +24,7 @@ mod lane;
 mod mirror;
 mod naming;
 mod numbers;
+mod overseeing;
 mod parking;
 mod plan;
 mod plans;
@@ -30,18 +33,22 @@ mod retry;
 mod run;
 mod running;
 pub mod schedule;
+mod scheduler;
 mod sniff;
 mod storages;
 mod store;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod unsaved;
 mod upload;
 mod vault;
 
+pub use asking::{Canceller, Run};
 pub use engine::{Engine, Settings};
 pub use error::Error;
 pub use estimate::Estimate;
+pub use events::{Event, EventKind, Subscription, Told};
 pub use ids::{PlanId, RunId, StorageId};
 pub use numbers::with_commas;
 pub use plan::{
@@ -49,9 +56,12 @@ pub use plan::{
 };
 pub use plans::PlanView;
 pub use registry::Registry;
-pub use run::{Counts, Outcome, Progress, RunState, Stop, Summary, Trouble};
-pub use running::{Canceller, Run, RunOptions};
+pub use run::{
+    Counts, Current, Outcome, Progress, RunOptions, RunState, Stop, Summary, Trigger, Trouble, Wish,
+};
 pub use schedule::{Schedule, ScheduleError, WindowError, Windows};
+pub use scheduler::{Scheduler, SchedulerSettings};
 pub use storages::StorageView;
-pub use store::{ItemRecord, RunRecord};
+pub use store::{Decision, ItemFilter, ItemRecord, Occurrence, RunFilter, RunRecord};
+pub use timing::{MissedPolicy, OverlapPolicy, PolicyConfig, ScheduleConfig, system_time_zone};
 pub use unsaved::{Unsaved, config_check};

@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::timing::{PolicyConfig, ScheduleConfig};
+
 /// A plan that brings photos home.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +34,14 @@ pub struct BackupConfig {
         extend("x-group" = "Listing", "x-order" = 4, "x-unit" = "hours", "x-advanced" = true)
     )]
     pub full_listing_hours: u32,
+    /// When the plan runs by itself; without it, it runs when somebody asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "Schedule", extend("x-group" = "Schedule", "x-order" = 5))]
+    pub schedule: Option<ScheduleConfig>,
+    /// The bounds of its runs.
+    #[serde(default)]
+    #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 6))]
+    pub policy: PolicyConfig,
 }
 
 /// Which photos and videos a backup plan wants.
@@ -159,6 +169,14 @@ pub struct UploadConfig {
         extend("x-group" = "Descriptions", "x-order" = 5)
     )]
     pub descriptions: bool,
+    /// When the plan runs by itself; without it, it runs when somebody asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "Schedule", extend("x-group" = "Schedule", "x-order" = 6))]
+    pub schedule: Option<ScheduleConfig>,
+    /// The bounds of its runs.
+    #[serde(default)]
+    #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 7))]
+    pub policy: PolicyConfig,
 }
 
 /// Where in the album new photos go.
@@ -210,6 +228,9 @@ impl PlanConfig {
         };
         // The schema has judged it, so this is a contradiction between the two.
         let plan = read.map_err(|error| Mistake { pointer: String::new(), reason: error.to_string() })?;
+        if let Some(schedule) = plan.schedule() {
+            schedule.read()?;
+        }
         plan.with_absolute_paths()
     }
 
@@ -234,6 +255,22 @@ impl PlanConfig {
         match self {
             Self::Backup(backup) => &backup.storage,
             Self::Upload(upload) => &upload.storage,
+        }
+    }
+
+    /// When it runs by itself.
+    pub fn schedule(&self) -> Option<&ScheduleConfig> {
+        match self {
+            Self::Backup(backup) => backup.schedule.as_ref(),
+            Self::Upload(upload) => upload.schedule.as_ref(),
+        }
+    }
+
+    /// The bounds of its runs.
+    pub fn policy(&self) -> &PolicyConfig {
+        match self {
+            Self::Backup(backup) => &backup.policy,
+            Self::Upload(upload) => &upload.policy,
         }
     }
 

@@ -16,7 +16,8 @@ use crate::{
     plan::{PlanConfig, judge_destination, judge_sources},
     registry::known,
     storages::refuse_bad_name,
-    store::{PlanRow, StorageRow},
+    store::{Occurrence, PlanRow, StorageRow},
+    timing::ScheduleConfig,
 };
 
 /// A plan as it can be shown.
@@ -31,6 +32,15 @@ pub struct PlanView {
     pub config: PlanConfig,
     /// When it was added.
     pub created_at: Timestamp,
+    /// Since when its schedule is paused, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<Timestamp>,
+    /// Until when it is paused, if the pause ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused_until: Option<Timestamp>,
+    /// When it is due next, if it runs by itself and is not paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
 }
 
 impl Engine {
@@ -63,18 +73,96 @@ impl Engine {
             config: as_map(&config)?,
             mirror_ready: false,
             created_at: self.clock.now(),
+            revision: 0,
+            // What its schedule says of the time before is not missed.
+            decided_until: Some(self.clock.now()),
+            paused_at: None,
+            paused_until: None,
         };
         if !self.store.add_plan(&row).await? {
             return Err(Error::BadName(format!("there is a plan named {name} already; choose another name")));
         }
         if let PlanConfig::Backup(backup) = &config {
             if let Err(refusal) = Mirror::initialise(&backup.destination, row.id) {
-                self.store.remove_plan(row.id).await?;
+                self.store.remove_plan(row.id, name, self.clock.now()).await?;
                 return Err(wrong(Mistake::in_field("destination", refusal).into()));
             }
             self.store.mirror_is_ready(row.id).await?;
         }
-        Ok(view(&row, config))
+        self.wake();
+        Ok(self.view_of_plan(&row, config))
+    }
+
+    /// Replaces the configuration of a plan. Its kind, its storage and its mirror stay: with others it would be another plan. A new
+    /// schedule takes effect at once, and drops what was due under the old one.
+    ///
+    /// # Errors
+    /// Every mistake in the configuration.
+    pub async fn update_plan(&self, name: &str, config: Map<String, Value>) -> Result<PlanView, Error> {
+        let mut row = self.plan_row(name).await?;
+        let wrong = |mistakes| Error::Config { what: format!("the plan {name}"), mistakes };
+        let before = config_of(&row)?;
+        let config = PlanConfig::read(config).map_err(wrong)?;
+        let mut mistakes = Vec::new();
+        let stays = |field: &str| {
+            Mistake::in_field(field, "cannot be changed; add another plan, and remove this one")
+        };
+        if config.kind() != before.kind() {
+            return Err(wrong(stays("kind").into()));
+        }
+        let storage = self.storage_row(config.storage()).await.ok();
+        match &storage {
+            Some(storage) if storage.id == row.storage_id => mistakes.extend(self.unable(storage, &config)?),
+            _ => mistakes.push(stays("storage")),
+        }
+        match (&before, &config) {
+            (PlanConfig::Backup(old), PlanConfig::Backup(new)) if old.destination != new.destination => {
+                mistakes.push(stays("destination"));
+            }
+            (PlanConfig::Upload(_), PlanConfig::Upload(new)) => {
+                let refusals = judge_sources(&new.sources, &self.folders(Some(row.id)).await?.mirrors);
+                mistakes.extend(refusals.into_iter().map(|refusal| Mistake::in_field("sources", refusal)));
+            }
+            _ => {}
+        }
+        if !mistakes.is_empty() {
+            return Err(wrong(Mistakes(mistakes)));
+        }
+        row.config = as_map(&config)?;
+        let is_new_schedule = before.schedule() != config.schedule();
+        self.store.update_plan(&row, is_new_schedule, self.clock.now()).await?;
+        self.wake();
+        self.plan(name).await
+    }
+
+    /// Pauses the schedule of a plan: it is not due until it is resumed, or until the moment given. A run that is at work goes on.
+    pub async fn pause_plan(&self, name: &str, until: Option<Timestamp>) -> Result<PlanView, Error> {
+        if until.is_some_and(|until| until <= self.clock.now()) {
+            return Err(Error::BadName("a pause ends in the future; give a later time".into()));
+        }
+        self.set_pause(name, Some(until)).await
+    }
+
+    /// Resumes the schedule of a plan. What was due while it was paused is not made up for.
+    pub async fn resume_plan(&self, name: &str) -> Result<PlanView, Error> {
+        self.set_pause(name, None).await
+    }
+
+    async fn set_pause(&self, name: &str, pause: Option<Option<Timestamp>>) -> Result<PlanView, Error> {
+        let row = self.plan_row(name).await?;
+        self.store.pause_plan((row.id, &row.name), pause, self.clock.now()).await?;
+        self.wake();
+        self.plan(name).await
+    }
+
+    /// What became of the moments at which a plan was due, from a moment on, the newest first.
+    pub async fn occurrences(
+        &self,
+        name: &str,
+        since: Timestamp,
+        most: u32,
+    ) -> Result<Vec<Occurrence>, Error> {
+        self.store.occurrences(self.plan_row(name).await?.id, since, most).await
     }
 
     /// Why the storage cannot do what the plan wants, if it cannot.
@@ -108,20 +196,23 @@ impl Engine {
 
     /// All plans, by name.
     pub async fn plans(&self) -> Result<Vec<PlanView>, Error> {
-        self.store.plans().await?.iter().map(|row| Ok(view(row, config_of(row)?))).collect()
+        self.store.plans().await?.iter().map(|row| Ok(self.view_of_plan(row, config_of(row)?))).collect()
     }
 
     /// One plan.
     pub async fn plan(&self, name: &str) -> Result<PlanView, Error> {
         let row = self.plan_row(name).await?;
         let config = config_of(&row)?;
-        Ok(view(&row, config))
+        Ok(self.view_of_plan(&row, config))
     }
 
-    /// Removes a plan, its runs and its part of the ledger. Files, here and there, stay where they are.
+    /// Removes a plan, its runs and its part of the ledger. Files, here and there, stay where they are. A run that is at work
+    /// stops.
     pub async fn remove_plan(&self, name: &str) -> Result<(), Error> {
         let row = self.plan_row(name).await?;
-        self.store.remove_plan(row.id).await
+        self.store.remove_plan(row.id, &row.name, self.clock.now()).await?;
+        self.wake();
+        Ok(())
     }
 
     pub(crate) async fn plan_row(&self, name: &str) -> Result<PlanRow, Error> {
@@ -181,6 +272,26 @@ fn as_map(config: &PlanConfig) -> Result<Map<String, Value>, Error> {
     }
 }
 
-fn view(row: &PlanRow, config: PlanConfig) -> PlanView {
-    PlanView { id: row.id, name: row.name.clone(), config, created_at: row.created_at }
+impl Engine {
+    fn view_of_plan(&self, row: &PlanRow, config: PlanConfig) -> PlanView {
+        let next_at = next_at(row, config.schedule(), self.clock.now());
+        PlanView {
+            id: row.id,
+            name: row.name.clone(),
+            config,
+            created_at: row.created_at,
+            paused_at: row.paused_at,
+            paused_until: row.paused_until,
+            next_at,
+        }
+    }
+}
+
+fn next_at(row: &PlanRow, schedule: Option<&ScheduleConfig>, now: Timestamp) -> Option<Timestamp> {
+    let (schedule, _) = schedule?.read().ok()?;
+    match (row.paused_at, row.paused_until) {
+        (None, _) => schedule.after(now).next(),
+        (Some(_), Some(until)) => schedule.after(until.max(now)).next(),
+        (Some(_), None) => None,
+    }
 }

@@ -84,6 +84,17 @@ impl Intervals {
     }
 }
 
+/// How long a run that failed for something that may pass waits before it is tried again, after so many failures; from a minute
+/// up to an hour, a share of it at random.
+pub(crate) fn before_attempt(failures: u32, entropy: &dyn Entropy) -> Duration {
+    let mut series = Series::new(Duration::from_mins(1), Duration::from_hours(1), failures.max(1));
+    let mut wait = Duration::from_mins(1);
+    while let Some(next) = series.next() {
+        wait = next;
+    }
+    wait.mul_f64(1.0 - entropy.fraction() / 2.0)
+}
+
 /// Does something until it works, or fails in a way that trying again does not mend, or has been tried often enough. `None`
 /// when the run stops first: what is half done is then dropped.
 pub(crate) async fn with_retries<T, F, W>(ctx: &RunContext, attempt: F) -> Option<Result<T, Error>>

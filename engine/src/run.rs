@@ -2,11 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
-    str::FromStr,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -28,10 +26,11 @@ use crate::{
 /// So many items in a row that failed for passing faults say that the fault does not pass.
 const FAULTS_IN_A_ROW: u32 = 20;
 
+/// An enum whose variants have names that stay: in the database, in JSON, on a screen.
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)* }
 
         impl $name {
@@ -41,26 +40,28 @@ macro_rules! named {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.as_str())
             }
         }
 
-        impl FromStr for $name {
-            type Err = UnknownName;
+        impl std::str::FromStr for $name {
+            type Err = $crate::run::UnknownName;
 
-            fn from_str(text: &str) -> Result<Self, UnknownName> {
-                match text { $($text => Ok(Self::$variant),)* _ => Err(UnknownName(text.to_owned())) }
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text { $($text => Ok(Self::$variant),)* _ => Err($crate::run::UnknownName(text.to_owned())) }
             }
         }
     };
 }
 
+pub(crate) use named;
+
 /// A name that the database should not hold.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not a name that this program writes")]
-pub struct UnknownName(String);
+pub struct UnknownName(pub(crate) String);
 
 named! {
     /// Where a run stands.
@@ -87,9 +88,80 @@ named! {
 }
 
 impl RunState {
-    /// Whether a process is at it, or should be.
-    pub(crate) fn is_live(self) -> bool {
-        matches!(self, Self::Queued | Self::Running | Self::Pausing | Self::Paused)
+    /// Whether it has not come to its end: a process is at it, or it waits for something.
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Queued | Self::Running | Self::Pausing | Self::Paused | Self::Parked)
+    }
+}
+
+named! {
+    /// Why there is a run.
+    Trigger {
+        /// Its plan was due.
+        Schedule = "schedule",
+        /// Its plan had been due while nobody was there to run it.
+        CatchUp = "catch_up",
+        /// Somebody asked for it.
+        Manual = "manual",
+        /// Somebody asked for what had failed in an earlier one.
+        Retry = "retry",
+        /// A program asked for it.
+        Api = "api",
+    }
+}
+
+impl Trigger {
+    /// Larger ones go first: somebody who asks is there and waits.
+    pub(crate) fn priority(self) -> i64 {
+        match self {
+            Self::Schedule | Self::CatchUp => 0,
+            Self::Manual | Self::Retry | Self::Api => 1,
+        }
+    }
+
+    /// Whether it keeps to the windows of the plan's schedule. One who asks for a run means now.
+    pub(crate) fn keeps_to_windows(self) -> bool {
+        matches!(self, Self::Schedule | Self::CatchUp)
+    }
+}
+
+named! {
+    /// What somebody asks of the one who is at a run.
+    Wish {
+        /// To finish what it holds and wait to be resumed.
+        Pause = "pause",
+        /// To finish what it holds and end.
+        Cancel = "cancel",
+    }
+}
+
+/// One attempt at a run. What it writes is refused once there is a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) run: RunId,
+    /// From 1 on.
+    pub(crate) number: u32,
+}
+
+/// How a run is to go about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunOptions {
+    /// Whether the listing has to go to its end, whatever is known already.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub full_listing: bool,
+    /// Only the items that failed in this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_of: Option<RunId>,
+}
+
+impl RunOptions {
+    /// What two who ask for the same run have together: as much as either wants.
+    pub(crate) fn and(self, other: &Self) -> Self {
+        Self {
+            full_listing: self.full_listing || other.full_listing,
+            failed_of: self.failed_of.filter(|run| other.failed_of == Some(*run)),
+        }
     }
 }
 
@@ -106,7 +178,8 @@ named! {
 }
 
 /// How many items ended how. Every item of a run is in one of them (I9).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// Moved in this run.
     pub done: u64,
@@ -149,9 +222,61 @@ impl Stop {
         }
     }
 
-    /// The process that ran it is no more.
+    /// Somebody asked it to pause.
+    pub fn paused() -> Self {
+        Self {
+            state: RunState::Paused,
+            class: None,
+            message: "it was paused; it goes on when it is resumed".into(),
+            until: None,
+        }
+    }
+
+    /// Its window is over.
+    pub(crate) fn outside_window(until: Option<Timestamp>) -> Self {
+        let message = match until {
+            Some(until) => format!("its window is over; it goes on in the next one, at {until}"),
+            None => "its window is over, and there is no other one".into(),
+        };
+        Self { state: RunState::Paused, class: None, message, until }
+    }
+
+    /// The process that was at it is no more, and another attempt goes on from there.
     pub fn interrupted() -> Self {
-        Self::failed(None, "the program ended in the middle of it; the next run goes on from there")
+        Self {
+            state: RunState::Queued,
+            class: None,
+            message: "the program ended in the middle of it; it goes on from there".into(),
+            until: None,
+        }
+    }
+
+    /// It had not begun when the schedule that it was due by was changed.
+    pub(crate) fn rescheduled() -> Self {
+        let message = "the plan's schedule was changed before it began".into();
+        Self { state: RunState::Cancelled, class: None, message, until: None }
+    }
+
+    /// The program ends while it is at work.
+    pub(crate) fn shutting_down() -> Self {
+        let message = "the program was stopped; it goes on when the program is started again".into();
+        Self { state: RunState::Queued, class: None, message, until: None }
+    }
+
+    /// It has been at work for as long as its plan allows.
+    pub(crate) fn out_of_time(minutes: u32) -> Self {
+        Self::failed(
+            None,
+            format!("its time limit of {minutes} minutes is over; the next run goes on from there"),
+        )
+    }
+
+    /// Another attempt is made later.
+    pub(crate) fn tried_again(mut self, until: Timestamp, failures: u32, most: u32) -> Self {
+        self.state = RunState::Parked;
+        self.until = Some(until);
+        self.message += &format!("; it is tried again at {until} ({failures} of {most})");
+        self
     }
 
     pub(crate) fn failed(class: Option<Class>, message: impl Into<String>) -> Self {
@@ -160,7 +285,8 @@ impl Stop {
 }
 
 /// What can be shown of a run while it goes on: only what is done, never what is hoped for (I10).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Progress {
     /// What became of the items so far.
     pub items: Counts,
@@ -174,6 +300,25 @@ pub struct Progress {
     pub found_all: bool,
     /// What the run waits for, if it waits.
     pub waiting: Option<String>,
+    /// Bytes per second, over the last while; `None` until there is a while to tell of.
+    pub bytes_per_second: Option<u64>,
+    /// Items per minute, over the last while.
+    pub items_per_minute: Option<u64>,
+    /// How many seconds the rest takes at this rate: an estimate, and only once everything has been found.
+    pub seconds_left: Option<u64>,
+    /// The files that bytes are moved of now.
+    pub current: Vec<Current>,
+}
+
+/// A file that bytes are moved of now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Current {
+    /// What people call it.
+    pub name: String,
+    /// How many bytes have been moved.
+    pub bytes: u64,
+    /// How many there are, if that is known.
+    pub of: Option<u64>,
 }
 
 impl Progress {
@@ -193,6 +338,8 @@ impl Progress {
 #[derive(Debug)]
 pub(crate) struct RunContext {
     pub(crate) run: RunId,
+    /// The number of the attempt at it.
+    pub(crate) attempt: u32,
     pub(crate) plan: PlanId,
     pub(crate) storage: StorageId,
     pub(crate) store: Store,
@@ -203,8 +350,12 @@ pub(crate) struct RunContext {
     pub(crate) cancel: CancellationToken,
     /// Whether the listing has to go to its end, whatever is known already.
     pub(crate) full_listing: bool,
+    /// Only the items that failed in this run.
+    pub(crate) failed_of: Option<RunId>,
     /// Whether this is only an estimate: nothing is recorded of its items.
     pub(crate) is_dry: bool,
+    /// How many items earlier attempts have done that this one has not come across yet.
+    pub(crate) done_before: AtomicU64,
     stop: OnceLock<Stop>,
     progress: watch::Sender<Progress>,
     faults_in_a_row: AtomicU32,
@@ -225,6 +376,7 @@ impl RunContext {
     ) -> Self {
         Self {
             run,
+            attempt: 1,
             plan,
             storage,
             store,
@@ -234,11 +386,18 @@ impl RunContext {
             facts,
             cancel: CancellationToken::new(),
             full_listing: false,
+            failed_of: None,
             is_dry: false,
+            done_before: AtomicU64::new(0),
             stop: OnceLock::new(),
             progress,
             faults_in_a_row: AtomicU32::new(0),
         }
+    }
+
+    /// The attempt at the run that this is.
+    pub(crate) fn attempt(&self) -> Attempt {
+        Attempt { run: self.run, number: self.attempt }
     }
 
     /// Stops the run; the first reason is the one that is told.
@@ -314,6 +473,15 @@ impl RunContext {
         self.faults_in_a_row.store(0, Ordering::Relaxed);
     }
 
+    /// Counts items that are where they should be since before this run. Of those that an earlier attempt at the run has put
+    /// there, which are counted as done, it counts none.
+    pub(crate) fn unchanged(&self, items: u64) {
+        let take = |left: u64| Some(left.saturating_sub(items));
+        let by_this_run =
+            self.done_before.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).unwrap_or_default();
+        self.tell(|progress| progress.items.unchanged += items.saturating_sub(by_this_run));
+    }
+
     pub(crate) fn tell(&self, change: impl FnOnce(&mut Progress)) {
         self.progress.send_modify(change);
     }
@@ -328,7 +496,7 @@ impl RunContext {
             return Ok(());
         }
         if !self.is_dry {
-            self.store.record_run_items(self.run, items).await?;
+            self.store.record_run_items(self.attempt(), items).await?;
         }
         self.tell(|progress| progress.count(items));
         Ok(())
@@ -372,6 +540,13 @@ pub struct Summary {
     pub run: RunId,
     /// The plan's name.
     pub plan: String,
+    /// Why there was a run.
+    pub trigger: Trigger,
+    /// The occurrence that it was for, if its plan was due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_for: Option<Timestamp>,
+    /// How many attempts it took.
+    pub attempts: u32,
     /// Where the run stands now.
     pub state: RunState,
     /// What became of the items.

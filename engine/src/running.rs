@@ -1,15 +1,14 @@
-//! Running a plan: from its row to a run, to a summary.
+//! One attempt at a run: from its place in the queue to its end, with everything that keeps an eye on it meanwhile.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashMap},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 
 use charon_provider::{Class, Error as StorageError, Position, Storage};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     account,
@@ -17,84 +16,86 @@ use crate::{
     engine::Engine,
     error::Error,
     hints,
-    host::Requests,
-    ids::{PlanId, RunId},
+    ids::RunId,
     mirror::Mirror,
+    overseeing::{LEASE, Overseer},
     plan::{AlbumPosition, PlanConfig, judge_sources},
     plans::{config_of, incapable},
-    run::{Outcome, Progress, RunContext, RunState, Stop, Summary, Trouble},
+    retry,
+    run::{Attempt, Outcome, Progress, RunContext, RunState, Stop, Summary, Trouble},
     storages::Opened,
-    store::{PlanRow, RunRecord},
+    store::{Before, Ended, ItemFilter, LiveRun, PlanRow, RunRecord},
     upload::{self, Upload},
 };
 
 /// The most items whose troubles a summary tells; the database has them all.
 const TROUBLES_TOLD: u32 = 100;
 
-/// A run that is under way. Dropping it ends it at once, as a crash would.
-#[derive(Debug)]
-pub struct Run {
+/// The runs that a process is at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AtWork(Arc<Mutex<HashMap<RunId, Option<Handle>>>>);
+
+/// What can be done with a run that this process is at.
+#[derive(Clone, Debug)]
+struct Handle {
     ctx: Arc<RunContext>,
     progress: watch::Receiver<Progress>,
-    work: AbortOnDropHandle<Result<Summary, Error>>,
 }
 
-/// Stops a run from elsewhere.
-#[derive(Clone, Debug)]
-pub struct Canceller(Arc<RunContext>);
-
-impl Canceller {
-    /// Asks the run to stop: current files are dropped cleanly, what was sent is committed.
-    pub fn cancel(&self) {
-        self.0.stop(Stop::cancelled());
-    }
-}
-
-impl Run {
-    /// Its id.
-    pub fn id(&self) -> RunId {
-        self.ctx.run
-    }
-
-    /// What is done so far, and every change of it.
-    pub fn progress(&self) -> watch::Receiver<Progress> {
-        self.progress.clone()
-    }
-
-    /// Stops it from elsewhere.
-    pub fn canceller(&self) -> Canceller {
-        Canceller(Arc::clone(&self.ctx))
-    }
-
-    /// Waits for its end.
-    ///
-    /// # Errors
-    /// When its end could not be recorded.
-    pub async fn finished(self) -> Result<Summary, Error> {
-        self.work
-            .await
-            .unwrap_or_else(|panic| Err(Error::Refused(format!("this is a mistake in Charon: {panic}"))))
-    }
-}
-
-/// The one run of its plan that is under way in this process, until this is dropped.
+/// Takes the run off the list when it is dropped.
 #[derive(Debug)]
-struct OnlyRun {
-    plan: PlanId,
-    under_way: Arc<Mutex<HashSet<PlanId>>>,
+struct Entry {
+    list: AtWork,
+    run: RunId,
 }
 
-impl Drop for OnlyRun {
-    fn drop(&mut self) {
-        self.under_way.lock().expect("nothing panics while it holds the runs").remove(&self.plan);
+impl AtWork {
+    pub(crate) fn runs(&self) -> Vec<RunId> {
+        self.list().keys().copied().collect()
+    }
+
+    /// Whether this process is at a run.
+    pub(crate) fn has(&self, run: RunId) -> bool {
+        self.list().contains_key(&run)
+    }
+
+    /// Stops a run, if this process is at it and it has begun. Gives whether it has.
+    pub(crate) fn stop(&self, run: RunId, why: Stop) -> bool {
+        let handle = self.list().get(&run).cloned().flatten();
+        handle.map(|handle| handle.ctx.stop(why)).is_some()
+    }
+
+    /// What is done so far of a run, if this process is at it.
+    pub(crate) fn progress(&self, run: RunId) -> Option<watch::Receiver<Progress>> {
+        self.list().get(&run)?.as_ref().map(|handle| handle.progress.clone())
+    }
+
+    /// From now on this process is at the run, unless it is already.
+    fn enter(&self, run: RunId) -> Option<Entry> {
+        let mut list = self.list();
+        if list.contains_key(&run) {
+            return None;
+        }
+        list.insert(run, None);
+        Some(Entry { list: self.clone(), run })
+    }
+
+    fn list(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Option<Handle>>> {
+        self.0.lock().expect("nothing panics while it holds the list")
     }
 }
 
-/// How a run is to go about it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RunOptions {
-    /// Whether the listing has to go to its end, whatever is known already.
-    pub full_listing: bool,
+impl Entry {
+    /// It has begun.
+    fn begun(&self, ctx: &Arc<RunContext>, progress: watch::Receiver<Progress>) {
+        self.list.list().insert(self.run, Some(Handle { ctx: Arc::clone(ctx), progress }));
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.list.list().remove(&self.run);
+    }
 }
 
 /// What a run does, checked and ready.
@@ -104,50 +105,135 @@ pub(crate) enum Work {
 }
 
 impl Engine {
-    /// Starts a run of a plan, now. This process becomes the one that runs plans.
+    /// Makes an attempt at a run that is in the queue, to its end. Gives false if it is not in the queue, or no longer.
     ///
     /// # Errors
-    /// When there is no such plan, a run of it is under way, or another process runs plans. Anything else that keeps the run from its work becomes the
-    /// end of the run.
-    pub async fn start(&self, plan: &str) -> Result<Run, Error> {
-        self.start_with(plan, RunOptions::default()).await
-    }
-
-    /// Starts a run of a plan, now, in another way than usual.
-    ///
-    /// # Errors
-    /// As for [`start`](Engine::start).
-    pub async fn start_with(&self, plan: &str, options: RunOptions) -> Result<Run, Error> {
-        let row = self.plan_row(plan).await?;
-        self.take_ownership().await?;
-        let alone = self.only_run_of(&row)?;
-        let opened = self.open_storage_of(&row).await?;
-        let (progress_in, progress) = watch::channel(Progress::default());
-        let mut ctx = self.context(&row, &opened, progress_in);
-        let Opened { storage, requests, .. } = opened;
-        ctx.full_listing = options.full_listing;
-        let ctx = Arc::new(ctx);
-        let started_at = self.clock.now();
-        self.store.supersede_parked_runs(row.id).await?;
-        self.store.start_run(ctx.run, row.id, started_at).await?;
-        let work = work(self.clone(), row, Arc::clone(&ctx), storage, requests, started_at);
-        let work = async move {
-            let _alone = alone;
-            work.await
+    /// When the database fails. Anything else that keeps the run from its work becomes the end of the run.
+    pub(crate) async fn attempt(&self, run: RunId) -> Result<bool, Error> {
+        let Some(entry) = self.at_work.enter(run) else { return Ok(false) };
+        let now = self.clock.now();
+        let lease_until = now.checked_add(LEASE).unwrap_or(now);
+        let Some((attempt, before)) = self.store.begin_attempt(run, &self.owner, lease_until, now).await?
+        else {
+            return Ok(false);
         };
-        Ok(Run { ctx, progress, work: AbortOnDropHandle::new(tokio::spawn(work)) })
+        let Some(live) = self.store.live_run(run).await? else { return Ok(false) };
+        let Some(record) = self.store.run(run).await? else { return Ok(false) };
+        let Some(row) = self.store.plan_by_id(live.plan).await? else { return Ok(false) };
+        let ended = match self.ready(&row).await {
+            Ok((config, opened)) => self.work(&row, &config, opened, &entry, (attempt, before), &live).await,
+            Err(error) => Worked {
+                progress: Progress::default(),
+                stop: Some(stop_of(&error)),
+                requests: BTreeMap::new(),
+                retries: 0,
+            },
+        };
+        self.end(attempt, before, &live, record, ended, now).await?;
+        drop(entry);
+        self.wake();
+        Ok(true)
     }
 
-    /// Refuses a second run of a plan beside one that is under way: they would take each other's files for their own.
-    fn only_run_of(&self, row: &PlanRow) -> Result<OnlyRun, Error> {
-        let mut under_way = self.under_way.lock().expect("nothing panics while it holds the runs");
-        if !under_way.insert(row.id) {
-            return Err(Error::Refused(format!(
-                "a run of the plan {} is under way; wait for its end, or stop it first",
-                row.name
-            )));
+    /// The plan's configuration and its storage, open.
+    async fn ready(&self, row: &PlanRow) -> Result<(PlanConfig, Opened), Error> {
+        Ok((config_of(row)?, self.open_storage_of(row).await?))
+    }
+
+    async fn work(
+        &self,
+        row: &PlanRow,
+        config: &PlanConfig,
+        opened: Opened,
+        entry: &Entry,
+        (attempt, before): (Attempt, Before),
+        live: &LiveRun,
+    ) -> Worked {
+        let progress = Progress {
+            items: crate::run::Counts { done: before.done, ..Default::default() },
+            bytes: before.bytes,
+            ..Progress::default()
+        };
+        let (progress_in, progress) = watch::channel(progress);
+        let mut ctx = self.context(attempt.run, row, &opened, progress_in);
+        let Opened { storage, requests, .. } = opened;
+        ctx.attempt = attempt.number;
+        ctx.full_listing = live.options.full_listing;
+        ctx.failed_of = live.options.failed_of;
+        ctx.done_before.store(before.done, Ordering::Relaxed);
+        let ctx = Arc::new(ctx);
+        entry.begun(&ctx, progress);
+        let overseer = Overseer::new(Arc::clone(&ctx), config, live);
+        let work = async {
+            match self.prepare(row, &ctx, storage).await {
+                Ok(Work::Backup(backup)) => backup::run(backup).await,
+                Ok(Work::Upload(upload)) => upload::run(upload).await,
+                Err(error) => ctx.stop_for(&error),
+            }
+        };
+        tokio::select! {
+            biased;
+            () = work => {}
+            never = overseer.oversee() => match never {},
         }
-        Ok(OnlyRun { plan: row.id, under_way: Arc::clone(&self.under_way) })
+        Worked {
+            progress: ctx.progress(),
+            stop: ctx.stopped().cloned(),
+            requests: requests.by_meter(),
+            retries: config.policy().retries,
+        }
+    }
+
+    /// Records how an attempt ended.
+    async fn end(
+        &self,
+        attempt: Attempt,
+        before: Before,
+        live: &LiveRun,
+        mut record: RunRecord,
+        worked: Worked,
+        began_at: Timestamp,
+    ) -> Result<(), Error> {
+        let Worked { progress, stop, requests, retries } = worked;
+        let now = self.clock.now();
+        // One that got on has shown that it can.
+        let failures = if progress.items.done > before.done { 0 } else { live.failures };
+        let (stop, failures) = self.tried_again(stop, failures, retries);
+        record.state = match &stop {
+            Some(stop) => stop.state,
+            None if progress.items.failed > 0 => RunState::Partial,
+            None => RunState::Succeeded,
+        };
+        record.ended_at = Some(now);
+        record.parked_until = stop.as_ref().and_then(|stop| stop.until);
+        record.items = progress.items;
+        record.bytes = progress.bytes;
+        for (meter, count) in requests {
+            *record.requests_by_meter.entry(meter).or_default() += count;
+        }
+        let is_whole = stop.is_none();
+        record.stop = stop;
+        let worked_for = now.duration_since(began_at).max(SignedDuration::ZERO).as_millis();
+        let active_ms = live.active_ms + u64::try_from(worked_for).unwrap_or(u64::MAX);
+        let ended = Ended { record, attempt, is_whole, failures, active_ms };
+        if self.store.end_attempt(&ended).await?.is_none() {
+            tracing::info!(run = %attempt.run, "an attempt ended that another one had taken over from");
+        }
+        Ok(())
+    }
+
+    /// Where a scheduler is at work, a run that failed for something that may pass is tried again later.
+    fn tried_again(&self, stop: Option<Stop>, failures: u32, most: u32) -> (Option<Stop>, u32) {
+        let Some(stop) = stop else { return (None, 0) };
+        let may_pass = matches!(stop.class, Some(Class::Transient | Class::Throttled | Class::Destination));
+        let is_scheduling = self.is_scheduling.load(Ordering::Relaxed);
+        if stop.state != RunState::Failed || !may_pass || !is_scheduling || failures >= most {
+            return (Some(stop), failures);
+        }
+        let wait = retry::before_attempt(failures + 1, &*self.entropy);
+        let now = self.clock.now();
+        let until = now.checked_add(wait).unwrap_or(now);
+        (Some(stop.tried_again(until, failures + 1, most)), failures + 1)
     }
 
     /// Opens the storage of a plan.
@@ -159,15 +245,16 @@ impl Engine {
         self.open_row(&storage)
     }
 
-    /// The context of a new run.
+    /// The context of a run.
     pub(crate) fn context(
         &self,
+        run: RunId,
         row: &PlanRow,
         opened: &Opened,
         progress: watch::Sender<Progress>,
     ) -> RunContext {
         RunContext::new(
-            RunId::new(&*self.clock, &*self.entropy),
+            run,
             row.id,
             row.storage_id,
             self.store.clone(),
@@ -177,19 +264,6 @@ impl Engine {
             opened.storage.facts().clone(),
             progress,
         )
-    }
-
-    /// The newest runs, of one plan or of all, the newest first.
-    pub async fn runs(&self, plan: Option<&str>, most: u32) -> Result<Vec<RunRecord>, Error> {
-        let plan = match plan {
-            Some(name) => Some(self.plan_row(name).await?.id),
-            None => None,
-        };
-        let runs = self.store.runs(plan, most).await?;
-        if runs.iter().any(|run| run.state.is_live()) && self.end_abandoned_runs().await? {
-            return self.store.runs(plan, most).await;
-        }
-        Ok(runs)
     }
 
     /// Refuses a storage that cannot do what the plan wants, or is another account's.
@@ -252,83 +326,82 @@ impl Engine {
             }
         }
     }
+
+    /// What a run has come to.
+    pub(crate) async fn summary(&self, record: RunRecord) -> Result<Summary, Error> {
+        let failed = ItemFilter { outcome: Some(Outcome::Failed), after: None };
+        let failed = self.store.run_items(record.run, &failed, TROUBLES_TOLD).await?;
+        let is_told = |state| !matches!(state, RunState::Cancelled | RunState::Queued | RunState::Paused);
+        let stop = record.stop.as_ref().filter(|stop| is_told(stop.state)).map(|stop| Trouble {
+            item: None,
+            path: None,
+            class: stop.class,
+            message: stop.message.clone(),
+            will_retry: stop.until.is_some(),
+        });
+        let items = failed.into_iter().map(|item| Trouble {
+            // Files are recorded by their path, remote items by their id.
+            path: Path::new(&item.item).is_absolute().then_some(item.item),
+            item: Some(item.name),
+            class: item.class,
+            message: item.reason.unwrap_or_default(),
+            will_retry: true,
+        });
+        let listing = self.store.listing(record.run).await?;
+        let skipped = self.store.skipped_by_reason(record.run).await?;
+        let started_at = record.started_at.unwrap_or(record.queued_at);
+        Ok(Summary {
+            run: record.run,
+            trigger: record.trigger,
+            scheduled_for: record.scheduled_for,
+            attempts: record.attempts,
+            state: record.state,
+            items: record.items,
+            bytes: record.bytes,
+            requests: record.requests_by_meter.values().sum(),
+            requests_by_meter: record.requests_by_meter,
+            started_at,
+            ended_at: record.ended_at.unwrap_or(started_at),
+            parked_until: record.parked_until,
+            errors: stop.into_iter().chain(items).collect(),
+            hints: self.hints(&record.plan, &skipped).await?,
+            skipped,
+            fidelity: self.store.fidelity_of(record.run).await?,
+            listing: listing.map(|listing| if listing.is_full { "full" } else { "quick" }),
+            listing_complete: listing.map(|listing| listing.is_complete),
+            plan: record.plan,
+        })
+    }
+
+    /// How to include what a run left out.
+    async fn hints(&self, plan: &str, skipped: &BTreeMap<String, u64>) -> Result<Vec<String>, Error> {
+        if skipped.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(row) = self.store.plan(plan).await? else { return Ok(Vec::new()) };
+        let PlanConfig::Backup(config) = config_of(&row)? else { return Ok(Vec::new()) };
+        // A storage that does not open has told so where it matters.
+        let Ok(opened) = self.open_storage_of(&row).await else { return Ok(Vec::new()) };
+        Ok(hints::of(skipped, &config, &opened.storage.facts().selection))
+    }
 }
 
-async fn work(
-    engine: Engine,
-    row: PlanRow,
-    ctx: Arc<RunContext>,
-    storage: Arc<dyn Storage>,
-    requests: Arc<Requests>,
-    started_at: Timestamp,
-) -> Result<Summary, Error> {
-    match engine.prepare(&row, &ctx, storage).await {
-        Ok(Work::Backup(backup)) => backup::run(backup).await,
-        Ok(Work::Upload(upload)) => upload::run(upload).await,
-        Err(error) => ctx.stop_for(&error),
-    }
-    let progress = ctx.progress();
-    let stop = ctx.stopped().cloned();
-    let state = match &stop {
-        Some(stop) => stop.state,
-        None if progress.items.failed > 0 => RunState::Partial,
-        None => RunState::Succeeded,
-    };
-    let record = RunRecord {
-        run: ctx.run,
-        plan: row.name.clone(),
-        state,
-        queued_at: started_at,
-        started_at: Some(started_at),
-        ended_at: Some(engine.clock.now()),
-        parked_until: stop.as_ref().and_then(|stop| stop.until),
-        items: progress.items,
-        bytes: progress.bytes,
-        requests_by_meter: requests.by_meter(),
-        stop,
-    };
-    engine.store.end_run(&record).await?;
-    let mut summary = summary(&engine, record, started_at).await?;
-    if let PlanConfig::Backup(config) = config_of(&row)? {
-        summary.hints = hints::of(&summary.skipped, &config, &ctx.facts.selection);
-    }
-    Ok(summary)
+/// What an attempt came to.
+struct Worked {
+    progress: Progress,
+    stop: Option<Stop>,
+    requests: BTreeMap<String, u64>,
+    /// How often it may be tried again.
+    retries: u32,
 }
 
-async fn summary(engine: &Engine, record: RunRecord, started_at: Timestamp) -> Result<Summary, Error> {
-    let failed = engine.store.run_items(record.run, Outcome::Failed, TROUBLES_TOLD).await?;
-    let stop = record.stop.as_ref().filter(|stop| stop.state != RunState::Cancelled).map(|stop| Trouble {
-        item: None,
-        path: None,
-        class: stop.class,
-        message: stop.message.clone(),
-        will_retry: stop.until.is_some(),
-    });
-    let items = failed.into_iter().map(|item| Trouble {
-        // Files are recorded by their path, remote items by their id.
-        path: Path::new(&item.item).is_absolute().then_some(item.item),
-        item: Some(item.name),
-        class: item.class,
-        message: item.reason.unwrap_or_default(),
-        will_retry: true,
-    });
-    let listing = engine.store.listing(record.run).await?;
-    Ok(Summary {
-        run: record.run,
-        plan: record.plan,
-        state: record.state,
-        items: record.items,
-        bytes: record.bytes,
-        requests: record.requests_by_meter.values().sum(),
-        requests_by_meter: record.requests_by_meter,
-        started_at,
-        ended_at: record.ended_at.unwrap_or(started_at),
-        parked_until: record.parked_until,
-        errors: stop.into_iter().chain(items).collect(),
-        skipped: engine.store.skipped_by_reason(record.run).await?,
-        hints: Vec::new(),
-        fidelity: engine.store.fidelity_of(record.run).await?,
-        listing: listing.map(|listing| if listing.is_full { "full" } else { "quick" }),
-        listing_complete: listing.map(|listing| listing.is_complete),
-    })
+/// How a run ends that could not even begin.
+fn stop_of(error: &Error) -> Stop {
+    let class = match error {
+        Error::Storage(error) => Some(error.class),
+        Error::Config { .. } | Error::Unknown { .. } => Some(Class::Config),
+        Error::Destination(_) => Some(Class::Destination),
+        _ => None,
+    };
+    Stop::failed(class, error.to_string())
 }

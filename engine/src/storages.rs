@@ -123,6 +123,9 @@ impl Engine {
             )));
         }
         self.store.update_storage(&row, is_new_consent).await?;
+        // Runs that wait for a person: this is what the person does.
+        self.store.requeue_those_of(row.id, self.clock.now()).await?;
+        self.wake();
         self.view(&row)
     }
 

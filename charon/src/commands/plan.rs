@@ -1,11 +1,14 @@
 //! `charon plan …`.
 
-use charon_engine::{AlbumPosition, AlbumsConfig, BackupConfig, Engine, MediaKind, PlanConfig, PlanView};
+use charon_engine::{
+    AlbumPosition, AlbumsConfig, BackupConfig, Engine, MediaKind, MissedPolicy, OverlapPolicy, PlanConfig,
+    PlanView,
+};
 use serde_json::json;
 
 use crate::{
     args::Plan,
-    commands::preview,
+    commands::{preview, schedule::read_time},
     exit::{Exit, Failure},
     output::{Output, read_object, table},
 };
@@ -20,12 +23,28 @@ pub(crate) async fn run(engine: &Engine, command: Plan, output: Output) -> Resul
             let plans = engine.plans().await?;
             output.print(&plans, || match plans.as_slice() {
                 [] => "There is no plan yet. Add one: charon plan add NAME --config FILE".into(),
-                plans => table(["NAME", "KIND", "STORAGE", "FOLDERS"], plans.iter().map(row)),
+                plans => table(HEADER, plans.iter().map(row)),
             })?;
         }
         Plan::Show { name } => {
             let view = engine.plan(&name).await?;
             output.print(&view, || show(&view))?;
+        }
+        Plan::Update { name, config } => {
+            let view = engine.update_plan(&name, read_object(&config)?).await?;
+            output.print(&view, || format!("Updated the plan {name}.{}", next(&view)))?;
+        }
+        Plan::Pause { name, until } => {
+            let until = until.as_deref().map(read_time).transpose()?;
+            let view = engine.pause_plan(&name, until).await?;
+            output.print(&view, || match until {
+                Some(until) => format!("The schedule of {name} is paused until {until}."),
+                None => format!("The schedule of {name} is paused. Resume it: charon plan resume {name}"),
+            })?;
+        }
+        Plan::Resume { name } => {
+            let view = engine.resume_plan(&name).await?;
+            output.print(&view, || format!("The schedule of {name} goes on.{}", next(&view)))?;
         }
         Plan::Preview { name } => return preview::run(engine, &name, output).await,
         Plan::Remove { name } => {
@@ -38,7 +57,20 @@ pub(crate) async fn run(engine: &Engine, command: Plan, output: Output) -> Resul
     Ok(Exit::Done)
 }
 
-fn row(view: &PlanView) -> [String; 4] {
+const HEADER: [&str; 5] = ["NAME", "KIND", "STORAGE", "NEXT", "FOLDERS"];
+
+/// When it is due next, as a sentence behind another one.
+fn next(view: &PlanView) -> String {
+    view.next_at.map(|next| format!(" It is due at {next}.")).unwrap_or_default()
+}
+
+fn row(view: &PlanView) -> [String; 5] {
+    let next = match (view.next_at, view.paused_at, view.config.schedule()) {
+        (_, Some(_), Some(_)) => "paused".to_owned(),
+        (Some(next), ..) => next.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        (None, _, Some(_)) => "never".to_owned(),
+        (None, _, None) => "by hand".to_owned(),
+    };
     let folders = match &view.config {
         PlanConfig::Backup(backup) => backup.destination.display().to_string(),
         PlanConfig::Upload(upload) => {
@@ -50,13 +82,13 @@ fn row(view: &PlanView) -> [String; 4] {
             }
         }
     };
-    [view.name.clone(), view.config.kind().into(), view.config.storage().into(), folders]
+    [view.name.clone(), view.config.kind().into(), view.config.storage().into(), next, folders]
 }
 
 /// The plan, and what of it is not as it is without a word.
 fn show(view: &PlanView) -> String {
-    let mut text = table(["NAME", "KIND", "STORAGE", "FOLDERS"], [row(view)]);
-    let more = match &view.config {
+    let mut text = table(HEADER, [row(view)]);
+    let mut more = match &view.config {
         PlanConfig::Backup(backup) => vec![
             format!("selection: {}", selection(backup)),
             match backup.full_listing_hours {
@@ -75,10 +107,42 @@ fn show(view: &PlanView) -> String {
             album.into_iter().chain([format!("descriptions are {descriptions}")]).collect()
         }
     };
+    more.extend(schedule(view));
     for line in more {
         text += &format!("\n  {line}");
     }
     text
+}
+
+/// When it runs by itself, and within what bounds.
+fn schedule(view: &PlanView) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(schedule) = view.config.schedule() {
+        lines.push(format!("due: {} in {}", schedule.cron, schedule.timezone));
+        if !schedule.windows.is_empty() {
+            lines.push(format!("at work only: {}", schedule.windows.join(", ")));
+        }
+        lines.push(match schedule.missed {
+            MissedPolicy::Skip => "a time that was missed is not made up for".into(),
+            MissedPolicy::RunOnce => {
+                format!(
+                    "times that were missed are made up for by one run, within {} hours",
+                    schedule.missed_max_age_hours
+                )
+            }
+        });
+        lines.push(match schedule.overlap {
+            OverlapPolicy::Skip => "a time at which a run has not ended is left out".into(),
+            OverlapPolicy::QueueOne => "at a time at which a run has not ended, one waits for it".into(),
+            OverlapPolicy::CancelPrevious => {
+                "at a time at which a run has not ended, that one is stopped".into()
+            }
+        });
+    }
+    if let Some(minutes) = view.config.policy().time_limit_minutes {
+        lines.push(format!("a run ends after {minutes} minutes at work"));
+    }
+    lines
 }
 
 /// What a backup wants, in words.

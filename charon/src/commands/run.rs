@@ -10,7 +10,12 @@ use crate::{
 };
 
 pub(crate) async fn run(engine: &Engine, plan: &str, full: bool, output: Output) -> Result<Exit, Failure> {
-    let run = engine.start_with(plan, RunOptions { full_listing: full }).await?;
+    let run = engine.start_with(plan, RunOptions { full_listing: full, ..RunOptions::default() }).await?;
+    if !run.is_here() && !output.quiet {
+        let whose =
+            if run.is_new() { "the run waits for, or is done by," } else { "the plan has a run, done by" };
+        say_aside(&format!("charon: {whose} the charon that runs plans on this data directory; watching it"));
+    }
     let summary = watch(plan, run, output).await?;
     output.print(&summary, || tell(&summary))?;
     Ok(Exit::of(summary.state))
@@ -18,7 +23,8 @@ pub(crate) async fn run(engine: &Engine, plan: &str, full: bool, output: Output)
 
 /// Shows a run's progress until it ends. Ctrl-C (or SIGTERM) stops it cleanly; a second one, at once.
 pub(crate) async fn watch(name: &str, run: Run, output: Output) -> Result<Summary, Failure> {
-    let stop = tokio::spawn(stop_on_signal(run.canceller(), interrupted()));
+    let is_own = run.is_here() || run.is_new();
+    let stop = tokio::spawn(stop_on_signal(run.canceller(), is_own, interrupted()));
     let shown = progress::show(name, run.progress(), output.quiet);
     let summary = tokio::select! {
         summary = run.finished() => summary,
@@ -28,8 +34,13 @@ pub(crate) async fn watch(name: &str, run: Run, output: Output) -> Result<Summar
     Ok(summary?)
 }
 
-async fn stop_on_signal(run: Canceller, asked: impl Future<Output = ()>) {
+async fn stop_on_signal(run: Canceller, is_own: bool, asked: impl Future<Output = ()>) {
     asked.await;
+    if !is_own {
+        // Somebody else asked for it: it is watched no longer, and goes on.
+        say_aside("charon: the run goes on without being watched; stop it with: charon runs cancel");
+        std::process::exit(Exit::Interrupted.code().into());
+    }
     let again = interrupted();
     say_aside("charon: stopping; press Ctrl-C again to stop at once");
     run.cancel();

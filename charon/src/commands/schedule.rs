@@ -3,6 +3,7 @@
 use charon_engine::{
     Schedule,
     clock::{Clock, SystemClock},
+    system_time_zone,
 };
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -50,16 +51,10 @@ fn in_local_time(instant: Timestamp, zone: &TimeZone) -> String {
     instant.to_zoned(zone.clone()).strftime("%a %F %T %:z").to_string()
 }
 
-fn read_time(text: &str) -> Result<Timestamp, Failure> {
+pub(super) fn read_time(text: &str) -> Result<Timestamp, Failure> {
     text.parse().map_err(|_| {
         Failure::usage(format!(
             "the time \"{text}\" is wrong: write it as RFC 3339 has it, such as 2026-03-29T00:00:00Z or 2026-03-29T02:00:00+02:00"
         ))
     })
-}
-
-/// The name of the zone that this machine is set to. One without a name in the IANA database is as good as unknown.
-fn system_time_zone() -> String {
-    let zone = TimeZone::try_system().ok();
-    zone.and_then(|zone| zone.iana_name().map(str::to_owned)).unwrap_or_else(|| "UTC".to_owned())
 }

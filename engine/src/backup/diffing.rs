@@ -91,7 +91,7 @@ pub(super) async fn diff_page(
     let assets = ctx.store.record_page(ctx.plan, ctx.storage, ctx.run, ctx.clock.now(), &assigned).await?;
     drop(assigning);
 
-    ctx.tell(|progress| progress.items.unchanged += home.len() as u64);
+    ctx.unchanged(home.len() as u64);
     ctx.record(&left_out).await?;
 
     let wanted: Vec<(RemoteItem, Missing)> =

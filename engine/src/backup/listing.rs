@@ -42,7 +42,7 @@ pub(super) async fn list(backup: &Arc<Backup>, listed: mpsc::Sender<Wanted>) -> 
     };
     let selection = quick::key(backup);
     let basis = quick::basis(backup, source, &selection).await?;
-    ctx.store.begin_listing(ctx.plan, ctx.run, &selection, ctx.clock.now()).await?;
+    ctx.store.begin_listing(ctx.plan, ctx.storage, ctx.attempt(), &selection, ctx.clock.now()).await?;
     if let Some(basis) = &basis {
         let Some(looked_up) = ctx.unless_stopped(quick::finish(backup, source, basis, &listed)).await else {
             return Ok(());
@@ -69,11 +69,11 @@ pub(super) async fn list(backup: &Arc<Backup>, listed: mpsc::Sender<Wanted>) -> 
     let how = Listing { is_full: matches!(end, End::Last), is_complete: !matches!(end, End::Stopped) };
     let mut skipped = BTreeMap::new();
     if let End::Known(unseen) = end {
+        ctx.unchanged(unseen.home);
         skipped = unseen.skipped;
         let left_out: u64 = skipped.values().sum();
         ctx.tell(|progress| {
             progress.found += unseen.home + left_out;
-            progress.items.unchanged += unseen.home;
             progress.items.skipped += left_out;
         });
     }

@@ -51,7 +51,12 @@ pub(super) async fn basis(
     let ctx = &backup.ctx;
     // Those of albums come album by album, the newest first in none of them.
     // Nor are the newest favourites those that were marked last.
-    if ctx.full_listing || backup.wanted.albums != AlbumChoice::Library || backup.wanted.favourites {
+    // Nor is there anything to rely upon when an earlier attempt at the run has broken off in the middle of its own.
+    if ctx.full_listing
+        || ctx.attempt > 1
+        || backup.wanted.albums != AlbumChoice::Library
+        || backup.wanted.favourites
+    {
         return Ok(None);
     }
     let age = SignedDuration::from_hours(backup.full_listing_hours.into());

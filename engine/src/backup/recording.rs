@@ -32,10 +32,10 @@ pub(super) async fn record(backup: &Arc<Backup>, mut placed: mpsc::Receiver<Fetc
                 .await
                 .map_err(|error| Error::Refused(format!("flushing the mirror failed: {error}")))??;
         }
-        ctx.store.record_learnt(ctx.plan, ctx.storage, ctx.run, &learnt).await?;
+        ctx.store.record_learnt(ctx.plan, ctx.storage, ctx.attempt(), &learnt).await?;
+        ctx.unchanged(unchanged);
         ctx.tell(|progress| {
             progress.count(&learnt.records);
-            progress.items.unchanged += unchanged;
             progress.bytes += learnt.records.iter().map(|record| record.bytes).sum::<u64>();
         });
     }

@@ -5,10 +5,7 @@ use jiff::Timestamp;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::{Doing, ItemRecord, Store, maybe_time, runs::record_items};
-use crate::{
-    error::Error,
-    ids::{RunId, StorageId},
-};
+use crate::{error::Error, ids::StorageId, run::Attempt};
 
 impl Store {
     /// The album that Charon uses for a title.
@@ -118,7 +115,7 @@ impl Store {
         &self,
         storage: StorageId,
         album: &AlbumId,
-        run: RunId,
+        attempt: Attempt,
         joined: &[(RemoteId, ItemRecord)],
     ) -> Result<(), Error> {
         const DOING: &str = "record items that joined an album";
@@ -126,7 +123,7 @@ impl Store {
         for (remote_id, _) in joined {
             insert_album_item(&mut tx, storage, album, remote_id).await.doing(DOING)?;
         }
-        record_items(&mut tx, run, joined.iter().map(|(_, record)| record)).await.doing(DOING)?;
+        record_items(&mut tx, attempt, joined.iter().map(|(_, record)| record)).await?;
         tx.commit().await.doing(DOING)
     }
 }

@@ -11,6 +11,7 @@ use super::{Doing, ItemRecord, Store, count, decode_error, maybe_time, runs::rec
 use crate::{
     error::Error,
     ids::{PlanId, RunId, Sha256, StorageId},
+    run::Attempt,
 };
 
 /// A file in a mirror, as the ledger has it.
@@ -286,7 +287,7 @@ impl Store {
         &self,
         plan: PlanId,
         storage: StorageId,
-        run: RunId,
+        attempt: Attempt,
         learnt: &Learnt,
     ) -> Result<(), Error> {
         const DOING: &str = "record stored items";
@@ -344,7 +345,7 @@ impl Store {
             .await
             .doing(DOING)?;
         }
-        record_items(&mut tx, run, learnt.records.iter()).await.doing(DOING)?;
+        record_items(&mut tx, attempt, learnt.records.iter()).await?;
         tx.commit().await.doing(DOING)
     }
 }

@@ -11,6 +11,7 @@ use super::{Doing, Store, count, parsed, stored};
 use crate::{
     error::Error,
     ids::{PlanId, RunId, StorageId},
+    run::Attempt,
 };
 
 /// How a listing ended.
@@ -62,22 +63,35 @@ impl Store {
     pub(crate) async fn begin_listing(
         &self,
         plan: PlanId,
-        run: RunId,
+        storage: StorageId,
+        attempt: Attempt,
         selection: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
+        const DOING: &str = "begin a listing";
+        let run = attempt.run.to_string();
+        let mut tx = self.begin().await.doing(DOING)?;
+        // The listing of an earlier attempt gives way: this one is another, and shows everything anew.
         sqlx::query(
-            "INSERT INTO listings (plan_id, run_id, selection, is_full, is_complete, items, began_at)
+            "INSERT OR REPLACE INTO listings (plan_id, run_id, selection, is_full, is_complete, items, began_at)
              VALUES (?, ?, ?, 0, 0, 0, ?)",
         )
         .bind(plan.to_string())
-        .bind(run.to_string())
+        .bind(&run)
         .bind(selection)
         .bind(now.to_string())
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await
-        .doing("begin a listing")
-        .map(drop)
+        .doing(DOING)?;
+        if attempt.number > 1 {
+            sqlx::query("UPDATE remotes SET listed_by = NULL WHERE storage_id = ? AND listed_by = ?")
+                .bind(storage.to_string())
+                .bind(&run)
+                .execute(&mut *tx)
+                .await
+                .doing(DOING)?;
+        }
+        tx.commit().await.doing(DOING)
     }
 
     /// Says how a listing ended, once all that it showed is recorded, and what is left out behind the place where it stopped.

@@ -4,9 +4,12 @@
 //! others. Ids and times are given by the caller.
 
 mod albums;
+mod events;
 mod ledger;
 mod listings;
+mod occurrences;
 mod plans;
+mod queue;
 mod runs;
 mod staging;
 mod storages;
@@ -23,8 +26,11 @@ use sqlx::{
 
 pub(crate) use ledger::{Assigned, Copy, Learnt, Listed, Stored};
 pub(crate) use listings::{Listing, StoredCopy};
+pub(crate) use occurrences::NewDecision;
+pub use occurrences::{Decision, Occurrence};
 pub(crate) use plans::PlanRow;
-pub use runs::{ItemRecord, RunRecord};
+pub(crate) use queue::{Before, Ended, LiveRun, NewRun};
+pub use runs::{ItemFilter, ItemRecord, RunFilter, RunRecord};
 pub(crate) use staging::Refusal;
 pub(crate) use storages::StorageRow;
 pub(crate) use uploads::{Committed, HashedFile, Known, KnownFile};
@@ -39,6 +45,8 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 pub(crate) struct Store {
     writer: SqlitePool,
     reader: SqlitePool,
+    /// One connection that never writes, which is asked whether others have.
+    watcher: SqlitePool,
 }
 
 impl Store {
@@ -66,13 +74,26 @@ impl Store {
             )?;
         refuse_old_sqlite(&writer).await.map_err(&unusable)?;
         migrate(&writer, path).await.map_err(&unusable)?;
+        let options = options.read_only(true);
         let reader = SqlitePoolOptions::new()
             .max_connections(4)
-            .connect_with(options.read_only(true))
+            .connect_with(options.clone())
             .await
             .map_err(|error| unusable(error.to_string()))?;
+        // Made when it is first asked, and kept: what it answers can only be compared with what it has answered.
+        let watcher = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(options);
         drop(lock);
-        Ok(Self { writer, reader })
+        Ok(Self { writer, reader, watcher })
+    }
+
+    /// A number that changes whenever somebody has written to the database, whichever process it was.
+    pub(crate) async fn data_version(&self) -> Result<i64, Error> {
+        let row = sqlx::query("PRAGMA data_version").fetch_one(&self.watcher).await;
+        row.and_then(|row| row.try_get(0)).doing("look whether something changed")
     }
 
     /// Begins to write. Takes the write lock at once: another process that has it is waited for, which a transaction that begins
@@ -99,6 +120,7 @@ impl Store {
 
     /// Lets all connections go, so that the write-ahead log is folded into the database.
     pub(crate) async fn close(&self) {
+        self.watcher.close().await;
         self.reader.close().await;
         self.writer.close().await;
     }
@@ -121,15 +143,21 @@ async fn refuse_old_sqlite(pool: &SqlitePool) -> Result<(), String> {
     ))
 }
 
-async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), String> {
+/// The versions of the database, the oldest first.
+fn migrator() -> Migrator {
     let migration = |version, name: &'static str, sql: &'static str| {
         let (kind, sql) = (sqlx::migrate::MigrationType::Simple, sqlx::SqlStr::from_static(sql));
         sqlx::migrate::Migration::new(version, name.into(), kind, sql, false)
     };
-    let migrator = Migrator::with_migrations(vec![
+    Migrator::with_migrations(vec![
         migration(1, "first rooms", include_str!("../../migrations/0001_first_rooms.sql")),
         migration(2, "trust", include_str!("../../migrations/0002_trust.sql")),
-    ]);
+        migration(3, "scheduler", include_str!("../../migrations/0003_scheduler.sql")),
+    ])
+}
+
+async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), String> {
+    let migrator = migrator();
     let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
     let present = present_version(pool).await;
     if present > 0 && present < newest {

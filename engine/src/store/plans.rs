@@ -7,11 +7,24 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Doing, Store, decode_error, parsed};
+use super::{
+    Doing, Store, decode_error,
+    events::{of_plan, write_event},
+    maybe_time, parsed, queue,
+};
 use crate::{
     error::Error,
+    events::{EventKind, NewEvent},
     ids::{PlanId, StorageId},
+    run::{RunState, Stop},
 };
+
+/// The revision that a plan gets when it changes.
+macro_rules! next_revision {
+    () => {
+        "(SELECT COALESCE(MAX(revision), 0) + 1 FROM plans)"
+    };
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct PlanRow {
@@ -21,25 +34,126 @@ pub(crate) struct PlanRow {
     pub(crate) config: Map<String, Value>,
     pub(crate) mirror_ready: bool,
     pub(crate) created_at: Timestamp,
+    /// Grows with every change of any plan.
+    pub(crate) revision: i64,
+    /// All occurrences up to this moment are decided.
+    pub(crate) decided_until: Option<Timestamp>,
+    /// Since when its schedule is paused, if it is.
+    pub(crate) paused_at: Option<Timestamp>,
+    /// Until when, if the pause ends by itself.
+    pub(crate) paused_until: Option<Timestamp>,
 }
 
 impl Store {
     /// Gives false if a plan has the name already.
     pub(crate) async fn add_plan(&self, plan: &PlanRow) -> Result<bool, Error> {
-        let done = sqlx::query(
-            "INSERT INTO plans (id, name, storage_id, config, mirror_ready, created_at)
-             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
-        )
+        const DOING: &str = "add a plan";
+        let mut tx = self.begin().await.doing(DOING)?;
+        let done = sqlx::query(concat!(
+            "INSERT INTO plans (id, name, storage_id, config, mirror_ready, created_at, decided_until, revision)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ",
+            next_revision!(),
+            ") ON CONFLICT (name) DO NOTHING"
+        ))
         .bind(plan.id.to_string())
         .bind(&plan.name)
         .bind(plan.storage_id.to_string())
         .bind(Value::Object(plan.config.clone()).to_string())
         .bind(plan.mirror_ready)
         .bind(plan.created_at.to_string())
-        .execute(&self.writer)
+        .bind(plan.decided_until.map(|time| time.to_string()))
+        .execute(&mut *tx)
         .await
-        .doing("add a plan")?;
-        Ok(done.rows_affected() == 1)
+        .doing(DOING)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let event = of_plan(EventKind::PlanAdded, plan.id, &plan.name);
+        write_event(&mut tx, plan.created_at, &event).await.doing(DOING)?;
+        tx.commit().await.doing(DOING)?;
+        Ok(true)
+    }
+
+    /// Replaces the configuration of a plan. With another schedule, what was due under the old one and has not begun is dropped,
+    /// and nothing that the new one says of the past is missed.
+    pub(crate) async fn update_plan(
+        &self,
+        plan: &PlanRow,
+        is_new_schedule: bool,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        const DOING: &str = "update a plan";
+        let mut tx = self.begin().await.doing(DOING)?;
+        sqlx::query(concat!(
+            "UPDATE plans SET config = ?2, decided_until = CASE WHEN ?3 THEN ?4 ELSE decided_until END, revision = ",
+            next_revision!(),
+            " WHERE id = ?1"
+        ))
+        .bind(plan.id.to_string())
+        .bind(Value::Object(plan.config.clone()).to_string())
+        .bind(is_new_schedule)
+        .bind(now.to_string())
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+        write_event(&mut tx, now, &of_plan(EventKind::PlanChanged, plan.id, &plan.name))
+            .await
+            .doing(DOING)?;
+        if is_new_schedule {
+            let dropped = sqlx::query(
+                "UPDATE runs SET state = 'cancelled', ended_at = ?2, stop = ?3
+                 WHERE plan_id = ?1 AND state = 'queued' AND attempt = 0 AND priority = 0 RETURNING id",
+            )
+            .bind(plan.id.to_string())
+            .bind(now.to_string())
+            .bind(json!(Stop::rescheduled()).to_string())
+            .fetch_all(&mut *tx)
+            .await
+            .doing(DOING)?;
+            for row in dropped {
+                let run = parsed(&row, "id").doing(DOING)?;
+                let data = json!({ "plan": plan.name, "state": RunState::Cancelled, "message": Stop::rescheduled().message });
+                write_event(&mut tx, now, &queue::event(EventKind::Ended, plan.id, run, data))
+                    .await
+                    .doing(DOING)?;
+            }
+        }
+        tx.commit().await.doing(DOING)
+    }
+
+    /// Pauses the schedule of a plan, or (`None`) resumes it from `now` on: what was due meanwhile is not missed.
+    pub(crate) async fn pause_plan(
+        &self,
+        (plan, name): (PlanId, &str),
+        pause: Option<Option<Timestamp>>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        const DOING: &str = "pause a plan";
+        let mut tx = self.begin().await.doing(DOING)?;
+        sqlx::query(concat!(
+            "UPDATE plans SET paused_at = ?2, paused_until = ?3, decided_until = ?4, revision = ",
+            next_revision!(),
+            " WHERE id = ?1"
+        ))
+        .bind(plan.to_string())
+        .bind(pause.map(|_| now.to_string()))
+        .bind(pause.flatten().map(|until| until.to_string()))
+        .bind(now.to_string())
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+        let data = json!({ "name": name, "paused": pause.is_some(), "until": pause.flatten() });
+        let event = NewEvent { kind: EventKind::PlanPaused, plan: Some(plan), run: None, data };
+        write_event(&mut tx, now, &event).await.doing(DOING)?;
+        tx.commit().await.doing(DOING)
+    }
+
+    /// Changes whenever any plan is added, changed or removed.
+    pub(crate) async fn plans_version(&self) -> Result<(i64, i64), Error> {
+        let row = sqlx::query("SELECT COALESCE(MAX(revision), 0), COUNT(*) FROM plans")
+            .fetch_one(&self.reader)
+            .await;
+        row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?))).doing("look whether plans have changed")
     }
 
     pub(crate) async fn plans(&self) -> Result<Vec<PlanRow>, Error> {
@@ -50,6 +164,14 @@ impl Store {
     pub(crate) async fn plan(&self, name: &str) -> Result<Option<PlanRow>, Error> {
         let row =
             sqlx::query("SELECT * FROM plans WHERE name = ?").bind(name).fetch_optional(&self.reader).await;
+        row.and_then(|row| row.as_ref().map(read).transpose()).doing("look up a plan")
+    }
+
+    pub(crate) async fn plan_by_id(&self, id: PlanId) -> Result<Option<PlanRow>, Error> {
+        let row = sqlx::query("SELECT * FROM plans WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(&self.reader)
+            .await;
         row.and_then(|row| row.as_ref().map(read).transpose()).doing("look up a plan")
     }
 
@@ -89,13 +211,21 @@ impl Store {
             .doing(DOING)
     }
 
-    pub(crate) async fn remove_plan(&self, id: PlanId) -> Result<(), Error> {
+    pub(crate) async fn remove_plan(&self, id: PlanId, name: &str, now: Timestamp) -> Result<(), Error> {
+        const DOING: &str = "remove a plan";
+        let mut tx = self.begin().await.doing(DOING)?;
+        sqlx::query("DELETE FROM events WHERE run_id IN (SELECT id FROM runs WHERE plan_id = ?)")
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await
+            .doing(DOING)?;
         sqlx::query("DELETE FROM plans WHERE id = ?")
             .bind(id.to_string())
-            .execute(&self.writer)
+            .execute(&mut *tx)
             .await
-            .doing("remove a plan")
-            .map(drop)
+            .doing(DOING)?;
+        write_event(&mut tx, now, &of_plan(EventKind::PlanRemoved, id, name)).await.doing(DOING)?;
+        tx.commit().await.doing(DOING)
     }
 }
 
@@ -107,5 +237,9 @@ fn read(row: &SqliteRow) -> Result<PlanRow, sqlx::Error> {
         config: serde_json::from_str(row.try_get("config")?).map_err(decode_error)?,
         mirror_ready: row.try_get("mirror_ready")?,
         created_at: parsed(row, "created_at")?,
+        revision: row.try_get("revision")?,
+        decided_until: maybe_time(row, "decided_until")?,
+        paused_at: maybe_time(row, "paused_at")?,
+        paused_until: maybe_time(row, "paused_until")?,
     })
 }

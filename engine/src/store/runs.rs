@@ -8,11 +8,18 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{Doing, Store, count, decode_error, maybe_time, parsed, stored};
+use super::{
+    Doing, Store, count, decode_error,
+    events::write_event,
+    maybe_time, parsed,
+    queue::{self, is_at_work},
+    stored,
+};
 use crate::{
     error::Error,
+    events::EventKind,
     ids::{PlanId, RunId},
-    run::{Counts, Outcome, RunState, Stop},
+    run::{Attempt, Counts, Outcome, RunState, Stop, Trigger},
 };
 
 /// One run, as the database has it.
@@ -22,8 +29,18 @@ pub struct RunRecord {
     pub run: RunId,
     /// The name of its plan.
     pub plan: String,
+    /// Why there is a run.
+    pub trigger: Trigger,
+    /// The occurrence that it is for, if its plan was due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_for: Option<Timestamp>,
+    /// How many attempts there were at it.
+    pub attempts: u32,
     /// Where it stands.
     pub state: RunState,
+    /// What it waits for, if it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
     /// When it was asked for.
     pub queued_at: Timestamp,
     /// When it began.
@@ -61,101 +78,71 @@ pub struct ItemRecord {
     pub at: Timestamp,
 }
 
+/// Which runs are wanted, and from where on.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Only those of this plan.
+    pub plan: Option<PlanId>,
+    /// Only those in this state.
+    pub state: Option<RunState>,
+    /// Only those that are older than this one.
+    pub before: Option<RunId>,
+}
+
+/// Which items of a run are wanted, and from where on.
+#[derive(Clone, Debug, Default)]
+pub struct ItemFilter {
+    /// Only those with this outcome.
+    pub outcome: Option<Outcome>,
+    /// Only those behind this one, by its media id or path.
+    pub after: Option<String>,
+}
+
 impl Store {
-    pub(crate) async fn start_run(&self, run: RunId, plan: PlanId, now: Timestamp) -> Result<(), Error> {
-        sqlx::query(
-            "INSERT INTO runs (id, plan_id, trigger, state, queued_at, started_at) VALUES (?1, ?2, 'manual', ?3, ?4, ?4)",
-        )
-        .bind(run.to_string())
-        .bind(plan.to_string())
-        .bind(RunState::Running.as_str())
-        .bind(now.to_string())
-        .execute(&self.writer)
-        .await
-        .doing("start a run")
-        .map(drop)
-    }
-
-    pub(crate) async fn end_run(&self, record: &RunRecord) -> Result<(), Error> {
-        let stop = record.stop.as_ref().map(|stop| json!(stop).to_string());
-        sqlx::query(
-            "UPDATE runs SET state = ?, ended_at = ?, parked_until = ?, done = ?, unchanged = ?, skipped = ?, failed = ?,
-                 bytes = ?, requests = ?, stop = ? WHERE id = ?",
-        )
-        .bind(record.state.as_str())
-        .bind(record.ended_at.map(|time| time.to_string()))
-        .bind(record.parked_until.map(|time| time.to_string()))
-        .bind(stored(record.items.done))
-        .bind(stored(record.items.unchanged))
-        .bind(stored(record.items.skipped))
-        .bind(stored(record.items.failed))
-        .bind(stored(record.bytes))
-        .bind(json!(record.requests_by_meter).to_string())
-        .bind(stop)
-        .bind(record.run.to_string())
-        .execute(&self.writer)
-        .await
-        .doing("end a run")
-        .map(drop)
-    }
-
-    /// Ends the runs that a process which is no more has left, telling the truth of them: called by the one process that
-    /// holds the data directory.
-    pub(crate) async fn end_interrupted_runs(&self, now: Timestamp) -> Result<u64, Error> {
-        let done = sqlx::query(
-            "UPDATE runs SET state = ?, ended_at = ?, stop = ?,
-                 done = (SELECT COUNT(*) FROM run_items WHERE run_id = runs.id AND outcome = 'done'),
-                 skipped = (SELECT COUNT(*) FROM run_items WHERE run_id = runs.id AND outcome = 'skipped'),
-                 failed = (SELECT COUNT(*) FROM run_items WHERE run_id = runs.id AND outcome = 'failed'),
-                 bytes = (SELECT COALESCE(SUM(bytes), 0) FROM run_items WHERE run_id = runs.id AND outcome = 'done')
-             WHERE state IN ('queued', 'running', 'pausing', 'paused')",
-        )
-        .bind(RunState::Failed.as_str())
-        .bind(now.to_string())
-        .bind(json!(Stop::interrupted()).to_string())
-        .execute(&self.writer)
-        .await
-        .doing("end interrupted runs")?;
-        Ok(done.rows_affected())
-    }
-
-    /// A plan's parked runs give way to a new one, which goes on where they stopped.
-    pub(crate) async fn supersede_parked_runs(&self, plan: PlanId) -> Result<(), Error> {
-        sqlx::query("UPDATE runs SET state = ? WHERE plan_id = ? AND state = ?")
-            .bind(RunState::Cancelled.as_str())
-            .bind(plan.to_string())
-            .bind(RunState::Parked.as_str())
-            .execute(&self.writer)
-            .await
-            .doing("give up parked runs")
-            .map(drop)
-    }
-
-    /// The newest runs, of one plan or of all.
-    pub(crate) async fn runs(&self, plan: Option<PlanId>, most: u32) -> Result<Vec<RunRecord>, Error> {
-        let rows = sqlx::query(
-            "SELECT runs.*, plans.name AS plan_name FROM runs JOIN plans ON plans.id = runs.plan_id
-             WHERE ?1 IS NULL OR plan_id = ?1 ORDER BY queued_at DESC, runs.id DESC LIMIT ?2",
-        )
-        .bind(plan.map(|id| id.to_string()))
-        .bind(most)
-        .fetch_all(&self.reader)
-        .await;
+    /// Runs, the newest first.
+    pub(crate) async fn runs(&self, filter: &RunFilter, most: u32) -> Result<Vec<RunRecord>, Error> {
+        let before = filter.before.map_or_else(|| "~".to_owned(), |run| run.to_string());
+        // One query for each choice, so that each goes through an index of its own, in its order.
+        let chosen = match (filter.plan.is_some(), filter.state.is_some()) {
+            (false, false) => "runs.id < ?1",
+            (true, false) => "runs.id < ?1 AND runs.plan_id = ?2",
+            (false, true) => "runs.id < ?1 AND runs.state = ?3",
+            (true, true) => "runs.id < ?1 AND runs.plan_id = ?2 AND +runs.state = ?3",
+        };
+        let rows =
+            sqlx::query(sqlx::AssertSqlSafe(format!("{RUNS} WHERE {chosen} ORDER BY runs.id DESC LIMIT ?4")))
+                .bind(before)
+                .bind(filter.plan.map(|id| id.to_string()))
+                .bind(filter.state.map(RunState::as_str))
+                .bind(most)
+                .fetch_all(&self.reader)
+                .await;
         rows.and_then(|rows| rows.iter().map(read).collect()).doing("list the runs")
     }
 
-    /// The items of a run that had this outcome, by name.
+    /// One run.
+    pub(crate) async fn run(&self, run: RunId) -> Result<Option<RunRecord>, Error> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{RUNS} WHERE runs.id = ?")))
+            .bind(run.to_string())
+            .fetch_optional(&self.reader)
+            .await;
+        row.and_then(|row| row.as_ref().map(read).transpose()).doing("look up a run")
+    }
+
+    /// The items of a run, by media id or path.
     pub(crate) async fn run_items(
         &self,
         run: RunId,
-        outcome: Outcome,
+        filter: &ItemFilter,
         most: u32,
     ) -> Result<Vec<ItemRecord>, Error> {
-        let rows = sqlx::query(
-            "SELECT * FROM run_items WHERE run_id = ? AND outcome = ? ORDER BY name, item LIMIT ?",
-        )
+        let outcome = if filter.outcome.is_some() { "AND outcome = ?3" } else { "" };
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT * FROM run_items WHERE run_id = ?1 AND item > ?2 {outcome} ORDER BY item LIMIT ?4"
+        )))
         .bind(run.to_string())
-        .bind(outcome.as_str())
+        .bind(filter.after.as_deref().unwrap_or(""))
+        .bind(filter.outcome.map(Outcome::as_str))
         .bind(most)
         .fetch_all(&self.reader)
         .await;
@@ -184,43 +171,76 @@ impl Store {
             .doing("count the skipped items of a run")
     }
 
-    pub(crate) async fn record_run_items(&self, run: RunId, items: &[ItemRecord]) -> Result<(), Error> {
+    pub(crate) async fn record_run_items(&self, attempt: Attempt, items: &[ItemRecord]) -> Result<(), Error> {
         const DOING: &str = "record what became of items";
         let mut tx = self.begin().await.doing(DOING)?;
-        record_items(&mut tx, run, items.iter()).await.doing(DOING)?;
+        record_items(&mut tx, attempt, items.iter()).await?;
         tx.commit().await.doing(DOING)
     }
 }
 
+/// Records what became of items, and tells of it, as part of what the caller records.
+///
+/// # Errors
+/// [`Error::Superseded`] when there is a later attempt at the run: then nothing of it may be recorded.
 pub(super) async fn record_items<'a>(
     tx: &mut Transaction<'_, Sqlite>,
-    run: RunId,
+    attempt: Attempt,
     items: impl Iterator<Item = &'a ItemRecord>,
+) -> Result<(), Error> {
+    const DOING: &str = "record what became of items";
+    let items: Vec<&ItemRecord> = items.collect();
+    let Some(plan) = is_at_work(tx, attempt).await.doing(DOING)? else { return Err(Error::Superseded) };
+    let Some(now) = items.iter().map(|item| item.at).max() else { return Ok(()) };
+    insert_items(tx, attempt, &items).await.doing(DOING)?;
+    let told: Vec<_> = items
+        .iter()
+        .map(|item| {
+            json!({ "item": item.item, "name": item.name, "outcome": item.outcome, "bytes": item.bytes,
+                            "class": item.class, "reason": item.reason })
+        })
+        .collect();
+    let event = queue::event(EventKind::Items, plan, attempt.run, json!({ "items": told }));
+    write_event(tx, now, &event).await.doing(DOING)
+}
+
+async fn insert_items(
+    tx: &mut Transaction<'_, Sqlite>,
+    attempt: Attempt,
+    items: &[&ItemRecord],
 ) -> Result<(), sqlx::Error> {
     let rows: Vec<_> = items
+        .iter()
         .map(|item| {
             json!([item.item, item.name, item.outcome, item.class, item.reason, stored(item.bytes), item.at])
         })
         .collect();
     sqlx::query(
-        "INSERT INTO run_items (run_id, item, name, outcome, class, reason, bytes, at)
-         SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+        "INSERT INTO run_items (run_id, item, name, outcome, class, reason, bytes, at, attempt)
+         SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, ?3
          FROM json_each(?2) WHERE true
          ON CONFLICT (run_id, item) DO UPDATE SET outcome = excluded.outcome, class = excluded.class,
-             reason = excluded.reason, bytes = excluded.bytes, at = excluded.at",
+             reason = excluded.reason, bytes = excluded.bytes, at = excluded.at, attempt = excluded.attempt",
     )
-    .bind(run.to_string())
+    .bind(attempt.run.to_string())
     .bind(json!(rows).to_string())
+    .bind(attempt.number)
     .execute(&mut **tx)
     .await
     .map(drop)
 }
+
+const RUNS: &str = "SELECT runs.*, plans.name AS plan_name FROM runs JOIN plans ON plans.id = runs.plan_id";
 
 fn read(row: &SqliteRow) -> Result<RunRecord, sqlx::Error> {
     let stop: Option<&str> = row.try_get("stop")?;
     Ok(RunRecord {
         run: parsed(row, "id")?,
         plan: row.try_get("plan_name")?,
+        trigger: parsed(row, "trigger")?,
+        scheduled_for: maybe_time(row, "scheduled_for")?,
+        attempts: row.try_get("attempt")?,
+        waiting: None,
         state: parsed(row, "state")?,
         queued_at: parsed(row, "queued_at")?,
         started_at: maybe_time(row, "started_at")?,

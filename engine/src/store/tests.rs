@@ -8,7 +8,36 @@ use sqlx::{
     sqlite::SqliteConnectOptions,
 };
 
-use super::Store;
+use jiff::Timestamp;
+
+use super::{NewRun, Store};
+use crate::{
+    ids::{PlanId, RunId},
+    run::{RunOptions, Trigger},
+};
+
+impl Store {
+    /// A run that is at work, as somebody who asked for it sees it.
+    pub(crate) async fn start_run(
+        &self,
+        run: RunId,
+        plan: PlanId,
+        now: Timestamp,
+    ) -> Result<(), crate::Error> {
+        let (trigger, options) = (Trigger::Manual, RunOptions::default());
+        let new = NewRun { run, plan, trigger, scheduled_for: None, start_after: None, options };
+        self.give_up_runs().await;
+        self.ask_for_run(&new, now).await?;
+        self.begin_attempt(run, "a test", now, now).await?.expect("it was in the queue");
+        Ok(())
+    }
+
+    /// Leaves no run that has not ended.
+    pub(crate) async fn give_up_runs(&self) {
+        let live = "UPDATE runs SET state = 'failed' WHERE state NOT IN ('succeeded', 'partial', 'failed', 'cancelled')";
+        self.writer.execute(live).await.expect("given up");
+    }
+}
 
 #[tokio::test]
 async fn a_new_database_opens_twice_and_is_sound() {
@@ -102,7 +131,8 @@ async fn what_an_older_charon_has_left_stays_and_is_copied_aside_first() {
     old.close().await.expect("closed");
 
     // Neither what an attempt was killed over nor an older copy stands in for the copy.
-    let aside = directory.path().join("charon.before-version-2.db");
+    let newest = super::migrator().iter().map(|migration| migration.version).max().expect("a version");
+    let aside = directory.path().join(format!("charon.before-version-{newest}.db"));
     fs::write(aside.with_extension("partial"), "half a copy").expect("a file");
     fs::write(&aside, "an older copy").expect("a file");
     let store = Store::open(&path).await.expect("it is brought to the present version");

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     error::Error,
-    ids::{PlanId, RunId, Sha256, StorageId},
+    ids::{PlanId, Sha256, StorageId},
+    run::Attempt,
 };
 
 /// What was known of a local file when it was hashed.
@@ -150,7 +151,7 @@ impl Store {
         &self,
         storage: StorageId,
         album: Option<&AlbumId>,
-        run: RunId,
+        attempt: Attempt,
         items: &[Committed],
     ) -> Result<(), Error> {
         const DOING: &str = "record committed items";
@@ -158,7 +159,7 @@ impl Store {
         for item in items {
             record_committed_item(&mut tx, storage, album, item).await.doing(DOING)?;
         }
-        record_items(&mut tx, run, items.iter().map(|item| &item.record)).await.doing(DOING)?;
+        record_items(&mut tx, attempt, items.iter().map(|item| &item.record)).await?;
         tx.commit().await.doing(DOING)
     }
 

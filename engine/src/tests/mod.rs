@@ -96,6 +96,6 @@ impl Place {
             })
             .collect();
         engine.store.record_page(plan, storage, run, now, &listed).await.expect("recorded");
-        engine.store.end_interrupted_runs(now).await.expect("ended");
+        engine.store.give_up_runs().await;
     }
 }

@@ -71,7 +71,7 @@ async fn what_start_year_left_out_is_told_with_the_way_to_include_it() {
 }
 
 #[tokio::test]
-async fn a_run_whose_process_was_killed_is_listed_as_ended_and_a_live_one_as_running() {
+async fn a_run_whose_process_was_killed_waits_to_be_taken_up_and_a_live_one_is_at_work() {
     let place = Place::new().await;
     place.add_storage("first").await;
     place.add_backup().await;
@@ -84,8 +84,9 @@ async fn a_run_whose_process_was_killed_is_listed_as_ended_and_a_live_one_as_run
     start().await;
     // Nobody holds the data directory, so nobody is at the run.
     let runs = engine.runs(None, 10).await.expect("a list");
-    assert_eq!(runs[0].state, RunState::Failed);
+    assert_eq!(runs[0].state, RunState::Queued);
     assert!(runs[0].stop.as_ref().expect("a reason").message.contains("ended in the middle"));
+    assert!(runs[0].waiting.as_ref().expect("what for").contains("nobody runs plans"), "{runs:?}");
     // Looking took nothing: another process may run plans.
     let other = place.another_engine().await;
     other.take_ownership().await.expect("it is free");
@@ -94,22 +95,40 @@ async fn a_run_whose_process_was_killed_is_listed_as_ended_and_a_live_one_as_run
         let runs = looking.runs(None, 10).await.expect("a list");
         assert_eq!(runs[0].state, RunState::Running);
     }
-    assert!(matches!(engine.start("home").await, Err(Error::Busy(_))));
 }
 
 #[tokio::test]
-async fn a_second_run_of_a_plan_that_is_under_way_is_refused() {
+async fn whoever_asks_for_a_run_of_a_plan_that_is_at_work_follows_that_one() {
     let place = Place::new().await;
     place.world.fill("first", 3);
     place.add_storage("first").await;
     place.add_backup().await;
     let run = place.engine.start("home").await.expect("a run");
-    let refused = place.engine.start("home").await.expect_err("one is under way").to_string();
-    assert!(refused.contains("a run of the plan home is under way"), "{refused}");
-    assert_eq!(run.finished().await.expect("its end").state, RunState::Succeeded);
+    let same = place.engine.start("home").await.expect("the same");
+    assert_eq!((run.id(), run.is_new(), same.is_new()), (same.id(), true, false));
+    let (one, other) = (run.finished().await.expect("its end"), same.finished().await.expect("its end"));
+    assert_eq!((one.state, one.items.done, one.attempts), (RunState::Succeeded, 3, 1));
+    assert_eq!((other.state, other.items.done, other.run), (RunState::Succeeded, 3, one.run));
+    assert_eq!(place.engine.runs(None, 10).await.expect("a list").len(), 1);
     assert_eq!(place.run("home").await.state, RunState::Succeeded);
-    // One that is given up makes room too.
-    drop(place.engine.start("home").await.expect("a run"));
-    tokio::task::yield_now().await;
-    drop(place.engine.start("home").await.expect("a run"));
+}
+
+#[tokio::test]
+async fn a_run_that_was_broken_off_goes_on_under_a_new_attempt_and_counts_each_item_once() {
+    // I2
+    let place = Place::new().await;
+    place.world.fill("first", 120);
+    place.add_storage("first").await;
+    place.add_backup().await;
+    let run = place.engine.start("home").await.expect("a run");
+    let id = run.id();
+    let mut progress = run.progress();
+    progress.wait_for(|progress| progress.items.done >= 10).await.expect("it gets on");
+    // As a crash would.
+    drop(run);
+    let summary = place.run("home").await;
+    assert_eq!((summary.run, summary.state, summary.attempts), (id, RunState::Succeeded, 2));
+    assert_eq!((summary.items.done, summary.items.unchanged), (120, 0));
+    let runs = place.engine.runs(None, 10).await.expect("a list");
+    assert_eq!((runs.len(), runs[0].items.done), (1, 120));
 }

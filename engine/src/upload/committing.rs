@@ -183,7 +183,7 @@ impl Committer for ToStorage {
             replies.push((reply, result, file.found));
         }
         if !committed.is_empty() {
-            ctx.store.record_committed(ctx.storage, album.as_ref(), ctx.run, &committed).await?;
+            ctx.store.record_committed(ctx.storage, album.as_ref(), ctx.attempt(), &committed).await?;
             let bytes: u64 = committed.iter().map(|item| item.size).sum();
             ctx.tell(|progress| {
                 progress.items.done += committed.len() as u64;

@@ -61,7 +61,7 @@ impl Joiners {
                         .into_iter()
                         .map(|(id, file)| (id, ctx.done(file.found.key(), file.found.name(), 0)))
                         .collect();
-                    ctx.store.record_joined(ctx.storage, &album, ctx.run, &joined).await?;
+                    ctx.store.record_joined(ctx.storage, &album, ctx.attempt(), &joined).await?;
                     ctx.tell(|progress| progress.items.done += joined.len() as u64);
                     ctx.item_worked();
                     continue;

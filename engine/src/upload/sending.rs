@@ -63,8 +63,8 @@ pub(super) async fn send(
                 for file in files.drain(..) {
                     let known = known.get(&file.sha256).cloned().unwrap_or_default();
                     match (known.remote_id.clone(), &upload.album) {
-                        (Some(_), None) => ctx.tell(|progress| progress.items.unchanged += 1),
-                        (Some(_), Some(_)) if known.in_album => ctx.tell(|progress| progress.items.unchanged += 1),
+                        (Some(_), None) => ctx.unchanged(1),
+                        (Some(_), Some(_)) if known.in_album => ctx.unchanged(1),
                         (Some(id), Some(title)) => joiners.add(upload, title, id, file).await?,
                         (None, _) => match refusals::held_back(known.refused.as_ref(), ctx.clock.now()) {
                             Some(why) => held_back.push(failed(upload, &file, Class::Item, why)),
@@ -132,7 +132,7 @@ impl Sender {
             Outcome::Done => {
                 ctx.item_worked();
                 // They are where they should be, by the sending of the first.
-                ctx.tell(|progress| progress.items.unchanged += others.len() as u64);
+                ctx.unchanged(others.len() as u64);
             }
             Outcome::Unfit { class, reason } => {
                 ctx.record(&[failed(&self.upload, &file, class, reason)]).await?;

@@ -96,6 +96,10 @@ async fn what_was_uploaded_since_is_found_wherever_it_is_listed() {
         config: serde_json::Map::new(),
         mirror_ready: true,
         created_at: place.clock.now(),
+        revision: 0,
+        decided_until: None,
+        paused_at: None,
+        paused_until: None,
     };
     assert!(place.store.add_plan(&other).await.expect("a plan"));
     let run = RunId::new(&*place.clock, &SystemEntropy);

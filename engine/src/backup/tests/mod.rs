@@ -102,6 +102,10 @@ impl Place {
             config: Map::new(),
             mirror_ready: true,
             created_at: clock.now(),
+            revision: 0,
+            decided_until: None,
+            paused_at: None,
+            paused_until: None,
         };
         assert!(store.add_plan(&row).await.expect("a plan"));
         Mirror::initialise(&folder.path().join("mirror"), plan).expect("a mirror");

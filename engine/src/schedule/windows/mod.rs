@@ -65,6 +65,13 @@ pub struct Windows {
 
 // === impl Windows ===
 
+impl Default for Windows {
+    /// Always open.
+    fn default() -> Self {
+        Self { zone: TimeZone::UTC, windows: Vec::new(), is_always: true }
+    }
+}
+
 impl Windows {
     /// Reads windows, for an IANA time zone such as `Europe/Berlin` or `UTC`.
     pub fn parse(windows: &[String], time_zone: &str) -> Result<Self, WindowError> {

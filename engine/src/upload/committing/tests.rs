@@ -195,6 +195,10 @@ impl Place {
             config: Map::new(),
             mirror_ready: false,
             created_at: clock.now(),
+            revision: 0,
+            decided_until: None,
+            paused_at: None,
+            paused_until: None,
         };
         assert!(store.add_plan(&row).await.expect("a plan"));
         let run = RunId::new(&*clock, &*entropy);
@@ -332,7 +336,8 @@ async fn what_is_refused_when_nobody_waits_any_more_is_recorded() {
     let fault = StorageError::new(Class::Transient, "commit", "a fault");
     let results = vec![Ok((item("1.jpg"), None)), Err(refused()), Err(fault)];
     place.settle(items, results, By::Own).await;
-    let failed = place.store.run_items(place.upload.ctx.run, Outcome::Failed, 10).await.expect("items");
+    let failed = crate::store::ItemFilter { outcome: Some(Outcome::Failed), after: None };
+    let failed = place.store.run_items(place.upload.ctx.run, &failed, 10).await.expect("items");
     let names: Vec<&str> = failed.iter().map(|item| item.name.as_str()).collect();
     assert_eq!(names, ["2.jpg", "3.jpg"]);
     let items = place.upload.ctx.progress().items;

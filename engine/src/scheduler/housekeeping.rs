@@ -1,0 +1,34 @@
+//! What has to be done now and then: old events are forgotten, a copy of the database is made each night.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{engine::Engine, error::Error};
+
+/// How often.
+const EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// Events are kept for so long.
+const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
+/// So many events are forgotten at once, so that nobody waits for long.
+const AT_ONCE: u32 = 2_000;
+
+/// What was done last.
+#[derive(Debug, Default)]
+pub(super) struct Housekeeping {
+    next: Option<Timestamp>,
+}
+
+impl Housekeeping {
+    /// Does what is to be done, a little at a time. Gives when to come again.
+    pub(super) async fn tick(&mut self, engine: &Engine, now: Timestamp) -> Result<Timestamp, Error> {
+        // A clock that was set back is no reason to wait for the old time.
+        if let Some(next) = self.next.filter(|next| *next > now && next.duration_since(now) <= EVERY) {
+            return Ok(next);
+        }
+        let before = now.checked_sub(EVENTS_KEPT).unwrap_or(Timestamp::MIN);
+        let forgotten = engine.store.forget_events(before, AT_ONCE).await?;
+        let wait = if forgotten == u64::from(AT_ONCE) { SignedDuration::from_secs(1) } else { EVERY };
+        let next = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+        self.next = Some(next);
+        Ok(next)
+    }
+}

@@ -1,0 +1,269 @@
+//! The scheduler: one loop in the one process that runs plans. At each turn ([`Scheduler::tick`]) it decides about what is due
+//! ([`due`]), puts back into the queue whose waiting is over, and begins what may begin ([`choosing`]). All that it knows is in the
+//! database, so it can end at any moment; how long each run takes is the run's own affair ([`Engine::attempt`]).
+//!
+//! It is woken when something was asked of it, by this process or another one, and when the next moment has come. What time it is
+//! by the clock on the wall is looked at several times a second, so that a machine that has slept, or a clock that was set,
+//! is noticed at once.
+
+mod choosing;
+mod due;
+mod housekeeping;
+mod plans;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, num::NonZeroUsize, sync::atomic::Ordering, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::{
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+
+pub(crate) use choosing::Waiting;
+use choosing::{choose, earlier};
+use due::due;
+use housekeeping::Housekeeping;
+use plans::Plans;
+
+use crate::{
+    engine::Engine,
+    error::Error,
+    events::Tail,
+    ids::{PlanId, RunId},
+    run::{RunOptions, Stop, Trigger},
+    store::{Decision, LiveRun, NewDecision, NewRun, Occurrence},
+};
+
+/// How often it is looked whether another process has asked for something, and what time it is.
+const LOOKS: Duration = Duration::from_millis(250);
+
+/// How a scheduler goes about it.
+#[derive(Clone, Copy, Debug)]
+pub struct SchedulerSettings {
+    /// So many runs at most are at work at once, each in a lane of its own.
+    pub max_runs: NonZeroUsize,
+    /// How long runs may take to finish what they hold when the program is to end.
+    pub grace: Duration,
+}
+
+impl Default for SchedulerSettings {
+    fn default() -> Self {
+        Self { max_runs: NonZeroUsize::new(4).expect("not zero"), grace: Duration::from_secs(20) }
+    }
+}
+
+/// The scheduler of a data directory, at work in this process.
+#[derive(Debug)]
+pub struct Scheduler {
+    engine: Engine,
+    settings: SchedulerSettings,
+    plans: Plans,
+    tail: Tail,
+    housekeeping: Housekeeping,
+    attempts: JoinSet<Result<bool, Error>>,
+    /// When it was looked last: a clock that is behind this was set back.
+    looked_at: Timestamp,
+}
+
+impl Engine {
+    /// Makes this process the one that runs plans, by their schedules too.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another process is it; when the database is damaged.
+    pub async fn scheduler(&self, settings: SchedulerSettings) -> Result<Scheduler, Error> {
+        self.take_ownership().await?;
+        self.is_scheduling.store(true, Ordering::Relaxed);
+        Ok(Scheduler {
+            engine: self.clone(),
+            settings,
+            plans: Plans::default(),
+            tail: Tail::new(self).await?,
+            housekeeping: Housekeeping::default(),
+            attempts: JoinSet::new(),
+            looked_at: self.clock.now(),
+        })
+    }
+}
+
+impl Scheduler {
+    /// Runs plans until `stop` is there, then lets runs finish what they hold, or leaves them to the next start.
+    ///
+    /// # Errors
+    /// When the database fails for good.
+    pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        tokio::pin!(stop);
+        let mut looks = interval(LOOKS);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut seen, mut next, mut faults) = (None, None, 0_u32);
+        let mut is_asked = true;
+        loop {
+            let version = self.engine.store.data_version().await.ok();
+            let now = self.engine.clock.now();
+            let is_time = next.is_some_and(|next: Timestamp| next <= now) || now < self.looked_at;
+            if is_asked || is_time || version != seen {
+                seen = version;
+                match self.tick().await {
+                    Ok(again_at) => (next, faults) = (again_at, 0),
+                    // A disk that is full for a moment must not end it.
+                    Err(error) => {
+                        faults += 1;
+                        tracing::error!(%error, faults, "the scheduler could not do its work; it tries again");
+                        next = Some(now + SignedDuration::from_secs(i64::from(faults.min(60))));
+                    }
+                }
+            }
+            is_asked = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = self.engine.awake.notified() => true,
+                Some(_) = self.attempts.join_next(), if !self.attempts.is_empty() => true,
+                _ = looks.tick() => false,
+            };
+        }
+        self.shut_down().await
+    }
+
+    /// One turn: does all that is to be done at this moment, and tells when there is something to do again if nothing happens
+    /// before.
+    ///
+    /// # Errors
+    /// When the database fails. The next turn begins where this one ended.
+    pub async fn tick(&mut self) -> Result<Option<Timestamp>, Error> {
+        let now = self.engine.clock.now();
+        if now < self.looked_at {
+            tracing::warn!(from = %self.looked_at, to = %now, "the clock was set back; schedules go on by the time it tells now");
+            self.plans.set_back(now);
+        }
+        self.looked_at = now;
+        while let Some(ended) = self.attempts.try_join_next() {
+            match ended {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the end of a run could not be recorded; it is taken up again")
+                }
+                Err(panic) => {
+                    tracing::error!(%panic, "a run ended by a mistake in Charon; it is taken up again")
+                }
+            }
+        }
+        self.plans.refresh(&self.engine, now).await?;
+        for (plan, name) in self.plans.rested(now) {
+            self.engine.store.pause_plan((plan, &name), None, now).await?;
+        }
+        self.plans.refresh(&self.engine, now).await?;
+        let mut live = self.engine.store.live_runs().await?;
+        let due = self.plans.due(now);
+        let something_was_due = !due.is_empty();
+        for plan in due {
+            self.decide(plan, &live, now).await?;
+        }
+        let over: Vec<(PlanId, RunId)> = (live.iter())
+            .filter(|run| run.until.is_some_and(|until| until <= now))
+            .map(|run| (run.plan, run.run))
+            .collect();
+        self.engine.store.requeue(&over, "its waiting is over", now).await?;
+        // What nobody is at any more, though it should be at work: its end could not be recorded.
+        let at_work = self.engine.at_work.runs();
+        let is_left = |run: &LiveRun| run.owner.is_some() && !at_work.contains(&run.run);
+        if self.attempts.is_empty() && live.iter().any(is_left) {
+            self.engine.store.recover(&at_work, now).await?;
+            live = self.engine.store.live_runs().await?;
+        } else if something_was_due || !over.is_empty() {
+            live = self.engine.store.live_runs().await?;
+        }
+        let choice = choose(&live, &self.plans.allowed(), now, self.settings.max_runs.get());
+        for run in choice.begin {
+            let engine = self.engine.clone();
+            self.attempts.spawn(async move { engine.attempt(run).await });
+        }
+        let clean_again_at = self.housekeeping.tick(&self.engine, now).await?;
+        self.tail.hand_on(&self.engine).await?;
+        Ok(earlier(earlier(self.plans.next(), choice.again_at), Some(clean_again_at)))
+    }
+
+    /// Decides about what is due of one plan.
+    async fn decide(&mut self, plan: PlanId, live: &[LiveRun], now: Timestamp) -> Result<(), Error> {
+        let engine = &self.engine;
+        let Some(planned) = self.plans.get(plan) else { return Ok(()) };
+        let live: Vec<&LiveRun> = live.iter().filter(|run| run.plan == plan).collect();
+        let (decided_until, seed) = (planned.decided_until.min(now), plan.to_string());
+        let Some(due) = due(&planned.schedule, &planned.config, decided_until, now, &live, &seed) else {
+            self.plans.decided(plan, now, now);
+            return Ok(());
+        };
+        let trigger = match due.decision {
+            Decision::Run => Some(Trigger::Schedule),
+            Decision::CatchUp => Some(Trigger::CatchUp),
+            Decision::Missed | Decision::Overlap => None,
+        };
+        let run = trigger.map(|trigger| NewRun {
+            run: RunId::new(&*engine.clock, &*engine.entropy),
+            plan,
+            trigger,
+            scheduled_for: Some(due.scheduled_for),
+            start_after: due.start_after,
+            options: RunOptions::default(),
+        });
+        let decision = NewDecision {
+            plan,
+            plan_name: &planned.name,
+            revision: planned.revision,
+            occurrence: Occurrence {
+                scheduled_for: due.scheduled_for,
+                decision: due.decision,
+                run: run.as_ref().map(|run| run.run),
+                missed: due.missed,
+                missed_since: due.missed_since,
+                decided_at: now,
+            },
+            cancel: live.iter().filter(|_| due.cancels).map(|run| run.run).collect(),
+            run,
+        };
+        if engine.store.decide(&decision).await? {
+            for previous in &decision.cancel {
+                engine.at_work.stop(*previous, Stop::cancelled());
+            }
+            self.plans.decided(plan, due.scheduled_for, now);
+        }
+        Ok(())
+    }
+
+    /// Asks all runs to finish what they hold, waits for them for a while, and leaves the rest to the next start.
+    async fn shut_down(mut self) -> Result<(), Error> {
+        for run in self.engine.at_work.runs() {
+            self.engine.at_work.stop(run, Stop::shutting_down());
+        }
+        let ended = async { while self.attempts.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.settings.grace, ended).await.is_err() {
+            tracing::warn!("some runs did not end in time; the next start takes them up");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        self.engine.is_scheduling.store(false, Ordering::Relaxed);
+    }
+}
+
+/// What each run that has not ended, and is not at work, waits for, by what the database says now.
+pub(crate) async fn waiting(engine: &Engine) -> Result<HashMap<RunId, Waiting>, Error> {
+    let live = engine.store.live_runs().await?;
+    let plans: Vec<PlanId> = live.iter().map(|run| run.plan).collect();
+    let allowed = plans::allowed(engine, &plans).await?;
+    let most = SchedulerSettings::default().max_runs.get();
+    let mut waiting = choose(&live, &allowed, engine.clock.now(), most).waiting;
+    if !engine.somebody_runs_plans() {
+        for (run, why) in &mut waiting {
+            let is_queued =
+                live.iter().any(|one| one.run == *run && one.state == crate::run::RunState::Queued);
+            if is_queued {
+                *why = Waiting::Engine;
+            }
+        }
+    }
+    Ok(waiting)
+}
