@@ -60,6 +60,8 @@ mod occurrences;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;
 mod windows;
 
