@@ -61,3 +61,15 @@ CREATE TABLE events (
     data    TEXT NOT NULL                     -- JSON
 ) STRICT;
 CREATE INDEX events_by_run ON events (run_id, seq);
+-- What is told of single items is forgotten sooner than the rest: their outcomes are rows of their own.
+CREATE INDEX events_of_items ON events (seq) WHERE kind = 'run.items';
+
+-- The process that runs plans. The lock of the data directory keeps others of the same machine out, and the lease those of
+-- other machines, on file systems whose locks do not reach that far.
+CREATE TABLE engine (
+    one         INTEGER PRIMARY KEY CHECK (one = 1),
+    owner       TEXT NOT NULL,
+    machine     TEXT NOT NULL,
+    lease_until TEXT NOT NULL,
+    max_runs    INTEGER                       -- null for one that only does a single run
+) STRICT;

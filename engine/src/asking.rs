@@ -106,7 +106,7 @@ impl Engine {
         self.plan_row(plan).await?;
         let is_ours = match self.take_ownership().await {
             Ok(()) => true,
-            Err(Error::Busy(_)) => false,
+            Err(Error::Busy(_) | Error::BusyElsewhere { .. }) => false,
             Err(error) => return Err(error),
         };
         let (id, is_new) = self.ask_for_run(plan, Trigger::Manual, options).await?;
@@ -148,7 +148,7 @@ impl Engine {
                     never = forwarded => match never {},
                 }
             }
-            engine.watch(id, &progress_in).await
+            Box::pin(engine.watch(id, &progress_in)).await
         };
         let work = AbortOnDropHandle::new(tokio::spawn(work));
         Run { engine: self.clone(), id, is_new, is_here, progress, work }
@@ -289,7 +289,7 @@ impl Engine {
         self.run_record(run).await?;
         let is_ours = match self.take_ownership().await {
             Ok(()) => true,
-            Err(Error::Busy(_)) => false,
+            Err(Error::Busy(_) | Error::BusyElsewhere { .. }) => false,
             Err(error) => return Err(error),
         };
         Ok(self.follow(run, false, is_ours))

@@ -4,10 +4,14 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
+use jiff::SignedDuration;
 use tokio::sync::{Notify, OnceCell};
 
 use crate::{
@@ -18,9 +22,15 @@ use crate::{
     lane::Lanes,
     registry::Registry,
     running::AtWork,
-    store::Store,
+    store::{EngineLease, Store},
     vault::Vault,
 };
+
+/// A process that runs plans has said so for this long. Only another machine waits for its end, and who renews it wakes the disk:
+/// so it is long.
+const LEASE: SignedDuration = SignedDuration::from_hours(1);
+/// How often it says so again.
+pub(crate) const RENEWS: SignedDuration = SignedDuration::from_mins(20);
 
 /// What an engine is made of.
 #[derive(Clone, Debug)]
@@ -66,6 +76,8 @@ pub struct Engine {
     pub(crate) bus: Bus,
     /// Told when there may be something for the scheduler to do.
     pub(crate) awake: Arc<Notify>,
+    /// So many runs at most are at work at once; 0 without a scheduler.
+    pub(crate) max_runs: Arc<AtomicU32>,
     /// Whether a scheduler is at work in this process.
     pub(crate) is_scheduling: Arc<AtomicBool>,
     /// This process, among all that have the database open.
@@ -100,6 +112,7 @@ impl Engine {
             at_work: AtWork::default(),
             bus: Bus::default(),
             awake: Arc::default(),
+            max_runs: Arc::default(),
             is_scheduling: Arc::default(),
             owner: RunId::new(&*clock, &*entropy).to_string().into(),
             clock,
@@ -116,6 +129,10 @@ impl Engine {
 
     /// Closes the database; to be called when nothing more is wanted.
     pub async fn close(self) {
+        if self.ownership.initialized() {
+            // Without it, another machine waits for its end.
+            drop(self.store.end_lease(&self.owner).await);
+        }
         self.store.close().await;
     }
 
@@ -145,6 +162,7 @@ impl Engine {
                 path: self.data_dir.join("charon.db"),
                 reason: format!("it is damaged ({damage}); put a backup of it back"),
             })?;
+            self.renew_lease().await?;
             Ok::<File, Error>(lock)
         };
         self.ownership.get_or_try_init(|| own).await?;
@@ -153,6 +171,25 @@ impl Engine {
             tracing::info!(taken_up, "an earlier process ended in the middle of runs");
         }
         Ok(())
+    }
+
+    /// Says that this process runs plans, for a while.
+    ///
+    /// # Errors
+    /// [`Error::BusyElsewhere`] when a process on another machine has said so, and the while is not over.
+    pub(crate) async fn renew_lease(&self) -> Result<(), Error> {
+        let now = self.clock.now();
+        let max_runs = self.max_runs.load(Ordering::Relaxed);
+        let lease = EngineLease {
+            owner: self.owner.to_string(),
+            machine: machine(),
+            until: now.checked_add(LEASE).unwrap_or(now),
+            max_runs: (max_runs > 0).then_some(max_runs),
+        };
+        match self.store.lease(&lease, now).await? {
+            Some(other) => Err(Error::BusyElsewhere { path: self.data_dir.clone(), until: other.until }),
+            None => Ok(()),
+        }
     }
 
     /// Whether a process, this one or another, is there to run plans.
@@ -182,6 +219,14 @@ impl Engine {
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
+}
+
+/// This machine, by a name that it keeps: the lease of a process that was killed on it is no reason to wait.
+fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let known = read("/etc/machine-id").or_else(|| read("/proc/sys/kernel/random/boot_id"));
+    // Not even a machine without a name has two of them.
+    known.filter(|name| !name.is_empty()).unwrap_or_else(|| "this machine".into())
 }
 
 /// A new key would not open the secrets that are stored, and would hide that the old one is missing.

@@ -67,6 +67,14 @@ pub enum Error {
     /// Another process runs plans on this data directory.
     #[error("another charon is running a plan with the data directory {path}; wait for it to end, or stop it", path = .0.display())]
     Busy(PathBuf),
+    /// A process on another machine runs plans on this data directory.
+    #[error("a charon on another machine runs plans with the data directory {path}, or did so until a moment ago; end it, or wait until {until}", path = path.display())]
+    BusyElsewhere {
+        /// The data directory.
+        path: PathBuf,
+        /// Until when it has said that it does.
+        until: jiff::Timestamp,
+    },
     /// An attempt at a run that another one has taken over from, or whose plan was removed.
     #[error("the run was taken over by another attempt, or its plan was removed")]
     Superseded,

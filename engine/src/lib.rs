@@ -22,6 +22,7 @@ mod host;
 mod ids;
 mod lane;
 mod mirror;
+mod moving;
 mod naming;
 mod numbers;
 mod overseeing;

@@ -73,12 +73,14 @@ impl Overseer {
                 // The work itself meets it soon enough.
                 Err(error) => tracing::debug!(%error, "nobody could be asked whether the run is to stop"),
             }
-            let progress = rates.with(ctx.progress(), now);
+            let mut progress = rates.with(ctx.progress(), now);
+            progress.current = ctx.board.shown();
             if progress != ctx.progress() {
                 ctx.tell(|shown| {
                     shown.bytes_per_second = progress.bytes_per_second;
                     shown.items_per_minute = progress.items_per_minute;
                     shown.seconds_left = progress.seconds_left;
+                    shown.current.clone_from(&progress.current);
                 });
             }
             let since = written.elapsed();

@@ -19,6 +19,7 @@ use crate::{
     error::Error,
     ids::{PlanId, RunId, StorageId},
     lane::Lane,
+    moving::Board,
     parking,
     store::{ItemRecord, Store},
 };
@@ -354,6 +355,8 @@ pub(crate) struct RunContext {
     pub(crate) failed_of: Option<RunId>,
     /// Whether this is only an estimate: nothing is recorded of its items.
     pub(crate) is_dry: bool,
+    /// The files that bytes are moved of now.
+    pub(crate) board: Board,
     /// How many items earlier attempts have done that this one has not come across yet.
     pub(crate) done_before: AtomicU64,
     stop: OnceLock<Stop>,
@@ -388,6 +391,7 @@ impl RunContext {
             full_listing: false,
             failed_of: None,
             is_dry: false,
+            board: Board::default(),
             done_before: AtomicU64::new(0),
             stop: OnceLock::new(),
             progress,

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::{
     account,
     backup::{self, Backup},
-    engine::Engine,
+    engine::{Engine, RENEWS},
     error::Error,
     hints,
     ids::RunId,
@@ -175,12 +175,25 @@ impl Engine {
             biased;
             () = work => {}
             never = overseer.oversee() => match never {},
+            never = self.keep_lease(&ctx) => match never {},
         }
         Worked {
             progress: ctx.progress(),
             stop: ctx.stopped().cloned(),
             requests: requests.by_meter(),
             retries: config.policy().retries,
+        }
+    }
+
+    /// Without a scheduler, a run sees by itself that other machines know that somebody runs plans.
+    async fn keep_lease(&self, ctx: &RunContext) -> std::convert::Infallible {
+        loop {
+            self.clock.sleep(RENEWS.unsigned_abs()).await;
+            if !self.is_scheduling()
+                && let Err(error @ Error::BusyElsewhere { .. }) = self.renew_lease().await
+            {
+                ctx.stop_for(&error);
+            }
         }
     }
 

@@ -39,12 +39,9 @@ async fn begin(engine: &Engine, settings: SchedulerSettings) -> Result<Scheduler
     let mut is_told = false;
     loop {
         match engine.scheduler(settings).await {
-            Err(Error::Busy(path)) => {
+            Err(busy @ (Error::Busy(_) | Error::BusyElsewhere { .. })) => {
                 if !is_told {
-                    say_aside(&format!(
-                        "charon: another charon runs plans on the data directory {}; waiting for it to end",
-                        path.display()
-                    ));
+                    say_aside(&format!("charon: waiting, since {busy}"));
                 }
                 is_told = true;
                 tokio::time::sleep(BETWEEN_TRIES).await;

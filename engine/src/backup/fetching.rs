@@ -15,8 +15,10 @@ use super::{Backup, Wanted};
 use crate::{
     lane::Lane,
     mirror::{Arrived, Incoming, Received},
+    moving::Moving,
     naming,
     retry::with_retries,
+    run::RunContext,
     sniff,
     store::{ItemRecord, Stored},
     upload,
@@ -179,8 +181,7 @@ async fn receive(
             Error::new(Class::Transient, format!("fetch {}", item.file_name), "its address has expired")
                 .because(Reason::StaleAddress)
         } else {
-            let attempt =
-                || receive_once(&ctx.lane, source, item, part, is_for_clip, &incoming, &wrong_originals);
+            let attempt = || receive_once(ctx, source, item, part, is_for_clip, &incoming, &wrong_originals);
             match with_retries(ctx, attempt).await? {
                 Ok(arrived) => return Some(Ok(arrived)),
                 Err(error) => error,
@@ -207,7 +208,7 @@ fn concerning_the_item(error: Error) -> Error {
 }
 
 async fn receive_once(
-    lane: &Arc<Lane>,
+    ctx: &RunContext,
     source: &dyn Source,
     item: &RemoteItem,
     part: Part,
@@ -217,7 +218,7 @@ async fn receive_once(
 ) -> Result<Option<Arrived>, Error> {
     // Attempts come one after the other.
     let mut incoming = incoming.lock().await;
-    let slot = lane.transfer().await;
+    let slot = ctx.lane.transfer().await;
     let body = match source.open(item, part, incoming.resume_point().as_ref()).await {
         Err(error) if error.reason == Reason::NoSuchPart && part == Part::Clip => return Ok(None),
         opened => opened?,
@@ -226,7 +227,9 @@ async fn receive_once(
         return Ok(None);
     }
     let fidelity = body.fidelity;
-    let taken = incoming.take(paced(body, Arc::clone(lane)), item).await;
+    let length = body.length.map(|length| length + body.offset);
+    let moving = ctx.board.begin(&item.file_name, body.offset, length);
+    let taken = incoming.take(paced(body, Arc::clone(&ctx.lane), moving), item).await;
     if let Err(error) = &taken
         && (error.reason, fidelity) == (Reason::WrongContent, Fidelity::Original)
         && wrong_originals.fetch_add(1, Ordering::Relaxed) + 1 == WRONG_ORIGINALS
@@ -240,11 +243,14 @@ async fn receive_once(
 }
 
 /// The same body, as fast as its bytes may come down.
-fn paced(body: Body, lane: Arc<Lane>) -> Body {
+fn paced(body: Body, lane: Arc<Lane>, moving: Moving) -> Body {
+    let moving = Arc::new(moving);
     let bytes = body.bytes.then(move |chunk| {
-        let lane = Arc::clone(&lane);
+        let (lane, moving) = (Arc::clone(&lane), Arc::clone(&moving));
         async move {
-            lane.bytes_down(chunk.as_ref().map_or(0, bytes::Bytes::len)).await;
+            let bytes = chunk.as_ref().map_or(0, bytes::Bytes::len);
+            lane.bytes_down(bytes).await;
+            moving.moved(bytes);
             chunk
         }
     });

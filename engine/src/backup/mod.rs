@@ -6,6 +6,7 @@
 //! ends because nothing comes any more.
 
 mod addresses;
+mod again;
 mod diffing;
 mod fetching;
 mod listing;
@@ -95,7 +96,12 @@ pub(crate) async fn run(backup: Backup) {
     // A stage that fails stops the others.
     let or_stop = |ended: Result<(), Error>| ended.unwrap_or_else(|error| backup.ctx.stop_for(&error));
     tokio::join!(
-        async { or_stop(listing::list(&backup, listed_in).await) },
+        async {
+            or_stop(match backup.ctx.failed_of {
+                Some(run) => again::failed_of(&backup, run, listed_in).await,
+                None => listing::list(&backup, listed_in).await,
+            });
+        },
         fetching::fetch(&backup, listed, placed_in),
         async { or_stop(recording::record(&backup, placed).await) },
     );

@@ -78,11 +78,22 @@ pub(super) async fn finish(
     basis: &Basis,
     listed: &mpsc::Sender<Wanted>,
 ) -> Result<(), Error> {
-    let ctx = &backup.ctx;
     let ids: Vec<RemoteId> = basis.unfinished.iter().cloned().collect();
     if ids.is_empty() {
         return Ok(());
     }
+    look_up(backup, source, ids, Some(&basis.unfinished), listed).await
+}
+
+/// Looks items up, not more than the storage takes at once, and goes on with what is found as if it had been listed.
+pub(super) async fn look_up(
+    backup: &Arc<Backup>,
+    source: &dyn Source,
+    ids: Vec<RemoteId>,
+    unfinished: Option<&HashSet<RemoteId>>,
+    listed: &mpsc::Sender<Wanted>,
+) -> Result<(), Error> {
+    let ctx = &backup.ctx;
     let answers = match with_retries(ctx, || source.confirm(&ids)).await {
         Some(Ok(answers)) => answers,
         Some(Err(error)) => {
@@ -106,7 +117,7 @@ pub(super) async fn finish(
     }
     ctx.tell(|progress| progress.found += failed.len() as u64);
     ctx.record(&failed).await?;
-    diffing::diff_page(backup, found, Some(&basis.unfinished), listed).await.map(drop)
+    diffing::diff_page(backup, found, unfinished, listed).await.map(drop)
 }
 
 /// What is known of the items that the listing has not shown.

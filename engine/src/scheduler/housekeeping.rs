@@ -8,6 +8,10 @@ use crate::{engine::Engine, error::Error};
 const EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Events are kept for so long.
 const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
+/// What was told of single items is kept for so long.
+const ITEM_EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(48);
+/// What was decided about occurrences is kept for so long.
+const OCCURRENCES_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
 /// So many events are forgotten at once, so that nobody waits for long.
 const AT_ONCE: u32 = 2_000;
 
@@ -24,9 +28,12 @@ impl Housekeeping {
         if let Some(next) = self.next.filter(|next| *next > now && next.duration_since(now) <= EVERY) {
             return Ok(next);
         }
-        let before = now.checked_sub(EVENTS_KEPT).unwrap_or(Timestamp::MIN);
-        let forgotten = engine.store.forget_events(before, AT_ONCE).await?;
-        let wait = if forgotten == u64::from(AT_ONCE) { SignedDuration::from_secs(1) } else { EVERY };
+        let before = |kept| now.checked_sub(kept).unwrap_or(Timestamp::MIN);
+        let forgotten = engine.store.forget_events(before(EVENTS_KEPT), AT_ONCE).await?;
+        let of_items = engine.store.forget_item_events(before(ITEM_EVENTS_KEPT), AT_ONCE).await?;
+        engine.store.forget_occurrences(before(OCCURRENCES_KEPT)).await?;
+        let wait =
+            if forgotten.max(of_items) == u64::from(AT_ONCE) { SignedDuration::from_secs(1) } else { EVERY };
         let next = now.checked_add(wait).unwrap_or(Timestamp::MAX);
         self.next = Some(next);
         Ok(next)

@@ -22,13 +22,13 @@ use tokio::{
 };
 
 pub(crate) use choosing::Waiting;
-use choosing::{choose, earlier};
+use choosing::choose;
 use due::due;
 use housekeeping::Housekeeping;
 use plans::Plans;
 
 use crate::{
-    engine::Engine,
+    engine::{Engine, RENEWS},
     error::Error,
     events::Tail,
     ids::{PlanId, RunId},
@@ -63,6 +63,8 @@ pub struct Scheduler {
     tail: Tail,
     housekeeping: Housekeeping,
     attempts: JoinSet<Result<bool, Error>>,
+    /// When it said last that it runs plans.
+    leased_at: Timestamp,
     /// When it was looked last: a clock that is behind this was set back.
     looked_at: Timestamp,
 }
@@ -73,7 +75,9 @@ impl Engine {
     /// # Errors
     /// [`Error::Busy`] when another process is it; when the database is damaged.
     pub async fn scheduler(&self, settings: SchedulerSettings) -> Result<Scheduler, Error> {
+        self.max_runs.store(u32::try_from(settings.max_runs.get()).unwrap_or(u32::MAX), Ordering::Relaxed);
         self.take_ownership().await?;
+        self.renew_lease().await?;
         self.is_scheduling.store(true, Ordering::Relaxed);
         Ok(Scheduler {
             engine: self.clone(),
@@ -82,6 +86,7 @@ impl Engine {
             tail: Tail::new(self).await?,
             housekeeping: Housekeeping::default(),
             attempts: JoinSet::new(),
+            leased_at: self.clock.now(),
             looked_at: self.clock.now(),
         })
     }
@@ -178,9 +183,14 @@ impl Scheduler {
             let engine = self.engine.clone();
             self.attempts.spawn(async move { engine.attempt(run).await });
         }
+        if now.duration_since(self.leased_at).abs() >= RENEWS {
+            self.engine.renew_lease().await?;
+            self.leased_at = now;
+        }
         let clean_again_at = self.housekeeping.tick(&self.engine, now).await?;
         self.tail.hand_on(&self.engine).await?;
-        Ok(earlier(earlier(self.plans.next(), choice.again_at), Some(clean_again_at)))
+        let renew_at = self.leased_at.checked_add(RENEWS).ok();
+        Ok([self.plans.next(), choice.again_at, Some(clean_again_at), renew_at].into_iter().flatten().min())
     }
 
     /// Decides about what is due of one plan.
@@ -254,7 +264,7 @@ pub(crate) async fn waiting(engine: &Engine) -> Result<HashMap<RunId, Waiting>, 
     let live = engine.store.live_runs().await?;
     let plans: Vec<PlanId> = live.iter().map(|run| run.plan).collect();
     let allowed = plans::allowed(engine, &plans).await?;
-    let most = SchedulerSettings::default().max_runs.get();
+    let most = engine.store.max_runs().await?.map_or(1, |most| usize::try_from(most).unwrap_or(usize::MAX));
     let mut waiting = choose(&live, &allowed, engine.clock.now(), most).waiting;
     if !engine.somebody_runs_plans() {
         for (run, why) in &mut waiting {

@@ -59,6 +59,21 @@ impl Store {
             .doing("look up the newest event")
     }
 
+    /// Forgets what was told of single items before this, a few at a time. Gives how many events it was.
+    pub(crate) async fn forget_item_events(&self, before: Timestamp, most: u32) -> Result<u64, Error> {
+        let done = sqlx::query(
+            "DELETE FROM events WHERE seq IN (
+                 SELECT seq FROM (SELECT seq, at FROM events WHERE kind = 'run.items' ORDER BY seq LIMIT ?2)
+                 WHERE julianday(at) < julianday(?1))",
+        )
+        .bind(before.to_string())
+        .bind(most)
+        .execute(&self.writer)
+        .await
+        .doing("forget what was told of items")?;
+        Ok(done.rows_affected())
+    }
+
     /// Forgets events that happened before this, a few at a time so that nobody has to wait for long. Gives how many it was.
     pub(crate) async fn forget_events(&self, before: Timestamp, most: u32) -> Result<u64, Error> {
         // They are in the order of their time, but for a clock that was set back; then some stay a little longer.

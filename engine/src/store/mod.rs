@@ -4,6 +4,7 @@
 //! others. Ids and times are given by the caller.
 
 mod albums;
+mod engines;
 mod events;
 mod ledger;
 mod listings;
@@ -24,6 +25,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub(crate) use engines::EngineLease;
 pub(crate) use ledger::{Assigned, Copy, Learnt, Listed, Stored};
 pub(crate) use listings::{Listing, StoredCopy};
 pub(crate) use occurrences::NewDecision;

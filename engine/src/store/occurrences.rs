@@ -124,6 +124,16 @@ impl Store {
         Ok(true)
     }
 
+    /// Forgets what was decided about moments before this.
+    pub(crate) async fn forget_occurrences(&self, before: Timestamp) -> Result<(), Error> {
+        sqlx::query("DELETE FROM occurrences WHERE plan_id IN (SELECT id FROM plans) AND scheduled_for < ?")
+            .bind(before.to_string())
+            .execute(&self.writer)
+            .await
+            .doing("forget old occurrences")
+            .map(drop)
+    }
+
     /// What became of a plan's occurrences from a moment on, the newest first.
     pub(crate) async fn occurrences(
         &self,

@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::io::ReaderStream;
 
 use super::Found;
-use crate::{ids::Sha256, lane::Lane};
+use crate::{ids::Sha256, lane::Lane, moving::Board};
 
 const CHUNK_BYTES: usize = 128 * 1024;
 /// So many bytes lie between two places at which the state of the hash is kept.
@@ -44,18 +44,21 @@ struct Read {
 }
 
 impl Outgoing {
-    pub(super) fn new(found: &Found, lane: &Arc<Lane>) -> Self {
+    pub(super) fn new(found: &Found, lane: &Arc<Lane>, board: &Board) -> Self {
         let read = Arc::new(Mutex::new(Read::default()));
         let (path, size) = (found.path.clone(), found.size);
         let (shared, lane) = (Arc::clone(&read), Arc::clone(lane));
+        let moving = Arc::new(board.begin(&found.name(), 0, Some(size)));
         let open = move |offset: u64| {
-            let lane = Arc::clone(&lane);
+            let (lane, moving) = (Arc::clone(&lane), Arc::clone(&moving));
             let bytes = from(path.clone(), size, offset, Arc::clone(&shared));
+            moving.is_at(offset);
             // Within the bandwidth that the storage may use.
             let paced = bytes.and_then(move |chunk| {
-                let lane = Arc::clone(&lane);
+                let (lane, moving) = (Arc::clone(&lane), Arc::clone(&moving));
                 async move {
                     lane.bytes_up(chunk.len()).await;
+                    moving.moved(chunk.len());
                     Ok(chunk)
                 }
             });
@@ -164,13 +167,13 @@ mod tests {
     use sha2::Digest;
 
     use super::{Found, Outgoing, STRIDE};
-    use crate::{clock::SystemClock, ids::Sha256, lane::Lane};
+    use crate::{clock::SystemClock, ids::Sha256, lane::Lane, moving::Board};
 
     static JPEG: Format = Format { extension: "jpg", kind: Kind::Photo, mime_type: "image/jpeg" };
 
     fn outgoing(path: &Path, size: u64) -> Outgoing {
         let found = Found { path: path.to_owned(), size, modified_ns: 0, format: &JPEG, place: 0 };
-        Outgoing::new(&found, &Arc::new(Lane::new(Arc::new(SystemClock))))
+        Outgoing::new(&found, &Arc::new(Lane::new(Arc::new(SystemClock))), &Board::default())
     }
 
     fn sha256(bytes: &[u8]) -> Sha256 {

@@ -147,7 +147,7 @@ impl OneFile {
             let cause = "this storage takes no uploads (is it read-only?)";
             return Ok(Sent::Not(Outcome::Failed(StorageError::new(Class::Config, "send photos", cause))));
         };
-        let outgoing = Outgoing::new(&self.file.found, &ctx.lane);
+        let outgoing = Outgoing::new(&self.file.found, &ctx.lane, &ctx.board);
         let keeper = Keeper::of(&self.upload, &self.file).await?;
         // The inner error is of the file or of the database, which the storage has nothing to do with.
         let attempt = || async {

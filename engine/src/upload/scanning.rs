@@ -12,7 +12,13 @@ use tokio::sync::mpsc;
 use walkdir::{DirEntry, WalkDir};
 
 use super::{Found, Upload};
-use crate::{error::Error, mirror, run::RunContext, store::ItemRecord};
+use crate::{
+    error::Error,
+    ids::RunId,
+    mirror,
+    run::{Outcome, RunContext},
+    store::{ItemFilter, ItemRecord},
+};
 
 /// Folders that NAS systems and file managers fill with thumbnails and rubbish.
 const NOT_PHOTOS: [&str; 7] = [
@@ -25,6 +31,9 @@ const NOT_PHOTOS: [&str; 7] = [
     ".Trash",
 ];
 
+/// So many files that failed are looked up at once.
+const AT_ONCE: u32 = 256;
+
 /// What a scan says of one entry.
 #[derive(Debug)]
 enum Seen {
@@ -35,6 +44,9 @@ enum Seen {
 
 /// Scans all source folders, and sends on what the storage takes.
 pub(super) async fn scan(upload: &Arc<Upload>, found: mpsc::Sender<Found>) -> Result<(), Error> {
+    if let Some(run) = upload.ctx.failed_of {
+        return failed_of(upload, run, found).await;
+    }
     let mut place = 0;
     for source in &upload.sources {
         let scanned = upload.ctx.unless_stopped(scan_one(upload, source, &found, &mut place)).await;
@@ -56,10 +68,50 @@ async fn scan_one(
     found: &mpsc::Sender<Found>,
     place: &mut u64,
 ) -> Result<Option<u64>, Error> {
+    let walk = Walk::new(source, &upload.ctx.facts.limits);
+    pass_on(upload, source, walk, found, place).await
+}
+
+/// The files that failed in an earlier run, and nothing else.
+async fn failed_of(upload: &Arc<Upload>, run: RunId, found: mpsc::Sender<Found>) -> Result<(), Error> {
+    let ctx = &upload.ctx;
+    let limits = ctx.facts.limits.clone();
+    let mut filter = ItemFilter { outcome: Some(Outcome::Failed), after: None };
+    let mut place = 0;
+    loop {
+        let failed = ctx.store.run_items(run, &filter, AT_ONCE).await?;
+        filter.after = failed.last().map(|item| item.item.clone());
+        if filter.after.is_none() {
+            break;
+        }
+        let limits = limits.clone();
+        // What lies outside of the plan's folders by now is no longer wanted.
+        let sources = upload.sources.clone();
+        let paths = failed.into_iter().filter_map(|item| path_of(&item.item));
+        let paths: Vec<PathBuf> =
+            paths.filter(|path| sources.iter().any(|source| path.starts_with(source))).collect();
+        let seen = paths.into_iter().flat_map(move |path| Walk::new(&path, &limits));
+        let passed = pass_on(upload, Path::new("the files that failed"), seen, &found, &mut place);
+        let Some(passed) = ctx.unless_stopped(passed).await else { return Ok(()) };
+        if passed?.is_none() {
+            return Ok(());
+        }
+    }
+    ctx.tell(|progress| progress.found_all = true);
+    Ok(())
+}
+
+/// Records what is not taken, and sends on the rest; gives how many files the storage takes, or `None` when the run has ended.
+async fn pass_on(
+    upload: &Arc<Upload>,
+    source: &Path,
+    mut entries: impl Iterator<Item = Seen> + Send + 'static,
+    found: &mpsc::Sender<Found>,
+    place: &mut u64,
+) -> Result<Option<u64>, Error> {
     let (seen_in, mut seen) = mpsc::channel(super::FOUND_AHEAD);
-    let mut walk = Walk::new(source, &upload.ctx.facts.limits);
     // Ends by itself when `seen` is dropped.
-    let walk = tokio::task::spawn_blocking(move || walk.try_for_each(|one| seen_in.blocking_send(one)));
+    let walk = tokio::task::spawn_blocking(move || entries.try_for_each(|one| seen_in.blocking_send(one)));
     let ctx = &upload.ctx;
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut files = 0;
@@ -223,6 +275,18 @@ pub(super) fn path_key(path: &Path) -> String {
     }
     let bytes = path.as_os_str().as_encoded_bytes();
     std::iter::once("hex:".to_owned()).chain(bytes.iter().map(|byte| format!("{byte:02x}"))).collect()
+}
+
+/// The path that a key stands for.
+fn path_of(key: &str) -> Option<PathBuf> {
+    let Some(hex) = key.strip_prefix("hex:") else { return Some(PathBuf::from(key)) };
+    let byte = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
+    let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect::<Option<_>>()?;
+    #[cfg(unix)]
+    return Some(PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes)));
+    // Elsewhere names are text.
+    #[cfg(not(unix))]
+    return String::from_utf8(bytes).ok().map(PathBuf::from);
 }
 
 /// Records a file that could not be read as failed.
