@@ -16,6 +16,7 @@ mod fields;
 mod import;
 mod network;
 mod preview;
+mod query_plans;
 mod schedule;
 mod secrets;
 mod support;

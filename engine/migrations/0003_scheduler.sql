@@ -26,6 +26,9 @@ CREATE INDEX runs_by_plan_and_id ON runs (plan_id, id);
 CREATE INDEX runs_by_state_and_id ON runs (state, id);
 CREATE INDEX runs_live ON runs (id) WHERE state IN ('queued', 'running', 'pausing', 'paused', 'parked');
 
+-- Whoever sums up a run asks for its listing.
+CREATE INDEX listings_by_run ON listings (run_id);
+
 ALTER TABLE run_items ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
 
 CREATE TABLE attempts (

@@ -1,0 +1,124 @@
+//! `charon serve` with a thousand plans: the real binary, a real database, the clock on the wall.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use charon_engine::{Engine, Registry, Settings};
+use charon_provider_gphotos::GPhotos;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use crate::told;
+
+const PLANS: usize = 1_000;
+
+pub(crate) async fn measure(idle_seconds: u64) {
+    println!("{PLANS} plans in one database");
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = open(folder.path()).await;
+    fill(&engine, folder.path()).await;
+    engine.close().await;
+
+    let began = Instant::now();
+    let serve = serve(folder.path());
+    let engine = open(folder.path()).await;
+    while !somebody_runs_plans(folder.path()) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let start = began.elapsed().as_secs_f64();
+    told("start-up", &format!("{start:.2} s"), start < 2.0, "under 2 s");
+
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = cpu_seconds(&serve);
+    let began = Instant::now();
+    tokio::time::sleep(Duration::from_secs(idle_seconds)).await;
+    let share = (cpu_seconds(&serve) - before) / began.elapsed().as_secs_f64() * 100.0;
+    told("idle", &format!("{share:.2} % of a core over {idle_seconds} s"), share < 1.0, "under 1 %");
+    println!("memory: {} MB", resident_kib(&serve) / 1_024);
+
+    // A plan that is due every two seconds, added while it serves.
+    engine.add_plan("often", plan(folder.path(), "@every 2s")).await.expect("a plan");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let runs = engine.runs(Some("often"), 100).await.expect("its runs");
+    let lateness = |run: &charon_engine::RunRecord| {
+        let (due, started) = (run.scheduled_for?, run.started_at?);
+        Some(started.duration_since(due).as_secs_f64())
+    };
+    let late: Vec<f64> = runs.iter().filter_map(lateness).collect();
+    let latest = late.iter().copied().fold(0.0, f64::max);
+    let figure = format!("{latest:.2} s late at most, of {} occurrences", late.len());
+    told("a run begins", &figure, !late.is_empty() && latest < 1.0, "within 1 s");
+    engine.close().await;
+    stop(serve);
+}
+
+async fn open(folder: &Path) -> Engine {
+    let registry = Registry::default().with(GPhotos::new());
+    Engine::open(Settings::new(folder.join("data"), registry)).await.expect("an engine")
+}
+
+/// Plans of a folder that holds nothing, so that no run asks for anything; due at different times, and not soon.
+async fn fill(engine: &Engine, folder: &Path) {
+    let pictures = folder.join("pictures");
+    std::fs::create_dir_all(&pictures).expect("a folder");
+    let config = json!({
+        "client_id": "100000000001-bench.apps.googleusercontent.com", "client_secret": "none",
+        "token": r#"{"access_token":"a","refresh_token":"b","token_type":"Bearer","expiry":"2020-01-01T00:00:00Z"}"#,
+        "api_url": "http://127.0.0.1:9", "token_url": "http://127.0.0.1:9/token", "auth_url": "http://127.0.0.1:9/auth",
+    });
+    engine.add_storage("family", "gphotos", object(config)).await.expect("a storage");
+    let month = Timestamp::now().strftime("%m").to_string().parse::<usize>().expect("a month");
+    for number in 0..PLANS {
+        let schedule = format!("{} {} {} {} *", number % 60, number % 24, 1 + number % 28, 1 + (month + 5) % 12);
+        engine.add_plan(&format!("plan {number:04}"), plan(folder, &schedule)).await.expect("a plan");
+    }
+}
+
+fn plan(folder: &Path, cron: &str) -> Map<String, Value> {
+    let schedule = json!({"cron": cron, "timezone": "Europe/Berlin"});
+    object(json!({"kind": "upload", "storage": "family", "sources": [folder.join("pictures")], "schedule": schedule}))
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
+}
+
+fn serve(folder: &Path) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_charon"));
+    command.arg("--data-dir").arg(folder.join("data")).arg("serve").stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("it starts")
+}
+
+fn stop(mut serve: Child) {
+    let id = serve.id().to_string();
+    Command::new("kill").args(["-TERM", &id]).status().expect("a signal");
+    serve.wait().expect("its end");
+}
+
+/// Whether the scheduler is at work: it has taken the lock, and its lease.
+fn somebody_runs_plans(folder: &Path) -> bool {
+    let lock = std::fs::File::open(folder.join("data/charon.lock"));
+    lock.is_ok_and(|lock| lock.try_lock().is_err())
+}
+
+/// What the process has used of the processor so far (proc(5): utime and stime, in hundredths of a second on Linux).
+fn cpu_seconds(process: &Child) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).expect("its numbers");
+    let after_name = stat.rsplit_once(')').expect("its name").1;
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    let ticks = |at: usize| fields[at].parse::<f64>().expect("a number");
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+fn resident_kib(process: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).expect("its numbers");
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("its peak");
+    line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
+}

@@ -1,0 +1,230 @@
+//! No statement that the engine sends to its database walks through a table that grows. The statements are those that it really
+//! sends, as its database driver tells them, while it does everything that it can do.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use charon_engine::{
+    Engine, ItemFilter, Outcome, Registry, RunFilter, RunOptions, RunState, SchedulerSettings, Settings,
+};
+use charon_provider_gphotos::GPhotos;
+use gphotos_emulator::{Emulator, Fault, Seed};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use sqlx::{Connection, Executor, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+use tracing::{Event, Subscriber, field::Visit};
+use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, prelude::*};
+
+use crate::support::{CLIENT_ID, picture};
+
+/// Tables that stay small: there are as many rows as somebody has typed, or a few.
+const SMALL: [&str; 8] =
+    ["plans", "storages", "engine", "sources", "albums", "_sqlx_migrations", "sqlite_sequence", "channels"];
+
+/// What may be walked through although it grows, and why.
+const WALKED_THROUGH: [(&str, &str); 3] = [
+    ("INSERT INTO assets", "the plan has a step for rows that were there before their asset, which there never are"),
+    ("DELETE FROM events WHERE seq IN", "so many of the oldest ones and no more"),
+    ("DELETE FROM occurrences WHERE", "through the index, plan by plan"),
+];
+
+/// The statements that were sent by any engine of this process.
+#[derive(Clone, Default)]
+struct Statements(Arc<Mutex<BTreeSet<String>>>);
+
+impl<S: Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut told = Told::default();
+        event.record(&mut told);
+        let statement = if told.statement.trim().is_empty() { told.summary } else { told.statement };
+        self.0.lock().expect("nothing panics while it notes").insert(statement);
+    }
+}
+
+/// What the driver tells of a statement: its beginning, and the whole of it where that is longer.
+#[derive(Default)]
+struct Told {
+    summary: String,
+    statement: String,
+}
+
+impl Visit for Told {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "summary" => self.summary = format!("{value:?}"),
+            "db.statement" => self.statement = format!("{value:?}"),
+            _ => {}
+        }
+    }
+
+    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+        match field.name() {
+            "summary" => value.clone_into(&mut self.summary),
+            "db.statement" => value.clone_into(&mut self.statement),
+            _ => {}
+        }
+    }
+}
+
+fn statements() -> &'static Statements {
+    static STATEMENTS: OnceLock<Statements> = OnceLock::new();
+    STATEMENTS.get_or_init(|| {
+        let statements = Statements::default();
+        let of_the_driver = filter_fn(|event| event.target().starts_with("sqlx::query"));
+        tracing_subscriber::registry().with(statements.clone().with_filter(of_the_driver)).init();
+        statements
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_walks_through_a_table_that_grows() {
+    let noted = statements().clone();
+    let folder = tempfile::tempdir().expect("a folder");
+    live(folder.path()).await;
+
+    let options = SqliteConnectOptions::new().filename(folder.path().join("data/charon.db"));
+    let mut database = SqliteConnection::connect_with(&options).await.expect("the database");
+    let statements = noted.0.lock().expect("nothing panics while it notes").clone();
+    let (mut explained, mut walks) = (0, Vec::new());
+    for statement in statements.iter().map(|statement| statement.trim()).filter(|statement| is_explained(statement)) {
+        explained += 1;
+        let plan = format!("EXPLAIN QUERY PLAN {statement}");
+        // Those of another database, as other tests make them on purpose, do not fit this one.
+        let Ok(rows) = database.fetch_all(sqlx::AssertSqlSafe(plan)).await else { continue };
+        for step in rows.iter().map(|row| row.get::<String, _>("detail")) {
+            let is_allowed = WALKED_THROUGH.iter().any(|(beginning, _)| statement.starts_with(beginning));
+            if let Some(table) = walked_through(&step)
+                && !is_allowed
+            {
+                walks.push(format!("{table}: {step}\n{statement}\n"));
+            }
+        }
+    }
+    assert!(explained > 60, "only {explained} statements were seen: {statements:#?}");
+    assert!(walks.is_empty(), "{} walks:\n{}", walks.len(), walks.join("\n"));
+}
+
+fn is_explained(statement: &str) -> bool {
+    ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].iter().any(|verb| statement.starts_with(verb))
+}
+
+/// The table that a step of a query plan walks through, whole or along a whole index.
+fn walked_through(step: &str) -> Option<&str> {
+    let table = step.strip_prefix("SCAN ")?.split_whitespace().next()?;
+    // Lists that were given with the statement, results of parts of it, and names that the statement gives to them.
+    let is_given = ["json_each", "wanted", "CONSTANT", "(subquery", "(join", "known", "counted", "newest", "tables", "value"]
+        .iter()
+        .any(|given| table.starts_with(given));
+    (!is_given && !SMALL.contains(&table)).then_some(table)
+}
+
+/// Everything that an engine can do, once.
+async fn live(folder: &Path) {
+    let emulator = Emulator::start(gphotos_emulator::Settings {
+        default_client_id: CLIENT_ID.into(),
+        ..gphotos_emulator::Settings::default()
+    })
+    .await
+    .expect("the emulator starts");
+    let pictures = folder.join("pictures");
+    std::fs::create_dir_all(&pictures).expect("a folder");
+    for number in 1..=12 {
+        std::fs::write(pictures.join(format!("IMG_{number:04}.jpg")), picture(number)).expect("a picture");
+    }
+    std::fs::write(pictures.join("empty.jpg"), "").expect("a file");
+    emulator.world().seed(&Seed { items: 60, video_share: 0.1, ..Seed::plain(60, 4_000) });
+    let registry = Registry::default().with(GPhotos::new());
+    let engine = Engine::open(Settings::new(folder.join("data"), registry)).await.expect("an engine");
+    let url = emulator.url();
+    let storage = object(json!({
+        "client_id": CLIENT_ID, "client_secret": "a-client-secret", "token": emulator.token_blob(CLIENT_ID, &[]),
+        "token_url": format!("{url}/token"), "api_url": url, "batch_size": 5,
+    }));
+    engine.add_storage("family", "gphotos", storage.clone()).await.expect("a storage");
+    let home = json!({"kind": "backup", "storage": "family", "destination": folder.join("mirror")});
+    let out = json!({"kind": "upload", "storage": "family", "sources": [pictures], "album": "Album"});
+    engine.add_plan("home", object(home.clone())).await.expect("a plan");
+    engine.add_plan("out", object(out)).await.expect("a plan");
+    for plan in ["out", "home"] {
+        engine.estimate(plan).await.expect("an estimate");
+    }
+    emulator.world().add_fault(Fault::always(gphotos_emulator::Action::SmallPages { items: 20 }));
+    for plan in ["out", "home", "home", "out"] {
+        engine.start(plan).await.expect("a run").finished().await.expect("its end");
+    }
+    // A file that is gone is fetched again, also by a full listing.
+    let gone = first_file(&folder.join("mirror/photos")).expect("a file");
+    std::fs::remove_file(gone).expect("removed");
+    let full = RunOptions { full_listing: true, ..RunOptions::default() };
+    engine.start_with("home", full).await.expect("a run").finished().await.expect("its end");
+    // What failed is tried again; it fails again, being empty.
+    let failed = engine.runs(Some("out"), 1).await.expect("runs")[0].run;
+    let again = engine.retry_failed(failed).await.expect("a run");
+    engine.follow_run(again).await.expect("a run").finished().await.expect("its end");
+
+    // By schedule, with all that can be asked of a run.
+    let scheduler = engine.scheduler(SchedulerSettings::default()).await.expect("a scheduler");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(scheduler.run_until(async move { drop(stopped.await) }));
+    let mut listening = engine.subscribe(Some(0)).await.expect("a subscription");
+    let mut scheduled = object(home);
+    scheduled.insert("schedule".into(), json!({"cron": "@every 1s", "timezone": "UTC"}));
+    engine.update_plan("home", scheduled).await.expect("updated");
+    tokio::time::timeout(Duration::from_secs(30), async {
+        let by_schedule = |run: &charon_engine::RunRecord| {
+            run.scheduled_for.is_some() && run.state == RunState::Succeeded
+        };
+        while !engine.runs(Some("home"), 5).await.expect("runs").iter().any(by_schedule) {
+            listening.next().await.expect("something happens");
+        }
+    })
+    .await
+    .expect("it is due every second");
+    engine.pause_plan("home", Some(Timestamp::MAX)).await.expect("paused");
+    engine.resume_plan("home").await.expect("resumed");
+    engine.pause_plan("home", None).await.expect("paused");
+    let (asked, _) = engine.ask_for_run("out", charon_engine::Trigger::Api, RunOptions::default()).await.expect("a run");
+    // It may have ended before it is asked for anything.
+    drop(engine.pause_run(asked).await);
+    drop(engine.resume_run(asked).await);
+    drop(engine.cancel_run(asked).await);
+    engine.update_storage("family", storage).await.expect("updated");
+    drop(stop);
+    serving.await.expect("no panic").expect("it ends");
+
+    // Every list, in every way.
+    let plan = Some(engine.plan("home").await.expect("a plan").id);
+    for state in [None, Some(RunState::Succeeded)] {
+        for plan in [None, plan] {
+            engine.runs_of(&RunFilter { plan, state, before: None }, 10).await.expect("runs");
+        }
+    }
+    for outcome in [None, Some(Outcome::Done), Some(Outcome::Skipped), Some(Outcome::Failed)] {
+        engine.run_items(failed, &ItemFilter { outcome, after: None }, 10).await.expect("items");
+    }
+    engine.events(None, 0, 10).await.expect("events");
+    engine.events(Some(failed), 0, 10).await.expect("events");
+    engine.run_progress(failed).await.expect("progress");
+    engine.occurrences("home", Timestamp::UNIX_EPOCH, 10).await.expect("occurrences");
+    engine.remove_plan("out").await.expect("removed");
+    engine.close().await;
+    emulator.stop().await;
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        other => panic!("{other} is no object"),
+    }
+}
+
+fn first_file(folder: &Path) -> Option<std::path::PathBuf> {
+    let mut entries: Vec<_> = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).collect();
+    entries.sort_by_key(std::fs::DirEntry::path);
+    entries.into_iter().find_map(|entry| if entry.path().is_dir() { first_file(&entry.path()) } else { Some(entry.path()) })
+}
