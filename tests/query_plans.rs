@@ -28,7 +28,10 @@ const SMALL: [&str; 8] =
 
 /// What may be walked through although it grows, and why.
 const WALKED_THROUGH: [(&str, &str); 3] = [
-    ("INSERT INTO assets", "the plan has a step for rows that were there before their asset, which there never are"),
+    (
+        "INSERT INTO assets",
+        "the plan has a step for rows that were there before their asset, which there never are",
+    ),
     ("DELETE FROM events WHERE seq IN", "so many of the oldest ones and no more"),
     ("DELETE FROM occurrences WHERE", "through the index, plan by plan"),
 ];
@@ -91,7 +94,9 @@ async fn no_statement_walks_through_a_table_that_grows() {
     let mut database = SqliteConnection::connect_with(&options).await.expect("the database");
     let statements = noted.0.lock().expect("nothing panics while it notes").clone();
     let (mut explained, mut walks) = (0, Vec::new());
-    for statement in statements.iter().map(|statement| statement.trim()).filter(|statement| is_explained(statement)) {
+    for statement in
+        statements.iter().map(|statement| statement.trim()).filter(|statement| is_explained(statement))
+    {
         explained += 1;
         let plan = format!("EXPLAIN QUERY PLAN {statement}");
         // Those of another database, as other tests make them on purpose, do not fit this one.
@@ -117,9 +122,20 @@ fn is_explained(statement: &str) -> bool {
 fn walked_through(step: &str) -> Option<&str> {
     let table = step.strip_prefix("SCAN ")?.split_whitespace().next()?;
     // Lists that were given with the statement, results of parts of it, and names that the statement gives to them.
-    let is_given = ["json_each", "wanted", "CONSTANT", "(subquery", "(join", "known", "counted", "newest", "tables", "value"]
-        .iter()
-        .any(|given| table.starts_with(given));
+    let is_given = [
+        "json_each",
+        "wanted",
+        "CONSTANT",
+        "(subquery",
+        "(join",
+        "known",
+        "counted",
+        "newest",
+        "tables",
+        "value",
+    ]
+    .iter()
+    .any(|given| table.starts_with(given));
     (!is_given && !SMALL.contains(&table)).then_some(table)
 }
 
@@ -176,9 +192,8 @@ async fn live(folder: &Path) {
     scheduled.insert("schedule".into(), json!({"cron": "@every 1s", "timezone": "UTC"}));
     engine.update_plan("home", scheduled).await.expect("updated");
     tokio::time::timeout(Duration::from_secs(30), async {
-        let by_schedule = |run: &charon_engine::RunRecord| {
-            run.scheduled_for.is_some() && run.state == RunState::Succeeded
-        };
+        let by_schedule =
+            |run: &charon_engine::RunRecord| run.scheduled_for.is_some() && run.state == RunState::Succeeded;
         while !engine.runs(Some("home"), 5).await.expect("runs").iter().any(by_schedule) {
             listening.next().await.expect("something happens");
         }
@@ -188,7 +203,8 @@ async fn live(folder: &Path) {
     engine.pause_plan("home", Some(Timestamp::MAX)).await.expect("paused");
     engine.resume_plan("home").await.expect("resumed");
     engine.pause_plan("home", None).await.expect("paused");
-    let (asked, _) = engine.ask_for_run("out", charon_engine::Trigger::Api, RunOptions::default()).await.expect("a run");
+    let (asked, _) =
+        engine.ask_for_run("out", charon_engine::Trigger::Api, RunOptions::default()).await.expect("a run");
     // It may have ended before it is asked for anything.
     drop(engine.pause_run(asked).await);
     drop(engine.resume_run(asked).await);
@@ -226,5 +242,7 @@ fn object(value: Value) -> Map<String, Value> {
 fn first_file(folder: &Path) -> Option<std::path::PathBuf> {
     let mut entries: Vec<_> = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).collect();
     entries.sort_by_key(std::fs::DirEntry::path);
-    entries.into_iter().find_map(|entry| if entry.path().is_dir() { first_file(&entry.path()) } else { Some(entry.path()) })
+    entries
+        .into_iter()
+        .find_map(|entry| if entry.path().is_dir() { first_file(&entry.path()) } else { Some(entry.path()) })
 }

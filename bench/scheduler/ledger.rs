@@ -47,49 +47,84 @@ async fn lists(engine: &Engine, items: u32, runs: u32) {
         worst = worst.max(at(0.99));
         println!("| {what} | {:.2} ms | {:.2} ms |", at(0.5), at(0.99));
     };
-    row("runs", pages(async |number| {
-        let filter = RunFilter { before: Some(any_run(number)), ..RunFilter::default() };
-        engine.runs_of(&filter, PAGE).await.expect("runs").len()
-    }).await);
-    let plans = engine.plans().await.expect("plans");
-    row("runs of a plan", pages(async |number| {
-        let plan = Some(plans[number as usize % plans.len()].id);
-        let filter = RunFilter { plan, before: Some(any_run(number)), ..RunFilter::default() };
-        engine.runs_of(&filter, PAGE).await.expect("runs").len()
-    }).await);
-    for state in [RunState::Failed, RunState::Partial, RunState::Parked] {
-        row(&format!("runs that are {state}"), pages(async |number| {
-            let filter = RunFilter { state: Some(state), before: Some(any_run(number)), ..RunFilter::default() };
+    row(
+        "runs",
+        pages(async |number| {
+            let filter = RunFilter { before: Some(any_run(number)), ..RunFilter::default() };
             engine.runs_of(&filter, PAGE).await.expect("runs").len()
-        }).await);
+        })
+        .await,
+    );
+    let plans = engine.plans().await.expect("plans");
+    row(
+        "runs of a plan",
+        pages(async |number| {
+            let plan = Some(plans[number as usize % plans.len()].id);
+            let filter = RunFilter { plan, before: Some(any_run(number)), ..RunFilter::default() };
+            engine.runs_of(&filter, PAGE).await.expect("runs").len()
+        })
+        .await,
+    );
+    for state in [RunState::Failed, RunState::Partial, RunState::Parked] {
+        row(
+            &format!("runs that are {state}"),
+            pages(async |number| {
+                let filter =
+                    RunFilter { state: Some(state), before: Some(any_run(number)), ..RunFilter::default() };
+                engine.runs_of(&filter, PAGE).await.expect("runs").len()
+            })
+            .await,
+        );
     }
-    row("runs of a plan that failed", pages(async |number| {
-        let plan = Some(plans[number as usize % plans.len()].id);
-        let filter = RunFilter { plan, state: Some(RunState::Failed), before: Some(any_run(number)) };
-        engine.runs_of(&filter, PAGE).await.expect("runs").len()
-    }).await);
+    row(
+        "runs of a plan that failed",
+        pages(async |number| {
+            let plan = Some(plans[number as usize % plans.len()].id);
+            let filter = RunFilter { plan, state: Some(RunState::Failed), before: Some(any_run(number)) };
+            engine.runs_of(&filter, PAGE).await.expect("runs").len()
+        })
+        .await,
+    );
     let after = |number: u32| Some(media_id((number * 7_919) % items));
-    row("items of a run", pages(async |number| {
-        let filter = ItemFilter { outcome: None, after: after(number) };
-        engine.run_items(run_id(0), &filter, PAGE).await.expect("items").len()
-    }).await);
-    for outcome in [Outcome::Done, Outcome::Failed] {
-        row(&format!("items of a run that are {outcome}"), pages(async |number| {
-            let filter = ItemFilter { outcome: Some(outcome), after: after(number) };
+    row(
+        "items of a run",
+        pages(async |number| {
+            let filter = ItemFilter { outcome: None, after: after(number) };
             engine.run_items(run_id(0), &filter, PAGE).await.expect("items").len()
-        }).await);
+        })
+        .await,
+    );
+    for outcome in [Outcome::Done, Outcome::Failed] {
+        row(
+            &format!("items of a run that are {outcome}"),
+            pages(async |number| {
+                let filter = ItemFilter { outcome: Some(outcome), after: after(number) };
+                engine.run_items(run_id(0), &filter, PAGE).await.expect("items").len()
+            })
+            .await,
+        );
     }
-    row("events", pages(async |number| {
-        let after = i64::from((number * 7_919) % runs);
-        engine.events(None, after, PAGE).await.expect("events").len()
-    }).await);
-    row("events of a run", pages(async |number| {
-        engine.events(Some(any_run(number)), 0, PAGE).await.expect("events").len()
-    }).await);
-    row("occurrences of a plan", pages(async |number| {
-        let plan = &plans[number as usize % plans.len()].name;
-        engine.occurrences(plan, Timestamp::UNIX_EPOCH, PAGE).await.expect("occurrences").len()
-    }).await);
+    row(
+        "events",
+        pages(async |number| {
+            let after = i64::from((number * 7_919) % runs);
+            engine.events(None, after, PAGE).await.expect("events").len()
+        })
+        .await,
+    );
+    row(
+        "events of a run",
+        pages(async |number| engine.events(Some(any_run(number)), 0, PAGE).await.expect("events").len())
+            .await,
+    );
+    row(
+        "occurrences of a plan",
+        pages(async |number| {
+            let plan = &plans[number as usize % plans.len()].name;
+            engine.occurrences(plan, Timestamp::UNIX_EPOCH, PAGE).await.expect("occurrences").len()
+        })
+        .await,
+    );
     row("plans (all 100)", pages(async |_| engine.plans().await.expect("plans").len()).await);
     told("any page", &format!("{worst:.1} ms at the 99th percentile"), worst < 20.0, "under 20 ms");
 }
@@ -114,9 +149,16 @@ fn run_id(number: u32) -> RunId {
     format!("{:08x}-{:04x}-7000-8000-0000{number:08x}", at >> 16, at & 0xffff).parse().expect("an id")
 }
 
-/// As long as those of Google.
+/// As long as those of the emulator, and in no order, as those of Google are.
 fn media_id(number: u32) -> String {
-    format!("AF1Qip{number:010}{}", "x".repeat(28))
+    let one = spread(u64::from(number));
+    format!("AF1Qip{one:016x}{:016x}{:06x}", spread(one), number)
+}
+
+/// Numbers in a row, far apart.
+fn spread(number: u64) -> u64 {
+    let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
 }
 
 /// What years of backups leave behind: one run has brought everything home, and the others found nothing or little to do.
@@ -128,21 +170,26 @@ async fn fill(path: &Path, items: u32, runs: u32) {
     database.execute("PRAGMA foreign_keys = OFF").await.expect("faster");
     database.execute("BEGIN").await.expect("begun");
     let storage = "018b0000-0000-7000-8000-000000000001";
-    sqlx::query("INSERT INTO storages (id, name, provider, config, secrets, secrets_revision, created_at) VALUES (?, 'family', 'gphotos', '{}', x'', 1, ?)")
+    sqlx::query("INSERT INTO storages (no, id, name, provider, config, secrets, secrets_revision, created_at) VALUES (1, ?, 'family', 'gphotos', '{}', x'', 1, ?)")
         .bind(storage).bind(start.to_string()).execute(&mut database).await.expect("a storage");
     let plan = |number: u32| format!("018c0000-0000-7000-8000-{:012x}", number % PLANS);
     for number in 0..PLANS {
-        sqlx::query("INSERT INTO plans (id, name, storage_id, config, mirror_ready, created_at) VALUES (?, ?, ?, ?, 1, ?)")
-            .bind(plan(number)).bind(format!("plan {number:03}")).bind(storage).bind(config).bind(start.to_string())
+        sqlx::query("INSERT INTO plans (no, id, name, storage_id, config, mirror_ready, created_at) VALUES (?, ?, ?, ?, ?, 1, ?)")
+            .bind(number + 2).bind(plan(number)).bind(format!("plan {number:03}")).bind(storage).bind(config).bind(start.to_string())
             .execute(&mut database).await.expect("a plan");
     }
     for number in 0..runs {
         let at = start + SignedDuration::from_mins(i64::from(number));
-        let state = match number % 50 { 7 => "failed", 13 => "partial", 17 => "cancelled", _ => "succeeded" };
+        let state = match number % 50 {
+            7 => "failed",
+            13 => "partial",
+            17 => "cancelled",
+            _ => "succeeded",
+        };
         let state = if number + 3 >= runs { "parked" } else { state };
-        sqlx::query("INSERT INTO runs (id, plan_id, trigger, scheduled_for, state, queued_at, started_at, ended_at, unchanged, requests, attempt)
-                     VALUES (?1, ?2, 'schedule', ?3, ?4, ?3, ?3, ?3, 5000, '{\"api\":1}', 1)")
-            .bind(run_id(number).to_string()).bind(plan(number)).bind(at.to_string()).bind(state)
+        sqlx::query("INSERT INTO runs (no, id, plan_id, trigger, scheduled_for, state, queued_at, started_at, ended_at, unchanged, requests, attempt)
+                     VALUES (?5, ?1, ?2, 'schedule', ?3, ?4, ?3, ?3, ?3, 5000, '{\"api\":1}', 1)")
+            .bind(run_id(number).to_string()).bind(plan(number)).bind(at.to_string()).bind(state).bind(number + 1_000)
             .execute(&mut database).await.expect("a run");
         sqlx::query("INSERT INTO occurrences (plan_id, scheduled_for, decision, run_id, missed, decided_at) VALUES (?1, ?2, 'run', ?3, 0, ?2)")
             .bind(plan(number)).bind(at.to_string()).bind(run_id(number).to_string()).execute(&mut database).await.expect("an occurrence");
@@ -156,19 +203,26 @@ async fn fill(path: &Path, items: u32, runs: u32) {
         }
     }
     for number in 0..items {
-        let (asset, id, sha256) = (i64::from(number) + 1, media_id(number), format!("{:064x}", u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)));
-        let (name, at) = (format!("IMG_{number:06}.jpg"), start.to_string());
+        let (asset, id) = (i64::from(number) + 1, media_id(number));
+        let sha256: Vec<u8> =
+            (0..4).flat_map(|part| spread(u64::from(number) * 4 + part).to_be_bytes()).collect();
+        let (name, at) =
+            (format!("IMG_{number:06}.jpg"), start.as_microsecond() + i64::from(number) * 1_000_003);
         let path = format!("photos/{}/{:02}/{name}", 2_000 + number % 25, 1 + number % 12);
-        sqlx::query("INSERT INTO assets (id) VALUES (?)").bind(asset).execute(&mut database).await.expect("an asset");
-        sqlx::query("INSERT INTO remotes (storage_id, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by) VALUES (?, ?, ?, ?, 'image/jpeg', ?, ?, ?)")
-            .bind(storage).bind(&id).bind(asset).bind(&name).bind(&at).bind(&at).bind(run_id(0).to_string()).execute(&mut database).await.expect("a remote");
-        sqlx::query("INSERT INTO contents (asset_id, part, sha256, size, fidelity) VALUES (?, 'whole', ?, 3000000, 'api-copy')")
+        sqlx::query("INSERT INTO assets (id) VALUES (?)")
+            .bind(asset)
+            .execute(&mut database)
+            .await
+            .expect("an asset");
+        sqlx::query("INSERT INTO remotes (storage, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by) VALUES (1, ?, ?, ?, 'image/jpeg', ?, ?, 1000)")
+            .bind(&id).bind(asset).bind(&name).bind(at).bind(at).execute(&mut database).await.expect("a remote");
+        sqlx::query("INSERT INTO contents (asset_id, part, sha256, size, fidelity) VALUES (?, 0, ?, 3000000, 'api-copy')")
             .bind(asset).bind(&sha256).execute(&mut database).await.expect("a content");
-        sqlx::query("INSERT INTO copies (plan_id, asset_id, part, remote_id, path, path_key, sha256, size, stored_at) VALUES (?, ?, 'whole', ?, ?, ?, ?, 3000000, ?)")
-            .bind(plan(0)).bind(asset).bind(&id).bind(&path).bind(path.to_lowercase()).bind(&sha256).bind(&at).execute(&mut database).await.expect("a copy");
+        sqlx::query("INSERT INTO copies (plan, asset_id, part, path, sha256, size, stored_at) VALUES (2, ?, 0, ?, ?, 3000000, ?)")
+            .bind(asset).bind(&path).bind(&sha256).bind(at).execute(&mut database).await.expect("a copy");
         let outcome = if number % 1_000 == 999 { "failed" } else { "done" };
-        sqlx::query("INSERT INTO run_items (run_id, item, name, outcome, bytes, at) VALUES (?, ?, ?, ?, 3000000, ?)")
-            .bind(run_id(0).to_string()).bind(&id).bind(&name).bind(outcome).bind(&at).execute(&mut database).await.expect("an outcome");
+        sqlx::query("INSERT INTO run_items (run, item, name, outcome, bytes, at, attempt) VALUES (1000, ?, ?, ?, 3000000, ?, 1)")
+            .bind(&id).bind(&name).bind(outcome).bind(at).execute(&mut database).await.expect("an outcome");
     }
     database.execute("COMMIT").await.expect("filled");
     database.close().await.expect("closed");

@@ -73,14 +73,17 @@ async fn fill(engine: &Engine, folder: &Path) {
     engine.add_storage("family", "gphotos", object(config)).await.expect("a storage");
     let month = Timestamp::now().strftime("%m").to_string().parse::<usize>().expect("a month");
     for number in 0..PLANS {
-        let schedule = format!("{} {} {} {} *", number % 60, number % 24, 1 + number % 28, 1 + (month + 5) % 12);
+        let schedule =
+            format!("{} {} {} {} *", number % 60, number % 24, 1 + number % 28, 1 + (month + 5) % 12);
         engine.add_plan(&format!("plan {number:04}"), plan(folder, &schedule)).await.expect("a plan");
     }
 }
 
 fn plan(folder: &Path, cron: &str) -> Map<String, Value> {
     let schedule = json!({"cron": cron, "timezone": "Europe/Berlin"});
-    object(json!({"kind": "upload", "storage": "family", "sources": [folder.join("pictures")], "schedule": schedule}))
+    object(
+        json!({"kind": "upload", "storage": "family", "sources": [folder.join("pictures")], "schedule": schedule}),
+    )
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -92,7 +95,12 @@ fn object(value: Value) -> Map<String, Value> {
 
 fn serve(folder: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_charon"));
-    command.arg("--data-dir").arg(folder.join("data")).arg("serve").stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg("--data-dir")
+        .arg(folder.join("data"))
+        .arg("serve")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.spawn().expect("it starts")
 }
 

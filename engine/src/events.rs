@@ -44,6 +44,8 @@ named! {
         Missed = "plan.missed",
         /// An occurrence was left out, since a run of the plan had not ended.
         Overlapped = "plan.overlapped",
+        /// A storage was added.
+        StorageAdded = "storage.added",
         /// A plan was added.
         PlanAdded = "plan.added",
         /// A plan was changed.

@@ -281,7 +281,7 @@ async fn clip_path(backup: &Arc<Backup>, wanted: &Wanted, clip: &Received) -> Re
     })
     .await
     .map_err(|error| failed(error.to_string()))??;
-    let assigned = ctx.store.assign_clip(ctx.plan, wanted.asset_id, &wanted.id, &free).await;
+    let assigned = ctx.store.assign_clip(ctx.plan, wanted.asset_id, &free).await;
     assigned.map_err(|error| failed(error.to_string()))?.ok_or_else(|| {
         let cause = "every path that it could have is taken by a file that Charon did not put there";
         Error::new(Class::Item, format!("store the clip of {}", wanted.path), cause)

@@ -11,20 +11,21 @@ use crate::{
     ids::{PlanId, RunId},
 };
 
+/// Writes an event; gives its number, which grows and is never given twice.
 pub(super) async fn write_event(
     tx: &mut Transaction<'_, Sqlite>,
     at: Timestamp,
     event: &NewEvent,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO events (at, kind, plan_id, run_id, data) VALUES (?, ?, ?, ?, ?)")
+) -> Result<i64, sqlx::Error> {
+    let done = sqlx::query("INSERT INTO events (at, kind, plan_id, run_id, data) VALUES (?, ?, ?, ?, ?)")
         .bind(at.to_string())
         .bind(event.kind.as_str())
         .bind(event.plan.map(|plan| plan.to_string()))
         .bind(event.run.map(|run| run.to_string()))
         .bind(event.data.to_string())
         .execute(&mut **tx)
-        .await
-        .map(drop)
+        .await?;
+    Ok(done.last_insert_rowid())
 }
 
 impl Store {

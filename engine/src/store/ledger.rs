@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::Row;
 
-use super::{Doing, ItemRecord, Store, count, decode_error, maybe_time, runs::record_items, stored};
+use super::{
+    Doing, ItemRecord, Store, count, decode_error, maybe_time, micros, no, runs::record_items, stored,
+};
 use crate::{
     error::Error,
     ids::{PlanId, RunId, Sha256, StorageId},
@@ -80,12 +82,17 @@ pub(crate) struct Learnt {
     pub(crate) records: Vec<ItemRecord>,
 }
 
-/// How the database names a part.
-fn name(part: Part) -> &'static str {
+/// How the database numbers a part.
+fn number(part: Part) -> i64 {
     match part {
-        Part::Whole => "whole",
-        Part::Clip => "clip",
+        Part::Whole => 0,
+        Part::Clip => 1,
     }
+}
+
+/// The key of a path, unless the database makes the same one of the path.
+fn unlike<'a>(path: &str, key: &'a str) -> Option<&'a str> {
+    (path.to_ascii_lowercase() != key).then_some(key)
 }
 
 impl Store {
@@ -96,22 +103,23 @@ impl Store {
         storage: StorageId,
         ids: &[&RemoteId],
     ) -> Result<HashMap<RemoteId, Listed>, Error> {
-        let rows = sqlx::query(
-            "SELECT remotes.remote_id, remotes.asset_id, remotes.listed_by, remotes.no_clip, remotes.clip_again_at,
+        let rows = sqlx::query(concat!(
+            "SELECT remotes.remote_id, remotes.asset_id, (SELECT id FROM runs WHERE no = remotes.listed_by) AS listed_by,
+                 remotes.no_clip, remotes.clip_again_at,
                  whole.path, whole.sha256, whole.size, whole_bytes.fidelity,
                  clip.path AS clip_path, clip.sha256 AS clip_sha256, clip.size AS clip_size,
                  clip_bytes.fidelity AS clip_fidelity
              FROM json_each(?1) AS wanted
-             CROSS JOIN remotes ON remotes.storage_id = ?2 AND remotes.remote_id = wanted.value
+             CROSS JOIN remotes ON remotes.storage = ", no!(storage "?2"), " AND remotes.remote_id = wanted.value
              LEFT JOIN copies AS whole
-                 ON whole.plan_id = ?3 AND whole.asset_id = remotes.asset_id AND whole.part = 'whole'
+                 ON whole.plan = ", no!(plan "?3"), " AND whole.asset_id = remotes.asset_id AND whole.part = 0
              LEFT JOIN copies AS clip
-                 ON clip.plan_id = ?3 AND clip.asset_id = remotes.asset_id AND clip.part = 'clip'
-             LEFT JOIN contents AS whole_bytes ON whole_bytes.asset_id = whole.asset_id AND whole_bytes.part = 'whole'
+                 ON clip.plan = ", no!(plan "?3"), " AND clip.asset_id = remotes.asset_id AND clip.part = 1
+             LEFT JOIN contents AS whole_bytes ON whole_bytes.asset_id = whole.asset_id AND whole_bytes.part = 0
                  AND whole_bytes.sha256 = whole.sha256
-             LEFT JOIN contents AS clip_bytes ON clip_bytes.asset_id = clip.asset_id AND clip_bytes.part = 'clip'
+             LEFT JOIN contents AS clip_bytes ON clip_bytes.asset_id = clip.asset_id AND clip_bytes.part = 1
                  AND clip_bytes.sha256 = clip.sha256",
-        )
+        ))
         .bind(json!(ids).to_string())
         .bind(storage.to_string())
         .bind(plan.to_string())
@@ -122,7 +130,7 @@ impl Store {
             let listed_by: Option<&str> = row.try_get("listed_by")?;
             let copy = |path, sha256, size, fidelity| {
                 let path: Option<String> = row.try_get(path)?;
-                let is_stored = row.try_get::<Option<&str>, _>(sha256)?.is_some();
+                let is_stored = row.try_get::<Option<&[u8]>, _>(sha256)?.is_some();
                 let size = if is_stored { Some(count(row, size)?) } else { None };
                 let is_original = row.try_get::<Option<&str>, _>(fidelity)? == Some("original");
                 Ok::<_, sqlx::Error>(path.map(|path| Copy { path, size, is_original }))
@@ -143,9 +151,12 @@ impl Store {
 
     /// Which of these path keys are taken in the plan's mirror.
     pub(crate) async fn taken_paths(&self, plan: PlanId, keys: &[String]) -> Result<HashSet<String>, Error> {
-        let rows = sqlx::query(
-            "SELECT path_key FROM copies WHERE plan_id = ? AND path_key IN (SELECT value FROM json_each(?))",
-        )
+        let rows = sqlx::query(concat!(
+            "SELECT COALESCE(path_key, lower(path)) FROM copies
+             WHERE plan = ",
+            no!(plan "?1"),
+            " AND COALESCE(path_key, lower(path)) IN (SELECT value FROM json_each(?2))",
+        ))
         .bind(plan.to_string())
         .bind(json!(keys).to_string())
         .fetch_all(&self.writer)
@@ -189,19 +200,19 @@ impl Store {
             .iter()
             .zip(&assets)
             .map(|(item, asset)| {
-                json!([item.remote_id, asset, item.file_name, item.mime_type, item.taken_at])
+                json!([item.remote_id, asset, item.file_name, item.mime_type, item.taken_at.map(micros)])
             })
             .collect();
-        let rows = sqlx::query(
-            "INSERT INTO remotes (storage_id, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by)
-             SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?3 FROM json_each(?4)
-             WHERE true
-             ON CONFLICT (storage_id, remote_id) DO UPDATE SET listed_by = excluded.listed_by,
+        let rows = sqlx::query(concat!(
+            "INSERT INTO remotes (storage, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by)
+             SELECT ", no!(storage "?1"), ", value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ", no!(run "?3"), "
+             FROM json_each(?4) WHERE true
+             ON CONFLICT (storage, remote_id) DO UPDATE SET listed_by = excluded.listed_by,
                  file_name = excluded.file_name, mime_type = excluded.mime_type, taken_at = excluded.taken_at
              RETURNING remote_id, asset_id",
-        )
+        ))
         .bind(storage.to_string())
-        .bind(now.to_string())
+        .bind(micros(now))
         .bind(run.to_string())
         .bind(json!(remotes).to_string())
         .fetch_all(&mut *tx)
@@ -231,13 +242,15 @@ impl Store {
             .iter()
             .zip(&assets)
             .filter_map(|(item, asset)| {
-                item.path.as_ref().map(|(path, key)| json!([asset, item.remote_id, path, key]))
+                item.path.as_ref().map(|(path, key)| json!([asset, path, unlike(path, key)]))
             })
             .collect();
-        sqlx::query(
-            "INSERT INTO copies (plan_id, asset_id, part, remote_id, path, path_key)
-             SELECT ?1, value ->> 0, 'whole', value ->> 1, value ->> 2, value ->> 3 FROM json_each(?2)",
-        )
+        sqlx::query(concat!(
+            "INSERT INTO copies (plan, asset_id, part, path, path_key)
+             SELECT ",
+            no!(plan "?1"),
+            ", value ->> 0, 0, value ->> 1, value ->> 2 FROM json_each(?2)",
+        ))
         .bind(plan.to_string())
         .bind(json!(copies).to_string())
         .execute(&mut *tx)
@@ -253,26 +266,31 @@ impl Store {
         &self,
         plan: PlanId,
         asset_id: i64,
-        remote_id: &RemoteId,
         candidates: &[(String, String)],
     ) -> Result<Option<String>, Error> {
         const DOING: &str = "assign the path of a clip";
         let mut tx = self.begin().await.doing(DOING)?;
         for (path, key) in candidates {
-            sqlx::query(
-                "INSERT INTO copies (plan_id, asset_id, part, remote_id, path, path_key) VALUES (?, ?, 'clip', ?, ?, ?)
+            sqlx::query(concat!(
+                "INSERT INTO copies (plan, asset_id, part, path, path_key) VALUES (",
+                no!(plan "?1"),
+                ", ?2, 1, ?3, ?4)
                  ON CONFLICT DO NOTHING",
-            )
+            ))
             .bind(plan.to_string())
             .bind(asset_id)
-            .bind(&remote_id.0)
             .bind(path)
-            .bind(key)
+            .bind(unlike(path, key))
             .execute(&mut *tx)
             .await
             .doing(DOING)?;
         }
-        let row = sqlx::query("SELECT path FROM copies WHERE plan_id = ? AND asset_id = ? AND part = 'clip'")
+        let sql = concat!(
+            "SELECT path FROM copies WHERE plan = ",
+            no!(plan "?1"),
+            " AND asset_id = ?2 AND part = 1"
+        );
+        let row = sqlx::query(sql)
             .bind(plan.to_string())
             .bind(asset_id)
             .fetch_optional(&mut *tx)
@@ -296,13 +314,13 @@ impl Store {
             .iter()
             .map(|item| {
                 let sha256 = item.sha256.to_string();
-                json!([item.asset_id, name(item.part), sha256, stored(item.size), item.fidelity])
+                json!([item.asset_id, number(item.part), sha256, stored(item.size), item.fidelity])
             })
             .collect();
         let mut tx = self.begin().await.doing(DOING)?;
         sqlx::query(
             "INSERT INTO contents (asset_id, part, sha256, size, fidelity)
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)
+             SELECT value ->> 0, value ->> 1, unhex(value ->> 2), value ->> 3, value ->> 4 FROM json_each(?)
              WHERE true ON CONFLICT (asset_id, part, sha256) DO NOTHING",
         )
         .bind(json!(rows).to_string())
@@ -311,23 +329,29 @@ impl Store {
         .doing(DOING)?;
         for item in &learnt.stored {
             // One by one: joined with a list, SQLite would walk through all copies of the plan for every batch.
-            sqlx::query(
-                "UPDATE copies SET sha256 = ?, size = ?, stored_at = ? WHERE plan_id = ? AND asset_id = ? AND part = ?",
-            )
-            .bind(item.sha256.to_string())
+            sqlx::query(concat!(
+                "UPDATE copies SET sha256 = ?1, size = ?2, stored_at = ?3
+                 WHERE plan = ",
+                no!(plan "?4"),
+                " AND asset_id = ?5 AND part = ?6",
+            ))
+            .bind(&item.sha256.0[..])
             .bind(stored(item.size))
-            .bind(item.at.to_string())
+            .bind(micros(item.at))
             .bind(plan.to_string())
             .bind(item.asset_id)
-            .bind(name(item.part))
+            .bind(number(item.part))
             .execute(&mut *tx)
             .await
             .doing(DOING)?;
         }
         for item in learnt.stored.iter().filter(|item| item.part == Part::Clip) {
-            sqlx::query(
-                "UPDATE remotes SET no_clip = 0, clip_again_at = NULL WHERE storage_id = ? AND asset_id = ? AND no_clip > 0",
-            )
+            sqlx::query(concat!(
+                "UPDATE remotes SET no_clip = 0, clip_again_at = NULL
+                 WHERE storage = ",
+                no!(storage "?1"),
+                " AND asset_id = ?2 AND no_clip > 0",
+            ))
             .bind(storage.to_string())
             .bind(item.asset_id)
             .execute(&mut *tx)
@@ -335,9 +359,12 @@ impl Store {
             .doing(DOING)?;
         }
         for (id, again_at) in &learnt.no_clip {
-            sqlx::query(
-                "UPDATE remotes SET no_clip = no_clip + 1, clip_again_at = ? WHERE storage_id = ? AND remote_id = ?",
-            )
+            sqlx::query(concat!(
+                "UPDATE remotes SET no_clip = no_clip + 1, clip_again_at = ?1
+                 WHERE storage = ",
+                no!(storage "?2"),
+                " AND remote_id = ?3",
+            ))
             .bind(again_at.to_string())
             .bind(storage.to_string())
             .bind(&id.0)

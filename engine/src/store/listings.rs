@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::Row;
 
-use super::{Doing, Store, count, parsed, stored};
+use super::{Doing, Store, count, micros, no, parsed, stored};
 use crate::{
     error::Error,
     ids::{PlanId, RunId, StorageId},
@@ -27,7 +27,7 @@ pub(crate) struct Listing {
 #[derive(Clone, Debug)]
 pub(crate) struct StoredCopy {
     asset_id: i64,
-    part: String,
+    part: i64,
     pub(crate) path: String,
     /// How many bytes were stored.
     pub(crate) size: u64,
@@ -36,7 +36,7 @@ pub(crate) struct StoredCopy {
 impl StoredCopy {
     /// Whether it is the photo or video itself.
     pub(crate) fn is_whole(&self) -> bool {
-        self.part == "whole"
+        self.part == 0
     }
 }
 
@@ -44,17 +44,16 @@ impl StoredCopy {
 /// queued: a clock may have been set back since.
 macro_rules! newest_records {
     () => {
-        "(SELECT run_items.item, run_items.outcome, run_items.reason, MAX(runs.rowid) FROM runs
-             JOIN run_items ON run_items.run_id = runs.id
-             WHERE runs.plan_id = ?1 AND runs.rowid >= (SELECT rowid FROM runs WHERE id = ?3) GROUP BY run_items.item)"
+        "(SELECT run_items.item, run_items.outcome, run_items.reason, MAX(runs.no) FROM runs
+             JOIN run_items ON run_items.run = runs.no
+             WHERE runs.plan_id = ?1 AND runs.no >= (SELECT no FROM runs WHERE id = ?3) GROUP BY run_items.item)"
     };
 }
 
-/// Whether the run `?3` or a later one showed the remote. Of a run that is gone with its plan, nothing is left but its id.
+/// Whether the run `?3` or a later one showed the remote; it may be gone with its plan.
 macro_rules! listed_since {
     () => {
-        "COALESCE((SELECT rowid FROM runs WHERE id = remotes.listed_by) >= (SELECT rowid FROM runs WHERE id = ?3),
-             remotes.listed_by >= ?3)"
+        "remotes.listed_by >= (SELECT no FROM runs WHERE id = ?3)"
     };
 }
 
@@ -79,17 +78,18 @@ impl Store {
         .bind(plan.to_string())
         .bind(&run)
         .bind(selection)
-        .bind(now.to_string())
+        .bind(micros(now))
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
         if attempt.number > 1 {
-            sqlx::query("UPDATE remotes SET listed_by = NULL WHERE storage_id = ? AND listed_by = ?")
-                .bind(storage.to_string())
-                .bind(&run)
-                .execute(&mut *tx)
-                .await
-                .doing(DOING)?;
+            let sql = concat!(
+                "UPDATE remotes SET listed_by = NULL WHERE storage = ",
+                no!(storage "?1"),
+                " AND listed_by = ",
+                no!(run "?2"),
+            );
+            sqlx::query(sql).bind(storage.to_string()).bind(&run).execute(&mut *tx).await.doing(DOING)?;
         }
         tx.commit().await.doing(DOING)
     }
@@ -110,7 +110,7 @@ impl Store {
         .bind(listing.is_complete)
         .bind(stored(items))
         .bind(json!(skipped).to_string())
-        .bind(now.to_string())
+        .bind(micros(now))
         .bind(run.to_string())
         .execute(&self.writer)
         .await
@@ -141,23 +141,23 @@ impl Store {
         selection: &str,
         (since, now): (Timestamp, Timestamp),
     ) -> Result<Option<RunId>, Error> {
-        let row = sqlx::query(
+        let row = sqlx::query(concat!(
             "SELECT run_id FROM listings AS base
              WHERE base.rowid = (SELECT MAX(rowid) FROM listings
                      WHERE plan_id = ?1 AND selection = ?2 AND is_full = 1 AND is_complete = 1)
-                 AND julianday(began_at) > julianday(?3) AND julianday(began_at) <= julianday(?5)
+                 AND began_at > ?3 AND began_at <= ?5
                  AND NOT EXISTS (SELECT 1 FROM listings AS later WHERE later.plan_id = ?1 AND later.rowid > base.rowid
                      AND (later.is_complete = 0 OR later.selection <> ?2))
-                 AND NOT EXISTS (SELECT 1 FROM remotes WHERE storage_id = ?4
-                     AND julianday(first_seen_at) >= julianday(base.began_at)
-                     AND (listed_by IS NULL OR listed_by NOT IN (SELECT id FROM runs WHERE plan_id = ?1))
-                     AND NOT EXISTS (SELECT 1 FROM copies WHERE plan_id = ?1 AND copies.asset_id = remotes.asset_id))",
-        )
+                 AND NOT EXISTS (SELECT 1 FROM remotes WHERE storage = ", no!(storage "?4"), " AND first_seen_at >= base.began_at
+                     AND (listed_by IS NULL OR listed_by NOT IN (SELECT no FROM runs WHERE plan_id = ?1))
+                     AND NOT EXISTS (SELECT 1 FROM copies
+                         WHERE copies.plan = ", no!(plan "?1"), " AND copies.asset_id = remotes.asset_id))",
+        ))
         .bind(plan.to_string())
         .bind(selection)
-        .bind(since.to_string())
+        .bind(micros(since))
         .bind(storage.to_string())
-        .bind(now.to_string())
+        .bind(micros(now))
         .fetch_optional(&self.writer)
         .await
         .doing("look up the last full listing")?;
@@ -179,11 +179,15 @@ impl Store {
             newest_records!(),
             " WHERE outcome = 'failed' OR (outcome = 'skipped' AND reason = ?4)
              UNION
-             SELECT copies.remote_id FROM copies JOIN remotes
-                 ON remotes.storage_id = ?2 AND remotes.remote_id = copies.remote_id
-             WHERE copies.plan_id = ?1 AND copies.sha256 IS NULL AND ",
+             SELECT remotes.remote_id FROM copies JOIN remotes
+                 ON remotes.asset_id = copies.asset_id AND remotes.storage = ",
+            no!(storage "?2"),
+            "
+             WHERE copies.plan = ",
+            no!(plan "?1"),
+            " AND copies.sha256 IS NULL AND ",
             listed_since!(),
-            "    AND NOT (copies.part = 'clip' AND remotes.no_clip > 0)
+            "    AND NOT (copies.part = 1 AND remotes.no_clip > 0)
              LIMIT ?5",
         ))
         .bind(plan.to_string())
@@ -211,13 +215,23 @@ impl Store {
     ) -> Result<Vec<StoredCopy>, Error> {
         let rows = sqlx::query(concat!(
             "SELECT copies.asset_id, copies.part, copies.path, copies.size FROM copies
-             CROSS JOIN remotes ON remotes.storage_id = ?2 AND remotes.remote_id = copies.remote_id
-             WHERE copies.plan_id = ?1 AND (copies.asset_id, copies.part) > (?5, ?6)
-                 AND copies.sha256 IS NOT NULL AND remotes.listed_by <> ?4 AND ",
+             CROSS JOIN remotes ON remotes.asset_id = copies.asset_id AND remotes.storage = ",
+            no!(storage "?2"),
+            "
+             WHERE copies.plan = ",
+            no!(plan "?1"),
+            " AND (copies.asset_id, copies.part) > (?5, ?6)
+                 AND copies.sha256 IS NOT NULL AND remotes.listed_by <> ",
+            no!(run "?4"),
+            " AND ",
             listed_since!(),
-            "    AND NOT (copies.part = 'clip' AND remotes.no_clip > 0)
-                 AND NOT EXISTS (SELECT 1 FROM run_items WHERE run_id = ?4 AND item = copies.remote_id)
-                 AND NOT EXISTS (SELECT 1 FROM run_items WHERE run_id = ?3 AND item = copies.remote_id
+            "    AND NOT (copies.part = 1 AND remotes.no_clip > 0)
+                 AND NOT EXISTS (SELECT 1 FROM run_items WHERE run = ",
+            no!(run "?4"),
+            " AND item = remotes.remote_id)
+                 AND NOT EXISTS (SELECT 1 FROM run_items WHERE run = ",
+            no!(run "?3"),
+            " AND item = remotes.remote_id
                      AND outcome = 'skipped' AND reason <> ?8)
              ORDER BY copies.asset_id, copies.part LIMIT ?7",
         ))
@@ -226,7 +240,7 @@ impl Store {
         .bind(since.to_string())
         .bind(run.to_string())
         .bind(after.map_or(0, |copy| copy.asset_id))
-        .bind(after.map_or("", |copy| &copy.part))
+        .bind(after.map_or(-1, |copy| copy.part))
         .bind(most)
         .bind(passing)
         .fetch_all(&self.writer)
@@ -254,8 +268,12 @@ impl Store {
         let rows = sqlx::query(concat!(
             "SELECT newest.reason, COUNT(*) AS items FROM ",
             newest_records!(),
-            " AS newest CROSS JOIN remotes ON remotes.storage_id = ?2 AND remotes.remote_id = newest.item
-             WHERE newest.outcome = 'skipped' AND newest.reason <> ?5 AND remotes.listed_by <> ?4 AND ",
+            " AS newest CROSS JOIN remotes ON remotes.storage = ",
+            no!(storage "?2"),
+            " AND remotes.remote_id = newest.item
+             WHERE newest.outcome = 'skipped' AND newest.reason <> ?5 AND remotes.listed_by <> ",
+            no!(run "?4"),
+            " AND ",
             listed_since!(),
             " GROUP BY newest.reason",
         ))
@@ -286,13 +304,14 @@ impl Store {
     pub(crate) async fn fidelity_of(&self, run: RunId) -> Result<BTreeMap<String, u64>, Error> {
         let rows = sqlx::query(
             "SELECT contents.fidelity, COUNT(*) AS items FROM run_items
-             JOIN runs ON runs.id = run_items.run_id
+             JOIN runs ON runs.no = run_items.run
              JOIN plans ON plans.id = runs.plan_id
-             JOIN remotes ON remotes.storage_id = plans.storage_id AND remotes.remote_id = run_items.item
-             JOIN copies ON copies.plan_id = plans.id AND copies.asset_id = remotes.asset_id AND copies.part = 'whole'
-             JOIN contents ON contents.asset_id = copies.asset_id AND contents.part = 'whole'
+             JOIN storages ON storages.id = plans.storage_id
+             JOIN remotes ON remotes.storage = storages.no AND remotes.remote_id = run_items.item
+             JOIN copies ON copies.plan = plans.no AND copies.asset_id = remotes.asset_id AND copies.part = 0
+             JOIN contents ON contents.asset_id = copies.asset_id AND contents.part = 0
                  AND contents.sha256 = copies.sha256
-             WHERE run_items.run_id = ? AND run_items.outcome = 'done' GROUP BY contents.fidelity",
+             WHERE runs.id = ? AND run_items.outcome = 'done' GROUP BY contents.fidelity",
         )
         .bind(run.to_string())
         .fetch_all(&self.reader)

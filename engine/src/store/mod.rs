@@ -155,6 +155,7 @@ fn migrator() -> Migrator {
         migration(1, "first rooms", include_str!("../../migrations/0001_first_rooms.sql")),
         migration(2, "trust", include_str!("../../migrations/0002_trust.sql")),
         migration(3, "scheduler", include_str!("../../migrations/0003_scheduler.sql")),
+        migration(6, "compact", include_str!("../../migrations/0006_compact.sql")),
     ])
 }
 
@@ -232,6 +233,30 @@ where
 fn maybe_time(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
     row.try_get::<Option<&str>, _>(column)?.map(|text| text.parse().map_err(decode_error)).transpose()
 }
+
+/// A moment as large tables keep it: in microseconds since 1970.
+fn micros(moment: Timestamp) -> i64 {
+    moment.as_microsecond()
+}
+
+/// A column that was written with [`micros`].
+fn moment(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<Timestamp, sqlx::Error> {
+    Timestamp::from_microsecond(row.try_get(column)?).map_err(decode_error)
+}
+
+/// The number by which large tables know the storage, the plan or the run that is bound under this name.
+macro_rules! no {
+    (storage $bound:literal) => {
+        concat!("(SELECT no FROM storages WHERE id = ", $bound, ")")
+    };
+    (plan $bound:literal) => {
+        concat!("(SELECT no FROM plans WHERE id = ", $bound, ")")
+    };
+    (run $bound:literal) => {
+        concat!("(SELECT no FROM runs WHERE id = ", $bound, ")")
+    };
+}
+use no;
 
 /// A column that was written as a count.
 fn count(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<u64, sqlx::Error> {

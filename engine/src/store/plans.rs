@@ -10,7 +10,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 use super::{
     Doing, Store, decode_error,
     events::{of_plan, write_event},
-    maybe_time, parsed, queue,
+    maybe_time, no, parsed, queue,
 };
 use crate::{
     error::Error,
@@ -49,9 +49,11 @@ impl Store {
     pub(crate) async fn add_plan(&self, plan: &PlanRow) -> Result<bool, Error> {
         const DOING: &str = "add a plan";
         let mut tx = self.begin().await.doing(DOING)?;
+        let event = of_plan(EventKind::PlanAdded, plan.id, &plan.name);
+        let no = write_event(&mut tx, plan.created_at, &event).await.doing(DOING)?;
         let done = sqlx::query(concat!(
-            "INSERT INTO plans (id, name, storage_id, config, mirror_ready, created_at, decided_until, revision)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ",
+            "INSERT INTO plans (id, name, storage_id, config, mirror_ready, created_at, decided_until, no, revision)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ",
             next_revision!(),
             ") ON CONFLICT (name) DO NOTHING"
         ))
@@ -62,14 +64,13 @@ impl Store {
         .bind(plan.mirror_ready)
         .bind(plan.created_at.to_string())
         .bind(plan.decided_until.map(|time| time.to_string()))
+        .bind(no)
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        let event = of_plan(EventKind::PlanAdded, plan.id, &plan.name);
-        write_event(&mut tx, plan.created_at, &event).await.doing(DOING)?;
         tx.commit().await.doing(DOING)?;
         Ok(true)
     }
@@ -193,12 +194,16 @@ impl Store {
         ids: &[&RemoteId],
     ) -> Result<HashMap<RemoteId, String>, Error> {
         const DOING: &str = "look up copies";
-        let rows = sqlx::query(
+        let rows = sqlx::query(concat!(
             "SELECT remotes.remote_id, copies.path FROM json_each(?1) AS wanted
-             CROSS JOIN remotes ON remotes.storage_id = ?2 AND remotes.remote_id = wanted.value
-             JOIN copies ON copies.plan_id = ?3 AND copies.asset_id = remotes.asset_id AND copies.part = 'whole'
+             CROSS JOIN remotes ON remotes.storage = ",
+            no!(storage "?2"),
+            " AND remotes.remote_id = wanted.value
+             JOIN copies ON copies.plan = ",
+            no!(plan "?3"),
+            " AND copies.asset_id = remotes.asset_id AND copies.part = 0
                  AND copies.sha256 IS NOT NULL",
-        )
+        ))
         .bind(json!(ids).to_string())
         .bind(storage.to_string())
         .bind(plan.to_string())

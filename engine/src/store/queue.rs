@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{Doing, Store, count, decode_error, events::write_event, maybe_time, parsed, stored};
+use super::{Doing, Store, count, decode_error, events::write_event, maybe_time, no, parsed, stored};
 use crate::{
     error::Error,
     events::{EventKind, NewEvent},
@@ -248,7 +248,12 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let plan: PlanId = parsed(&row, "plan_id").doing(DOING)?;
         if ended.is_whole && attempt.number > 1 {
-            sqlx::query("DELETE FROM run_items WHERE run_id = ? AND attempt < ? AND outcome <> 'done'")
+            let sql = concat!(
+                "DELETE FROM run_items WHERE run = ",
+                no!(run "?1"),
+                " AND attempt < ?2 AND outcome <> 'done'"
+            );
+            sqlx::query(sql)
                 .bind(attempt.run.to_string())
                 .bind(attempt.number)
                 .execute(&mut *tx)
@@ -389,10 +394,14 @@ pub(super) async fn insert_run(
     run: &NewRun,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
+    let data =
+        json!({ "trigger": run.trigger, "scheduled_for": run.scheduled_for, "start_after": run.start_after });
+    let no = write_event(tx, now, &event(EventKind::Queued, run.plan, run.run, data)).await?;
     sqlx::query(
-        "INSERT INTO runs (id, plan_id, trigger, scheduled_for, state, queued_at, priority, options, start_after)
-         VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?)",
+        "INSERT INTO runs (no, id, plan_id, trigger, scheduled_for, state, queued_at, priority, options, start_after)
+         VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)",
     )
+    .bind(no)
     .bind(run.run.to_string())
     .bind(run.plan.to_string())
     .bind(run.trigger.as_str())
@@ -402,10 +411,8 @@ pub(super) async fn insert_run(
     .bind(json!(run.options).to_string())
     .bind(run.start_after.map(|time| time.to_string()))
     .execute(&mut **tx)
-    .await?;
-    let data =
-        json!({ "trigger": run.trigger, "scheduled_for": run.scheduled_for, "start_after": run.start_after });
-    write_event(tx, now, &event(EventKind::Queued, run.plan, run.run, data)).await
+    .await
+    .map(drop)
 }
 
 pub(super) async fn ask_in(
@@ -493,14 +500,14 @@ async fn count_items(
     run: RunId,
     skipped: u64,
 ) -> Result<Counts, sqlx::Error> {
-    let row = sqlx::query(
+    let row = sqlx::query(concat!(
         "UPDATE runs SET done = counted.done, skipped = MAX(counted.skipped, ?2), failed = counted.failed, bytes = counted.bytes
          FROM (SELECT COALESCE(SUM(outcome = 'done'), 0) AS done, COALESCE(SUM(outcome = 'skipped'), 0) AS skipped,
                    COALESCE(SUM(outcome = 'failed'), 0) AS failed,
                    COALESCE(SUM(CASE WHEN outcome = 'done' THEN bytes ELSE 0 END), 0) AS bytes
-               FROM run_items WHERE run_id = ?1) AS counted
+               FROM run_items WHERE run = ", no!(run "?1"), ") AS counted
          WHERE id = ?1 RETURNING runs.done, runs.skipped, runs.failed, runs.unchanged",
-    )
+    ))
     .bind(run.to_string())
     .bind(stored(skipped))
     .fetch_one(&mut **tx)
@@ -514,9 +521,12 @@ async fn count_items(
 }
 
 async fn before(tx: &mut Transaction<'_, Sqlite>, run: RunId) -> Result<Before, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT COUNT(*) AS done, COALESCE(SUM(bytes), 0) AS bytes FROM run_items WHERE run_id = ? AND outcome = 'done'",
-    )
+    let row = sqlx::query(concat!(
+        "SELECT COUNT(*) AS done, COALESCE(SUM(bytes), 0) AS bytes
+         FROM run_items WHERE run = ",
+        no!(run "?1"),
+        " AND outcome = 'done'",
+    ))
     .bind(run.to_string())
     .fetch_one(&mut **tx)
     .await?;

@@ -11,7 +11,7 @@ use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 use super::{
     Doing, Store, count, decode_error,
     events::write_event,
-    maybe_time, parsed,
+    maybe_time, micros, moment, no, parsed,
     queue::{self, is_at_work},
     stored,
 };
@@ -136,13 +136,24 @@ impl Store {
         filter: &ItemFilter,
         most: u32,
     ) -> Result<Vec<ItemRecord>, Error> {
-        let outcome = if filter.outcome.is_some() { "AND outcome = ?3" } else { "" };
+        // Most are done, and are found along the table; the others have an index of their own, which is taken only where its
+        // own condition stands in the query.
+        let (index, outcome) = match filter.outcome {
+            None => ("", ""),
+            Some(Outcome::Done) => ("", "AND outcome = 'done'"),
+            Some(Outcome::Skipped) => {
+                ("INDEXED BY run_items_not_done", "AND outcome = 'skipped' AND outcome <> 'done'")
+            }
+            Some(Outcome::Failed) => {
+                ("INDEXED BY run_items_not_done", "AND outcome = 'failed' AND outcome <> 'done'")
+            }
+        };
+        let run_no = no!(run "?1");
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT * FROM run_items WHERE run_id = ?1 AND item > ?2 {outcome} ORDER BY item LIMIT ?4"
+            "SELECT * FROM run_items {index} WHERE run = {run_no} AND item > ?2 {outcome} ORDER BY item LIMIT ?3"
         )))
         .bind(run.to_string())
         .bind(filter.after.as_deref().unwrap_or(""))
-        .bind(filter.outcome.map(Outcome::as_str))
         .bind(most)
         .fetch_all(&self.reader)
         .await;
@@ -151,15 +162,17 @@ impl Store {
 
     /// How many items of a run were skipped, by reason, and how many are left out that its quick listing did not get to.
     pub(crate) async fn skipped_by_reason(&self, run: RunId) -> Result<BTreeMap<String, u64>, Error> {
-        let rows = sqlx::query(
+        let rows = sqlx::query(concat!(
             "SELECT reason, SUM(items) AS items FROM (
-                 SELECT reason, COUNT(*) AS items FROM run_items WHERE run_id = ?1 AND outcome = ?2 GROUP BY reason
+                 SELECT reason, COUNT(*) AS items FROM run_items INDEXED BY run_items_not_done
+                     WHERE run = ",
+            no!(run "?1"),
+            " AND outcome = 'skipped' AND outcome <> 'done' GROUP BY reason
                  UNION ALL
                  SELECT key, value FROM listings, json_each(listings.skipped) WHERE listings.run_id = ?1)
              GROUP BY reason",
-        )
+        ))
         .bind(run.to_string())
-        .bind(Outcome::Skipped.as_str())
         .fetch_all(&self.reader)
         .await
         .doing("count the skipped items of a run")?;
@@ -201,7 +214,7 @@ pub(super) async fn record_items<'a>(
         })
         .collect();
     let event = queue::event(EventKind::Items, plan, attempt.run, json!({ "items": told }));
-    write_event(tx, now, &event).await.doing(DOING)
+    write_event(tx, now, &event).await.doing(DOING).map(drop)
 }
 
 async fn insert_items(
@@ -212,16 +225,26 @@ async fn insert_items(
     let rows: Vec<_> = items
         .iter()
         .map(|item| {
-            json!([item.item, item.name, item.outcome, item.class, item.reason, stored(item.bytes), item.at])
+            json!([
+                item.item,
+                item.name,
+                item.outcome,
+                item.class,
+                item.reason,
+                stored(item.bytes),
+                micros(item.at)
+            ])
         })
         .collect();
-    sqlx::query(
-        "INSERT INTO run_items (run_id, item, name, outcome, class, reason, bytes, at, attempt)
-         SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, ?3
+    sqlx::query(concat!(
+        "INSERT INTO run_items (run, item, name, outcome, class, reason, bytes, at, attempt)
+         SELECT ",
+        no!(run "?1"),
+        ", value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, ?3
          FROM json_each(?2) WHERE true
-         ON CONFLICT (run_id, item) DO UPDATE SET outcome = excluded.outcome, class = excluded.class,
+         ON CONFLICT (run, item) DO UPDATE SET outcome = excluded.outcome, class = excluded.class,
              reason = excluded.reason, bytes = excluded.bytes, at = excluded.at, attempt = excluded.attempt",
-    )
+    ))
     .bind(attempt.run.to_string())
     .bind(json!(rows).to_string())
     .bind(attempt.number)
@@ -267,6 +290,6 @@ fn read_item(row: &SqliteRow) -> Result<ItemRecord, sqlx::Error> {
         class: class.map(|name| serde_json::from_value(name.into()).map_err(decode_error)).transpose()?,
         reason: row.try_get("reason")?,
         bytes: count(row, "bytes")?,
-        at: parsed(row, "at")?,
+        at: moment(row, "at")?,
     })
 }

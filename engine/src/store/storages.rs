@@ -2,11 +2,15 @@
 
 use charon_provider::RemoteId;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Doing, Store, decode_error, parsed};
-use crate::{error::Error, ids::StorageId};
+use super::{Doing, Store, decode_error, events::write_event, no, parsed};
+use crate::{
+    error::Error,
+    events::{EventKind, NewEvent},
+    ids::StorageId,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct StorageRow {
@@ -33,10 +37,16 @@ pub(crate) struct Account {
 impl Store {
     /// Gives false if a storage has the name already.
     pub(crate) async fn add_storage(&self, storage: &StorageRow) -> Result<bool, Error> {
+        const DOING: &str = "add a storage";
+        let mut tx = self.begin().await.doing(DOING)?;
+        let data = json!({ "name": storage.name });
+        let event = NewEvent { kind: EventKind::StorageAdded, plan: None, run: None, data };
+        let no = write_event(&mut tx, storage.created_at, &event).await.doing(DOING)?;
         let done = sqlx::query(
-            "INSERT INTO storages (id, name, provider, config, secrets, secrets_revision, identity, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+            "INSERT INTO storages (no, id, name, provider, config, secrets, secrets_revision, identity, created_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
         )
+        .bind(no)
         .bind(storage.id.to_string())
         .bind(&storage.name)
         .bind(&storage.provider)
@@ -45,10 +55,14 @@ impl Store {
         .bind(super::stored(storage.secrets_revision))
         .bind(&storage.identity)
         .bind(storage.created_at.to_string())
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await
-        .doing("add a storage")?;
-        Ok(done.rows_affected() == 1)
+        .doing(DOING)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        tx.commit().await.doing(DOING)?;
+        Ok(true)
     }
 
     pub(crate) async fn storages(&self) -> Result<Vec<StorageRow>, Error> {
@@ -98,7 +112,7 @@ impl Store {
             "UPDATE storages SET config = ?2, secrets = ?3, secrets_revision = secrets_revision + 1, identity = ?5,
                  account = CASE WHEN ?4 AND NOT known.any THEN NULL ELSE account END,
                  account_in_doubt = CASE WHEN ?4 THEN known.any ELSE account_in_doubt END
-             FROM (SELECT EXISTS (SELECT 1 FROM remotes WHERE storage_id = ?1) AS any) AS known
+             FROM (SELECT EXISTS (SELECT 1 FROM remotes WHERE storage = (SELECT no FROM storages WHERE id = ?1)) AS any) AS known
              WHERE id = ?1",
         )
         .bind(storage.id.to_string())
@@ -157,12 +171,12 @@ impl Store {
     /// known, the newest first.
     pub(crate) async fn some_remotes(&self, id: StorageId, most: usize) -> Result<Vec<RemoteId>, Error> {
         const DOING: &str = "look up some items";
-        let rows = sqlx::query(
+        let rows = sqlx::query(concat!(
             "WITH numbered AS (SELECT remote_id, ROW_NUMBER() OVER (ORDER BY first_seen_at DESC, remote_id) - 1 AS number,
                                       COUNT(*) OVER () AS count
-                               FROM remotes WHERE storage_id = ?1)
+                               FROM remotes WHERE storage = ", no!(storage "?1"), ")
              SELECT remote_id FROM numbered WHERE number * ?2 % count < ?2 ORDER BY number",
-        )
+        ))
         .bind(id.to_string())
         .bind(super::stored(most.max(1) as u64))
         .fetch_all(&self.reader)

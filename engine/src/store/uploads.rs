@@ -8,8 +8,8 @@ use serde_json::json;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::{
-    Doing, ItemRecord, Refusal, Store, albums::insert_album_item, decode_error, parsed, runs::record_items,
-    staging::read_refusal, stored,
+    Doing, ItemRecord, Refusal, Store, albums::insert_album_item, decode_error, micros, no, parsed,
+    runs::record_items, staging::read_refusal, stored,
 };
 use crate::{
     error::Error,
@@ -70,7 +70,7 @@ impl Store {
             let file = KnownFile {
                 size: super::count(row, "size")?,
                 modified_ns: row.try_get("modified_ns")?,
-                sha256: parsed(row, "sha256")?,
+                sha256: sha256_of(row)?,
             };
             Ok((row.try_get("path")?, file))
         };
@@ -86,7 +86,7 @@ impl Store {
             .collect();
         sqlx::query(
             "INSERT INTO local_files (path, size, modified_ns, sha256)
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
+             SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3) FROM json_each(?) WHERE true
              ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns,
                  sha256 = excluded.sha256",
         )
@@ -105,18 +105,20 @@ impl Store {
         contents: &[Sha256],
     ) -> Result<HashMap<Sha256, Known>, Error> {
         let wanted: Vec<String> = contents.iter().map(ToString::to_string).collect();
-        let rows = sqlx::query(
+        let rows = sqlx::query(concat!(
             "SELECT wanted.value AS sha256, remotes.remote_id, staged.token, staged.valid_until,
                     refusals.reason AS refused_for, refusals.again_at,
                     album_items.remote_id IS NOT NULL AS in_album
-             FROM json_each(?) AS wanted
-             LEFT JOIN contents ON contents.sha256 = wanted.value AND contents.part = 'whole'
-             LEFT JOIN remotes ON remotes.asset_id = contents.asset_id AND remotes.storage_id = ?2
+             FROM json_each(?1) AS wanted
+             LEFT JOIN contents ON contents.sha256 = unhex(wanted.value) AND contents.part = 0
+             LEFT JOIN remotes ON remotes.asset_id = contents.asset_id AND remotes.storage = ",
+            no!(storage "?2"),
+            "
              LEFT JOIN album_items ON album_items.storage_id = ?2 AND album_items.album_id = ?3
                    AND album_items.remote_id = remotes.remote_id
              LEFT JOIN staged ON staged.storage_id = ?2 AND staged.sha256 = wanted.value
              LEFT JOIN refusals ON refusals.storage_id = ?2 AND refusals.sha256 = wanted.value",
-        )
+        ))
         .bind(json!(wanted).to_string())
         .bind(storage.to_string())
         .bind(album.map(|album| album.0.clone()))
@@ -189,6 +191,10 @@ impl Store {
     }
 }
 
+fn sha256_of(row: &sqlx::sqlite::SqliteRow) -> Result<Sha256, sqlx::Error> {
+    row.try_get::<&[u8], _>("sha256")?.try_into().map(Sha256).map_err(decode_error)
+}
+
 async fn record_committed_item(
     tx: &mut Transaction<'_, Sqlite>,
     storage: StorageId,
@@ -198,15 +204,20 @@ async fn record_committed_item(
     let sha256 = item.sha256.to_string();
     // The storage may know the bytes as an item that the ledger has already; otherwise the bytes may be an asset that only
     // other storages hold (in one storage an asset is one item); otherwise the asset is new.
-    let row = sqlx::query(
-        "SELECT COALESCE((SELECT asset_id FROM remotes WHERE storage_id = ? AND remote_id = ?),
-                         (SELECT asset_id FROM contents WHERE sha256 = ? AND part = 'whole' AND NOT EXISTS (
-                              SELECT 1 FROM remotes WHERE remotes.asset_id = contents.asset_id AND storage_id = ?1) LIMIT 1)),
+    let row = sqlx::query(concat!(
+        "SELECT COALESCE((SELECT asset_id FROM remotes WHERE storage = ",
+        no!(storage "?1"),
+        " AND remote_id = ?2),
+                         (SELECT asset_id FROM contents WHERE sha256 = ?3 AND part = 0 AND NOT EXISTS (
+                              SELECT 1 FROM remotes
+                              WHERE remotes.asset_id = contents.asset_id AND storage = ",
+        no!(storage "?1"),
+        ") LIMIT 1)),
                 (SELECT COALESCE(MAX(id), 0) + 1 FROM assets)",
-    )
+    ))
     .bind(storage.to_string())
     .bind(&item.remote_id.0)
-    .bind(&sha256)
+    .bind(&item.sha256.0[..])
     .fetch_one(&mut **tx)
     .await?;
     let asset = if let Some(asset) = row.try_get::<Option<i64>, _>(0)? {
@@ -216,26 +227,28 @@ async fn record_committed_item(
         sqlx::query("INSERT INTO assets (id) VALUES (?)").bind(asset).execute(&mut **tx).await?;
         asset
     };
-    sqlx::query(
-        "INSERT INTO remotes (storage_id, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (storage_id, remote_id) DO NOTHING",
-    )
+    sqlx::query(concat!(
+        "INSERT INTO remotes (storage, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at)
+         VALUES (",
+        no!(storage "?1"),
+        ", ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (storage, remote_id) DO NOTHING",
+    ))
     .bind(storage.to_string())
     .bind(&item.remote_id.0)
     .bind(asset)
     .bind(&item.file_name)
     .bind(&item.mime_type)
-    .bind(item.taken_at.map(|at| at.to_string()))
-    .bind(item.record.at.to_string())
+    .bind(item.taken_at.map(micros))
+    .bind(micros(item.record.at))
     .execute(&mut **tx)
     .await?;
     let fidelity = serde_json::to_value(Fidelity::Original).map_err(decode_error)?;
     sqlx::query(
-        "INSERT INTO contents (asset_id, part, sha256, size, fidelity) VALUES (?, 'whole', ?, ?, ?)
+        "INSERT INTO contents (asset_id, part, sha256, size, fidelity) VALUES (?, 0, ?, ?, ?)
          ON CONFLICT (asset_id, part, sha256) DO UPDATE SET fidelity = excluded.fidelity",
     )
     .bind(asset)
-    .bind(&sha256)
+    .bind(&item.sha256.0[..])
     .bind(stored(item.size))
     .bind(fidelity.as_str().unwrap_or_default())
     .execute(&mut **tx)
