@@ -92,3 +92,19 @@ async fn a_wrong_expression_zone_time_or_count_is_wrong_usage_and_says_what_is_a
     }
     assert!(!place.data_dir().exists(), "no data directory is made");
 }
+
+#[tokio::test]
+async fn the_help_says_what_becomes_of_times_that_clocks_skip_or_show_twice() {
+    let place = Place::new().await;
+    let ended = next(&place, &["--help"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let help = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "a time that does not exist is due when the clocks have jumped",
+        "one that exists twice is due the first time",
+        "What is due every hour follows real time",
+        "an array of instants as RFC 3339 has them, in UTC",
+    ] {
+        assert!(help.contains(words), "{words:?} is not told: {help}");
+    }
+}

@@ -336,8 +336,11 @@ pub(crate) enum Schedule {
     ///   "@every 6h"       or 90m, 1h30m, 1d: counted from 1970-01-01T00:00:00Z, in any time zone
     ///
     /// On days on which clocks are changed, a time that does not exist is due when the clocks have
-    /// jumped, and one that exists twice is due the first time. What is due every hour follows
-    /// real time: it makes up for nothing in spring, and is due in both passes in autumn.
+    /// jumped ("30 2 * * *" at three, where two o'clock becomes three), and one that exists twice
+    /// is due the first time. What is due every hour follows real time: it makes up for nothing
+    /// in spring, and is due in both passes in autumn.
+    ///
+    /// With --json it prints an array of instants as RFC 3339 has them, in UTC.
     #[command(verbatim_doc_comment)]
     Next {
         /// The schedule.

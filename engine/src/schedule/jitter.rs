@@ -15,9 +15,9 @@ use sha2::{Digest, Sha256};
 /// use charon_engine::schedule::jitter;
 ///
 /// let due = "2026-03-28T01:30:00Z".parse()?;
-/// let delay = jitter("a plan's id", due, Duration::from_secs(600));
-/// assert!(delay <= Duration::from_secs(600));
-/// assert_eq!(delay, jitter("a plan's id", due, Duration::from_secs(600)));
+/// let delay = jitter("a plan's id", due, Duration::from_mins(10));
+/// assert!(delay <= Duration::from_mins(10));
+/// assert_eq!(delay, jitter("a plan's id", due, Duration::from_mins(10)));
 /// # Ok::<(), jiff::Error>(())
 /// ```
 pub fn jitter(seed: &str, scheduled_for: Timestamp, at_most: Duration) -> Duration {
@@ -49,7 +49,7 @@ mod tests {
         for (seed, at_most, expected) in [
             ("", HOUR, 624_164_203_696),
             ("a", HOUR, 2_310_848_725_904),
-            ("018f3a5e-0000-7000-8000-000000000001", Duration::from_secs(600), 493_302_364_360),
+            ("018f3a5e-0000-7000-8000-000000000001", Duration::from_mins(10), 493_302_364_360),
         ] {
             assert_eq!(jitter(seed, due(), at_most).as_nanos(), expected, "for {seed:?}");
         }

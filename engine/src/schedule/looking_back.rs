@@ -18,19 +18,20 @@ impl Schedule {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn latest(&self, not_before: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        // Occurrences are whole seconds. Before 1970, an instant lies in the second that begins before it as well.
+        let second = |instant: Timestamp| instant.as_second() - i64::from(instant.subsec_nanosecond() < 0);
         let next = |after: Timestamp| self.after(after).next();
-        // One that is known, and an instant after which there is none up to now. They close in on each other.
-        let (mut latest, mut none_after) = (next(not_before).filter(|due| *due <= now)?, now);
-        // Occurrences are whole seconds.
-        while latest.as_second() < none_after.as_second() {
-            let middle = latest.as_second().midpoint(none_after.as_second());
-            let middle = Timestamp::from_second(middle).unwrap_or(latest).max(latest);
-            match next(middle).filter(|due| *due <= none_after) {
+        let first = next(not_before).filter(|due| *due <= now)?;
+        // One at which it is due, and one after which it is not up to now. They close in on each other.
+        let (mut latest, mut none_after) = (second(first), second(now));
+        while latest < none_after {
+            let middle = latest + (none_after - latest) / 2;
+            match next(Timestamp::from_second(middle).ok()?).map(second).filter(|due| *due <= none_after) {
                 Some(due) => latest = due,
                 None => none_after = middle,
             }
         }
-        Some(latest)
+        Timestamp::from_second(latest).ok()
     }
 
     /// How many times it is due later than `after` and not later than `until`, counted no further than `at_most`.
@@ -69,6 +70,8 @@ mod tests {
             ("* * * * * *", "1970-01-01T00:00:00Z", "2100-06-01T00:00:00Z", Some("2100-06-01T00:00:00Z")),
             ("@every 1s", "-009999-01-02T12:00:00Z", "9999-12-01T00:00:00.5Z", Some("9999-12-01T00:00:00Z")),
             ("@every 6h", "1960-01-01T00:00:00Z", "1969-12-31T23:59:59.5Z", Some("1969-12-31T18:00:00Z")),
+            ("@every 1s", "1960-01-01T00:00:00Z", "1969-12-31T23:59:57.5Z", Some("1969-12-31T23:59:57Z")),
+            ("@every 1s", "1969-12-31T23:59:50Z", "1969-12-31T23:59:59.5Z", Some("1969-12-31T23:59:59Z")),
             ("30 2 * * *", "2016-01-01T00:00:00Z", "2026-11-21T12:00:00Z", Some("2026-11-21T01:30:00Z")),
             ("0 0 29 2 *", "1970-01-01T00:00:00Z", "2027-12-31T00:00:00Z", Some("2024-02-28T23:00:00Z")),
             ("0 0 29 2 */7", "1970-01-01T00:00:00Z", "2031-12-31T00:00:00Z", Some("2004-02-28T23:00:00Z")),
@@ -123,16 +126,19 @@ mod tests {
             seconds in prop_oneof![Just(""), Just("0 "), Just("7,30-59/4 ")],
             every in proptest::option::weighted(0.1, 1..200_000_u32),
             (zone, start) in zone_and_minute(),
+            years_back in prop_oneof![9 => Just(0), 1 => Just(60_i64)],
             (fraction, length) in (0..1_000_000_000_i64, 0..60 * 3_600_i64),
             at_most in 0..100_u32,
         ) {
             let cron = format!("{seconds}{}", fields.text());
             let text = every.map_or(cron, |every| format!("@every {every}s"));
             let schedule = Schedule::parse(&text, zone).expect("it is generated from the grammar");
+            // Some before 1970.
+            let start = start - SignedDuration::from_hours(years_back * 365 * 24);
             let not_before = start + SignedDuration::from_nanos(fraction);
             // With many seconds, a shorter stretch, or the other side of the comparison takes long.
             let length = if text.starts_with("7,") || every.is_some() { length / 10 } else { length };
-            let now = start + SignedDuration::from_secs(length);
+            let now = not_before + SignedDuration::from_millis(length * 997);
             let all: Vec<_> = schedule.after(not_before).take_while(|due| *due <= now).collect();
             let told = format!("{text} in {zone} from {not_before} to {now}");
             prop_assert_eq!(schedule.latest(not_before, now), all.last().copied(), "{}", told);

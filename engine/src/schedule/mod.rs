@@ -1,8 +1,6 @@
 //! Schedules: an expression in an IANA time zone, and the instants at which it is due.
 //!
-//! Nothing here reads a clock or waits: [`Schedule::after`] is a pure function of its arguments, and so are
-//! [`Schedule::latest`] and [`Schedule::count_between`] (what was missed), [`jitter`] (how long after its time something
-//! begins) and [`Windows`] (when it is allowed to).
+//! Nothing here reads a clock or waits: [`Schedule::after`] is a pure function of its arguments, and so is all the rest.
 //!
 //! # Expressions
 //!
@@ -45,9 +43,18 @@
 //!
 //! # Occurrences
 //!
-//! They are strictly later than the instant asked about, and strictly increasing. An expression that never matches (30
-//! February) has none, and says so at once. The horizon is that of the `cron` crate: nothing is due before 1970 or
-//! after 2100, except for `@every`.
+//! They are whole seconds, strictly later than the instant asked about, and strictly increasing. An expression that never
+//! matches (30 February) has none, and says so at once. The horizon is that of the `cron` crate: nothing is due before 1970
+//! or after 2100, except for `@every`. A question costs microseconds, whatever the expression.
+//!
+//! More than four hundred examples are in `engine/tests/cron/table.json`, worked out by another program in another way.
+//!
+//! # What was missed, when to begin, and when it is allowed to
+//!
+//! * [`Schedule::latest`] and [`Schedule::count_between`] look back: what was due last since an instant, and how many times.
+//!   They follow the same rules, since they ask [`Schedule::after`].
+//! * [`jitter()`] is how long after its time something begins: the same whenever it is asked about the same instant.
+//! * [`Windows`] are times of the day, on some days of the week, at which something may run: `mon-fri 22:00-06:00`.
 
 mod civil;
 mod error;

@@ -57,8 +57,7 @@ const DAYS_AHEAD: usize = 60;
 #[derive(Clone, Debug)]
 pub struct Windows {
     zone: TimeZone,
-    /// By their opening time.
-    windows: Vec<Window>,
+    by_opening: Vec<Window>,
     /// There are none, or they leave nothing of the week out.
     is_always: bool,
 }
@@ -79,10 +78,10 @@ impl Windows {
         let read = |text: &String| {
             Window::parse(text).map_err(|what| Fault::Window { window: text.trim().to_owned(), what })
         };
-        let mut windows = windows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        windows.sort_by_key(Window::opens);
-        let is_always = windows.is_empty() || window::leave_nothing_out(&windows);
-        Ok(Self { zone, windows, is_always })
+        let mut by_opening = windows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        by_opening.sort_by_key(Window::opens);
+        let is_always = by_opening.is_empty() || window::leave_nothing_out(&by_opening);
+        Ok(Self { zone, by_opening, is_always })
     }
 
     /// Whether it is open at this moment.
@@ -124,7 +123,7 @@ impl Windows {
         // A window ends on the day after its opening at the latest, and a zone may skip one day.
         let first_day = self.zone.to_datetime(at).date().saturating_sub(2.days());
         let days = first_day.series(1.day()).take(DAYS_AHEAD);
-        days.flat_map(move |day| self.windows.iter().filter_map(move |window| self.stretch(window, day)))
+        days.flat_map(move |day| self.by_opening.iter().filter_map(move |window| self.stretch(window, day)))
     }
 
     /// When a window opens on a day, and when it closes again, if it opens at all.
