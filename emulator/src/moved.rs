@@ -163,7 +163,8 @@ pub(crate) enum Receipt {
 pub(crate) fn watch(world: &World, mut response: Response<Body>) -> Response<Body> {
     let Some(receipt) = response.extensions_mut().remove::<Receipt>() else { return response };
     response.map(|body| {
-        let mut watched = Watched { body, world: world.clone(), receipt, at: 0, is_again: false, ended: false };
+        let mut watched =
+            Watched { body, world: world.clone(), receipt, at: 0, is_again: false, ended: false };
         // Nobody asks a body without bytes for them.
         watched.end_if_over();
         Body::new(watched)

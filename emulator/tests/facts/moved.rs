@@ -151,7 +151,10 @@ async fn a_download_counts_again_below_where_an_earlier_one_came_to() {
     let rest = get("bytes=100-").await;
     let length = rest + 100;
     let parts = served(&world);
-    assert_eq!((parts.video, parts.size, parts.bytes_sent, parts.bytes_reached), (false, length, length, length));
+    assert_eq!(
+        (parts.video, parts.size, parts.bytes_sent, parts.bytes_reached),
+        (false, length, length, length)
+    );
     assert_eq!((parts.bytes_again, parts.times_again, parts.times_whole), (0, 0, 0));
     assert_eq!(get("").await, length);
     assert_eq!(get("bytes=10-19").await, 10);
@@ -165,9 +168,10 @@ async fn a_large_download_that_is_cut_off_was_not_served_whole() {
     let world = World::new().await;
     let id = world.emulator.world().add_large_video(CLIENT, "long.mp4", 3_000_000, 9);
     let url = format!("{}=dv", world.all(1).await[0]["baseUrl"].as_str().unwrap());
-    world.emulator.world().add_fault(
-        Fault::once(Action::TruncatedBody { bytes: Some(1_000_000) }).on(&["media.bytes"]),
-    );
+    world
+        .emulator
+        .world()
+        .add_fault(Fault::once(Action::TruncatedBody { bytes: Some(1_000_000) }).on(&["media.bytes"]));
     assert!(world.http.get(&url).send().await.unwrap().bytes().await.is_err());
     let half = served(&world);
     assert_eq!((half.bytes_sent, half.bytes_reached, half.times_whole), (1_000_000, 1_000_000, 0));
