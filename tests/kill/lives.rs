@@ -1,6 +1,6 @@
 //! The lives of a program that is killed again and again: when each of them ends, and that it ended by SIGKILL.
 
-use std::os::unix::process::ExitStatusExt;
+use std::{collections::BTreeMap, os::unix::process::ExitStatusExt};
 
 use gphotos_emulator::Stats;
 use tokio::{
@@ -14,6 +14,8 @@ use crate::support::{Place, dice::Dice};
 const SIGKILL: i32 = 9;
 /// How many kills of each way; `CHARON_KILLS` asks for more or fewer.
 const KILLS: u64 = 50;
+/// About so many pieces of work are begun in each life and not ended.
+const UNDER_WAY: u64 = 16;
 /// By then a start has usually asked for something.
 const START_MS: u64 = 250;
 
@@ -55,9 +57,9 @@ impl Moment {
         if dies_early {
             return Moment::Start(Duration::from_micros(dice.roll(1000 * START_MS)));
         }
-        // So that the work lasts for all of the lives, and each gets on.
-        let share = (left / (lives + 1)).max(1);
-        let more = (1 + dice.roll(2 * share)).min(left - 1);
+        // So that the work lasts for all of the lives, and each gets on, although what is under way at its end is lost.
+        let share = left / (lives + 1);
+        let more = (1 + dice.roll(2 * share + UNDER_WAY)).min(left - 1);
         let is_rare = dice.roll(100) < 20;
         let rare = is_rare.then(|| rare[usize::try_from(dice.roll(rare.len() as u64)).expect("a few")]);
         Moment::Requests { kind, more, rare, then: then(dice, if is_rare { 10 } else { 20 }) }
@@ -116,7 +118,8 @@ pub(super) struct Figures {
     pub(super) way: &'static str,
     pub(super) began: Instant,
     pub(super) kills: u64,
-    pub(super) at_the_start: u64,
+    /// Those before the emulator had seen anything of that life.
+    pub(super) before_any_request: u64,
     /// How much of the work was done at each kill, of a hundred.
     pub(super) done_at: Vec<u64>,
     /// How many files, and how many bytes, moved again although they had come.
@@ -126,38 +129,52 @@ pub(super) struct Figures {
     pub(super) most_again: u64,
     /// How many bytes there are.
     pub(super) bytes: u64,
-    /// How many bytes may move again.
+    /// How many bytes may move again: those of the largest files, one for each connection, that may have been under way at
+    /// each of the kills.
     pub(super) allowed: u64,
+    /// The kills before the last life, and the files that moved in it.
+    pub(super) kills_before: u64,
+    pub(super) kills_allowed_for: u64,
+    pub(super) touched: BTreeMap<String, u64>,
 }
 
 impl Figures {
     pub(super) fn new(way: &'static str, bytes: u64) -> Figures {
-        let (began, done_at) = (Instant::now(), Vec::new());
-        let (kills, at_the_start, times_again, bytes_again, most_again, allowed) = (0, 0, 0, 0, 0, 0);
         Figures {
             way,
-            began,
-            kills,
-            at_the_start,
-            done_at,
-            times_again,
-            bytes_again,
-            most_again,
+            began: Instant::now(),
+            kills: 0,
+            before_any_request: 0,
+            done_at: Vec::new(),
+            times_again: 0,
+            bytes_again: 0,
+            most_again: 0,
             bytes,
-            allowed,
+            allowed: 0,
+            kills_before: 0,
+            kills_allowed_for: 0,
+            touched: BTreeMap::new(),
         }
     }
 
     pub(super) fn tell(&self) {
         let Figures {
-            way, kills, at_the_start, times_again, bytes_again, most_again, bytes, allowed, ..
+            way,
+            kills,
+            before_any_request,
+            times_again,
+            bytes_again,
+            most_again,
+            bytes,
+            allowed,
+            ..
         } = self;
         let seconds = self.began.elapsed().as_secs_f64();
         let (first, last) = (self.done_at.first(), self.done_at.last());
         let quarter = |n: u64| self.done_at.iter().filter(|done| (**done).min(99) / 25 == n).count();
         let quarters = [quarter(0), quarter(1), quarter(2), quarter(3)];
         eprintln!(
-            "{way}: {kills} kills ({at_the_start} by time from the start), seed {}, from {}% to {}% of the work, by quarters \
+            "{way}: {kills} kills ({before_any_request} before the first request), seed {}, from {}% to {}% of the work, by quarters \
              {quarters:?}; {bytes_again} of {bytes} bytes moved again, in {times_again} files, of at most {allowed}; the most \
              files of one life: {most_again}; {seconds:.1} s",
             seed(),
