@@ -28,6 +28,8 @@ const CONNECTIONS: u64 = 16;
 /// How many items one commit makes at the most.
 const BATCH: u64 = 50;
 const MIB: u64 = 1024 * 1024;
+/// Larger files go up in more than one request, each of which may bring bytes again.
+const LARGEST_IN_ONE: u64 = 32 * MIB;
 
 /// What the emulator has counted of one file: how long it is, how much of it moved, how much again, and how often.
 #[derive(Clone, Copy, Debug, Default)]
@@ -141,7 +143,8 @@ impl Work {
         let was = |name: &String| before.get(name).copied().unwrap_or_default();
         let (mut times, mut bytes, mut touched) = (0, 0, BTreeMap::new());
         for (name, moved) in &now {
-            times += moved.times_again - was(name).times_again;
+            let again = moved.times_again - was(name).times_again;
+            times += if moved.size > LARGEST_IN_ONE { again.min(1) } else { again };
             bytes += moved.bytes_again - was(name).bytes_again;
             if moved.bytes > was(name).bytes {
                 touched.insert(name.clone(), moved.size);
