@@ -14,6 +14,7 @@ mod destination;
 mod faults;
 mod fields;
 mod import;
+mod kill;
 mod network;
 mod preview;
 mod query_plans;

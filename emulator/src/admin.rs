@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::{call::Call, error::json_response, fault::Fault, seed::Seed};
 
-const HELP: &str = "GET stats, settings, faults, items[?hashes=false], albums, time; PATCH settings, items/ID; POST stats/reset, \
-                    faults, seed, expire, token, time/advance; DELETE faults[/NUMBER], items/ID, albums/ID";
+const HELP: &str = "GET stats, settings, faults, items[?hashes=false], albums, sent, served, time; PATCH settings, items/ID; POST \
+                    stats/reset, faults, seed, expire, token, time/advance; DELETE faults[/NUMBER], items/ID, albums/ID";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -139,6 +139,8 @@ fn route(call: &Call, method: &Method, path: &str, body: &[u8]) -> Result<Respon
             found(world.remove_album(path.trim_start_matches("albums/")), "there is no such album")
         }
         ("GET", "albums") => show(&world.albums()),
+        ("GET", "sent") => show(&world.sent()),
+        ("GET", "served") => show(&world.served()),
         ("GET", "time") => show(&json!({"now": world.now()})),
         ("POST", "time/advance") => {
             world.advance(SignedDuration::from_secs(parse::<Advance>(body)?.seconds));

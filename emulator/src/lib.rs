@@ -40,6 +40,7 @@ mod large;
 mod listing;
 mod media;
 mod media_items;
+mod moved;
 mod oauth;
 mod odd;
 mod operation;
@@ -67,6 +68,7 @@ pub use account::Account;
 pub use fault::{Action, Fault, Limit, SessionAnswer};
 pub use full_resolution::{FullResolutionFault, FullResolutionProxy, FullResolutionStats};
 pub use grants::SCOPES;
+pub use moved::{SentTruth, ServedTruth};
 pub use odd::Oddity;
 #[cfg(feature = "tls-proxy")]
 pub use proxy::{HOSTS, ProxyError, TlsProxy};

@@ -15,10 +15,11 @@ use crate::{
     error::answer,
     fault::Action,
     jpeg,
+    moved::Receipt,
     operation::Operation,
     picture::{Picture, draw_play, thumbnail},
     random::Random,
-    ranges::{File, Manners, Source},
+    ranges::{File, Manners, Part, Source},
     resource::is_processing,
     state::Item,
     video::{Video, transcoded},
@@ -72,7 +73,7 @@ impl Wanted {
 pub(crate) async fn serve(call: &Call, token: &str, parameter: &str) -> Response<Body> {
     let Some(wanted) = Wanted::of(parameter) else { return refused(StatusCode::BAD_REQUEST) };
     let now = call.world.now();
-    let (item, keep_bytes, no_video) = {
+    let (number, item, keep_bytes, no_video) = {
         let mut state = call.world.lock();
         if call.faults.contains(&Action::ExpiredBaseUrls) {
             state.base_url_generation += 1;
@@ -94,7 +95,7 @@ pub(crate) async fn serve(call: &Call, token: &str, parameter: &str) -> Response
         let item = state.items[number].clone();
         let still = !item.is_video() && item.clip.is_none();
         let no_video = wanted == Wanted::DownloadVideo && (processing || still);
-        (item, settings.keep_bytes, no_video.then_some(settings.no_video_status))
+        (number, item, settings.keep_bytes, no_video.then_some(settings.no_video_status))
     };
     if let Some(status) = no_video {
         return refused(StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND));
@@ -130,7 +131,14 @@ pub(crate) async fn serve(call: &Call, token: &str, parameter: &str) -> Response
         }
         _ => item.filename,
     };
-    File { source, mime_type, name, etag: Some(etag) }.answer(&method, &call.headers, manners)
+    let mut response =
+        File { source, mime_type, name, etag: Some(etag) }.answer(&method, &call.headers, manners);
+    let is_file = matches!(wanted, Wanted::Download | Wanted::DownloadVideo);
+    if let Some(Part { start, end, size }) = response.extensions_mut().remove().filter(|_| is_file) {
+        let video = wanted == Wanted::DownloadVideo;
+        response.extensions_mut().insert(Receipt::Media { item: number, video, start, end, size });
+    }
+    response
 }
 
 /// A strong tag: another one whenever the bytes are others.

@@ -190,6 +190,7 @@ fn create(
         }
         state.learn(number, upload.hash, upload.size);
         state.items[number].times_uploaded += 1;
+        state.stats.items_met_again += 1;
         return Ok(number);
     }
     if let Some(left) = &mut state.settings.storage_left_bytes {
@@ -199,6 +200,7 @@ fn create(
     let filename = if new.file_name.is_empty() { upload.name.clone() } else { new.file_name.clone() };
     let taken_at = sniffed.taken_at.unwrap_or(upload.created_at);
     let content = stored.map_or(Content::Dropped(seed), Content::Stored);
+    state.stats.items_created += 1;
     let blank = Item::blank(caller.owner.clone(), filename, sniffed.mime_type, taken_at, content);
     Ok(state.add_item(Item {
         description: new.description.clone(),

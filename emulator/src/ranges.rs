@@ -48,6 +48,14 @@ pub(crate) struct File {
     pub(crate) etag: Option<String>,
 }
 
+/// What an answer has of its file: an extension of the response. The end is excluded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) size: u64,
+}
+
 /// How a server may get ranges wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manners {
@@ -95,6 +103,9 @@ impl File {
         let body = if method == Method::HEAD { Body::empty() } else { self.source.body(start, end) };
         let mut response = Response::new(body);
         *response.status_mut() = status;
+        if method == Method::GET && status.is_success() {
+            response.extensions_mut().insert(Part { start, end, size: length });
+        }
         let headers = response.headers_mut();
         let mut set = |key, value: &str| {
             if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {

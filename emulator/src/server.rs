@@ -25,7 +25,7 @@ use crate::{
     discovery,
     error::{ApiError, answer, json_response},
     fault::Action,
-    listing, media, media_items, oauth,
+    listing, media, media_items, moved, oauth,
     operation::{Family, Operation},
     settings::Settings,
     state::State,
@@ -198,6 +198,7 @@ where
     let outcome = respond(&call, &parts.method, body).await;
     drop(under_way);
     let outcome = outcome.and_then(|response| after(&call, response));
+    let outcome = outcome.map(|response| moved::watch(&world, response));
     let status = outcome.as_ref().map_or(0, |response| response.status().as_u16());
     *world.lock().stats.responses.entry(status).or_default() += 1;
     tracing::debug!(method = name, status, "answered");

@@ -13,6 +13,7 @@ use crate::{
     content::{Clip, Content},
     exif::Exif,
     fault::ActiveFault,
+    moved::Moved,
     oauth::Tokens,
     quota::Quota,
     random::Random,
@@ -148,6 +149,7 @@ pub(crate) struct State {
     pub(crate) faults: Vec<ActiveFault>,
     pub(crate) fault_number: u64,
     pub(crate) stats: Stats,
+    pub(crate) moved: Moved,
     pub(crate) quota: Quota,
     /// Base URLs of an earlier generation are dead.
     pub(crate) base_url_generation: u32,
@@ -175,6 +177,7 @@ impl State {
             faults: Vec::new(),
             fault_number: 0,
             stats: Stats::default(),
+            moved: Moved::default(),
             quota: Quota::default(),
             base_url_generation: 0,
             page_token_generation: 0,

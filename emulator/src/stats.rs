@@ -22,6 +22,10 @@ pub struct Stats {
     pub bytes_sent: u64,
     /// Answers per HTTP status; a connection that was cut counts as 0.
     pub responses: BTreeMap<u16, u64>,
+    /// Items that a batchCreate has made.
+    pub items_created: u64,
+    /// Results of a batchCreate that led to an item with the same bytes, which was there before.
+    pub items_met_again: u64,
     /// Faults that happened.
     pub faults: u64,
     /// The most structured writes (batchCreate, albums…) that one client had under way at once: 1 is what Google asks.

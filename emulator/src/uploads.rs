@@ -18,6 +18,7 @@ use crate::{
     call::Call,
     error::{ApiError, Code, answer},
     fault::{Action, SessionAnswer},
+    moved::{Attempt, Parcel, Receipt},
     operation::Operation,
     received::{Received, place},
     sniff::{Sniffed, sniff},
@@ -55,6 +56,12 @@ struct Session {
     created_at: Timestamp,
 }
 
+impl Session {
+    fn parcel(&self) -> Parcel {
+        Parcel { owner: self.owner.clone(), name: self.name.clone(), size: self.raw_size }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Status {
     Active,
@@ -73,8 +80,8 @@ impl Status {
 }
 
 impl Received {
-    /// Makes an upload token of what arrived.
-    fn finish(self, state: &mut State, owner: Owner, name: String, now: Timestamp) -> String {
+    /// Makes an upload token of what arrived; gives the hash too.
+    fn finish(self, state: &mut State, owner: Owner, name: String, now: Timestamp) -> (String, Hash) {
         let sniffed = sniff(&self.bytes);
         let room = state.settings.upload_memory_bytes.saturating_sub(state.uploads.kept_bytes);
         let keep = self.size <= self.room.min(room);
@@ -82,9 +89,10 @@ impl Received {
             state.uploads.kept_bytes += self.size;
         }
         let token = state.random.text("CAIS", 280);
+        let hash = self.hasher.finalize().into();
         let upload = Upload {
             owner,
-            hash: self.hasher.finalize().into(),
+            hash,
             size: self.size,
             name,
             sniffed,
@@ -93,7 +101,7 @@ impl Received {
             spent: false,
         };
         state.uploads.tokens.insert(token.clone(), upload);
-        token
+        (token, hash)
     }
 }
 
@@ -145,15 +153,20 @@ impl Drop for Arriving<'_> {
 
 async fn raw(call: &Call, body: Body) -> Result<Response<Body>, ApiError> {
     let now = call.world.now();
-    let mut received = {
+    let (mut received, mut attempt) = {
         let state = call.world.lock();
         let announced = call.header("content-length").and_then(|text| text.parse().ok());
-        place(&state.settings, state.uploads.kept_bytes, announced)
+        let owner = call.owner(&state).unwrap_or_default();
+        let attempt = Attempt::new(Parcel { owner, name: file_name(call), size: announced }, 0);
+        (place(&state.settings, state.uploads.kept_bytes, announced), attempt)
     };
     let mut stream = body.into_data_stream();
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| ApiError::invalid("The upload was cut short."))?;
-        call.world.lock().stats.bytes_received += chunk.len() as u64;
+        let mut state = call.world.lock();
+        state.stats.bytes_received += chunk.len() as u64;
+        attempt.takes(&mut state.moved, chunk.len() as u64);
+        drop(state);
         received.push(&chunk);
     }
     let mut state = call.world.lock();
@@ -161,8 +174,8 @@ async fn raw(call: &Call, body: Body) -> Result<Response<Body>, ApiError> {
     if received.size == 0 {
         return Err(ApiError::invalid("Payload must not be empty"));
     }
-    let token = received.finish(&mut state, caller.owner, file_name(call), now);
-    Ok(answer(StatusCode::OK, "text/plain; charset=utf-8", token))
+    let (token, hash) = received.finish(&mut state, caller.owner, file_name(call), now);
+    Ok(telling(answer(StatusCode::OK, "text/plain; charset=utf-8", token), attempt.finished(hash)))
 }
 
 fn start(call: &Call) -> Result<Response<Body>, ApiError> {
@@ -193,6 +206,11 @@ fn start(call: &Call) -> Result<Response<Body>, ApiError> {
 fn set(response: &mut Response<Body>, name: &'static str, value: &str) {
     let value = HeaderValue::from_str(value).expect("our own ids, numbers and addresses are printable");
     response.headers_mut().insert(HeaderName::from_static(name), value);
+}
+
+fn telling(mut response: Response<Body>, receipt: Receipt) -> Response<Body> {
+    response.extensions_mut().insert(receipt);
+    response
 }
 
 fn with_status(mut response: Response<Body>, status: Status) -> Response<Body> {
@@ -248,7 +266,7 @@ fn query(call: &Call, id: &str) -> Result<Response<Body>, ApiError> {
     let session = open(call, &mut state, id, now)?;
     let mut response = with_status(Response::new(Body::empty()), session.status);
     set(&mut response, "x-goog-upload-size-received", &session.received.size.to_string());
-    Ok(response)
+    Ok(telling(response, Attempt::new(session.parcel(), session.received.size).so_far()))
 }
 
 fn cancel(call: &Call, id: &str) -> Result<Response<Body>, ApiError> {
@@ -271,7 +289,7 @@ async fn chunk(
 ) -> Result<Response<Body>, ApiError> {
     let now = call.world.now();
     let mut length = 0_u64;
-    let granularity = {
+    let (granularity, mut attempt) = {
         let mut state = call.world.lock();
         let granularity = state.settings.upload_granularity;
         lose(call, &mut state, id)?;
@@ -287,7 +305,7 @@ async fn chunk(
                 session.received.size
             )));
         }
-        granularity
+        (granularity, Attempt::new(session.parcel(), session.received.size))
     };
     let announced = call.header("content-length").and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     let breaks_at = call.faults.iter().find_map(|fault| match fault {
@@ -304,6 +322,7 @@ async fn chunk(
         }
         let mut state = call.world.lock();
         state.stats.bytes_received += piece.len() as u64;
+        attempt.takes(&mut state.moved, piece.len() as u64);
         if let Some(session) = state.uploads.sessions.get_mut(id) {
             session.received.push(&piece);
         }
@@ -328,7 +347,7 @@ async fn chunk(
                 "Every chunk but the last must be a multiple of {granularity} bytes."
             )));
         }
-        return Ok(with_status(Response::new(Body::empty()), Status::Active));
+        return Ok(telling(with_status(Response::new(Body::empty()), Status::Active), attempt.so_far()));
     }
     let announced = session.raw_size;
     if announced.is_some_and(|announced| announced != session.received.size) {
@@ -345,6 +364,7 @@ async fn chunk(
     let received = std::mem::replace(&mut session.received, Received::new(0, 0));
     session.received.size = size;
     let (owner, name) = (session.owner.clone(), session.name.clone());
-    let token = received.finish(&mut state, owner, name, now);
-    Ok(with_status(answer(StatusCode::OK, "text/plain; charset=utf-8", token), Status::Final))
+    let (token, hash) = received.finish(&mut state, owner, name, now);
+    let response = with_status(answer(StatusCode::OK, "text/plain; charset=utf-8", token), Status::Final);
+    Ok(telling(response, attempt.finished(hash)))
 }

@@ -9,25 +9,12 @@ use super::{
     account::{Account, Way},
     cases::{KINDS, kind},
 };
+use crate::support::dice::Dice;
 
 /// How many mixtures; `CHARON_MIXTURES` asks for more.
 const MIXTURES: u64 = 12;
 /// After so many runs all must be there, however bad the weather was.
 const RUNS: usize = 12;
-
-/// A small generator, so that a mixture can be played again by its number.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        // SplitMix64 (Steele, Lea, Flood 2014).
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % sides
-    }
-}
 
 /// Faults that pass by themselves.
 fn passing() -> Vec<Action> {

@@ -1,5 +1,7 @@
 //! What the tests share: an emulated account, a data directory, folders, and the program.
 
+pub(crate) mod dice;
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -8,6 +8,7 @@ mod faults;
 mod large;
 mod library;
 mod limits;
+mod moved;
 mod moving;
 mod oauth;
 mod pages;

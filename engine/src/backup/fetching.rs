@@ -8,7 +8,7 @@ use std::sync::{
 use charon_provider::{Body, Class, Error, Fidelity, Part, Reason, RemoteId, RemoteItem, Source};
 use futures::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Backup, Wanted};
@@ -43,15 +43,20 @@ pub(super) struct Fetched {
     pub(super) is_unchanged: bool,
     /// What became of the item; `None` when the run stopped before that was settled.
     pub(super) record: Option<ItemRecord>,
+    /// Held until all of this is in the ledger.
+    pub(super) way: Option<OwnedSemaphorePermit>,
 }
 
 /// Fetches what comes, until nothing comes any more or the run stops.
+///
+/// An item is under way until the ledger has it, and there are never more under way than there are connections: that is all
+/// that a crash makes the next run fetch again.
 pub(super) async fn fetch(
     backup: &Arc<Backup>,
     mut listed: mpsc::Receiver<Wanted>,
     placed: mpsc::Sender<Fetched>,
 ) {
-    let at_once = backup.ctx.facts.pace.connections.max(1);
+    let ways = Arc::new(Semaphore::new(backup.ctx.facts.pace.connections.clamp(1, Semaphore::MAX_PERMITS)));
     // Tasks of their own, so that hashing and decrypting use more than one core. They end when they are dropped.
     let mut under_way = FuturesUnordered::new();
     let mut more_may_come = true;
@@ -69,9 +74,9 @@ pub(super) async fn fetch(
                     backup.ctx.stop_for_storage(&Error::new(Class::Transient, "fetch an item", cause));
                 }
             },
-            next = listed.recv(), if more_may_come && under_way.len() < at_once => match next {
+            (way, next) = next(&ways, &mut listed), if more_may_come => match next {
                 Some(wanted) => {
-                    let task = tokio::spawn(fetch_one(Arc::clone(backup), wanted));
+                    let task = tokio::spawn(fetch_one(Arc::clone(backup), wanted, way));
                     under_way.push(AbortOnDropHandle::new(task));
                 }
                 None => more_may_come = false,
@@ -80,12 +85,21 @@ pub(super) async fn fetch(
     }
 }
 
+/// Waits until one more item may be under way, and for that item. Nothing is lost when it is dropped before.
+async fn next(
+    ways: &Arc<Semaphore>,
+    listed: &mut mpsc::Receiver<Wanted>,
+) -> (OwnedSemaphorePermit, Option<Wanted>) {
+    let way = Arc::clone(ways).acquire_owned().await.expect("it is never closed");
+    (way, listed.recv().await)
+}
+
 /// `None` when the run has stopped before anything was learnt of the item.
-async fn fetch_one(backup: Arc<Backup>, wanted: Wanted) -> Option<Fetched> {
+async fn fetch_one(backup: Arc<Backup>, wanted: Wanted, way: OwnedSemaphorePermit) -> Option<Fetched> {
     let ctx = &backup.ctx;
     let item = wanted.page.get(&wanted.id)?;
     let (id, name) = (item.id.0.clone(), item.file_name.clone());
-    let mut fetched = Fetched::default();
+    let mut fetched = Fetched { way: Some(way), ..Fetched::default() };
     let outcome = fetch_parts(&backup, &wanted, item, &mut fetched).await;
     wanted.page.done(&wanted.id);
     fetched.record = match outcome {

@@ -31,7 +31,7 @@ pub(crate) use walk::Walk;
 const PLACED_AT_A_TIME: usize = 4;
 /// Items that have been listed and not been fetched yet.
 const LISTED_AHEAD: usize = 100;
-/// Items that are in their place and not in the ledger yet; also the most that one transaction records.
+/// Items that wait for the ledger to have them; also the most that one transaction records.
 const UNRECORDED: usize = 64;
 
 /// What a backup works with.

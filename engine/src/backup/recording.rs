@@ -15,6 +15,8 @@ pub(super) async fn record(backup: &Arc<Backup>, mut placed: mpsc::Receiver<Fetc
         let mut learnt = Learnt::default();
         let mut paths = Vec::new();
         let mut unchanged = 0;
+        // Let go at the end of this turn, when the ledger has them.
+        let mut ways = Vec::with_capacity(fetched.len());
         for one in fetched.drain(..) {
             for (stored, path) in one.stored {
                 learnt.stored.push(stored);
@@ -23,6 +25,7 @@ pub(super) async fn record(backup: &Arc<Backup>, mut placed: mpsc::Receiver<Fetc
             learnt.no_clip.extend(one.no_clip);
             unchanged += u64::from(one.is_unchanged);
             learnt.records.extend(one.record);
+            ways.extend(one.way);
         }
         if !paths.is_empty() {
             let mirror = Arc::clone(&backup.mirror);

@@ -114,6 +114,12 @@ impl Store {
         if answer == "ok" { Ok(()) } else { Err(answer) }
     }
 
+    /// Holds the turn to write, so that nothing is recorded for a while.
+    #[cfg(test)]
+    pub(crate) async fn hold_writes(&self) -> Transaction<'static, Sqlite> {
+        self.begin().await.expect("the turn to write")
+    }
+
     /// Takes a table away, so that what needs it fails.
     #[cfg(test)]
     pub(crate) async fn break_ledger(&self) {

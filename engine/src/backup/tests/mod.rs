@@ -214,6 +214,34 @@ async fn a_ledger_that_fails_in_mid_listing_ends_the_run() {
 }
 
 #[tokio::test]
+async fn an_item_is_under_way_until_the_ledger_has_it() {
+    // I1, I2: what a crash makes the next run fetch again is what is under way, one item for each connection.
+    const CONNECTIONS: usize = 16;
+    let place = Place::new().await;
+    place.shelf.state().items = (0..100).map(|number| shown(&number.to_string())).collect();
+    place.shelf.state().hold_opens = true;
+    let opened = || place.shelf.state().asked.iter().filter(|what| what.starts_with("open")).count();
+    let hold_up = async {
+        while opened() < CONNECTIONS {
+            tokio::task::yield_now().await;
+        }
+        let turn = place.store.hold_writes().await;
+        place.shelf.state().hold_opens = false;
+        while place.mirrored().len() < CONNECTIONS {
+            tokio::task::yield_now().await;
+        }
+        // More would be opened at once.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((opened(), place.mirrored().len()), (CONNECTIONS, CONNECTIONS));
+        drop(turn);
+    };
+    tokio::join!(place.counts(100, 0, 0, 0), hold_up);
+    assert_eq!(opened(), 100);
+}
+
+#[tokio::test]
 async fn items_without_a_name_or_a_date_get_paths_that_stay() {
     // I4
     let place = Place::new().await;

@@ -52,6 +52,8 @@ pub(super) struct State {
     pub(super) expiries: VecDeque<usize>,
     /// The page that is not answered for now.
     pub(super) hold_page: Option<usize>,
+    /// Whether no item that is opened is answered for now.
+    pub(super) hold_opens: bool,
     /// Addresses of an older generation are stale.
     pub(super) generation: u32,
     /// Whether the next address that is opened is found stale, and all others with it.
@@ -171,10 +173,13 @@ impl Source for Shelf {
     }
 
     async fn open(&self, item: &RemoteItem, part: Part, from: Option<&ResumePoint>) -> Result<Body, Error> {
-        let mut state = self.state();
         let offset = from.map_or(0, |point| point.offset);
         let part_name = if part == Part::Whole { "whole" } else { "clip" };
-        state.asked.push(format!("open {} {part_name} {offset}", item.id));
+        self.state().asked.push(format!("open {} {part_name} {offset}", item.id));
+        while self.state().hold_opens {
+            tokio::task::yield_now().await;
+        }
+        let mut state = self.state();
         if std::mem::take(&mut state.expire_next) {
             state.generation += 1;
         }
