@@ -5,7 +5,7 @@
 //!
 //! The rooms within: [`clock`] (injected time and randomness), `store` (all SQL), `vault` (secrets at rest), `naming` and
 //! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `run` (the context
-//! that every stage is given), `account` (whose it is), `unsaved` (what is tried before it is saved), `estimate` (what a run
+//! that every stage is given), `account` (whose it is), `unsaved` (what is tried before it is saved), `put` (what a host gives along with each run), `estimate` (what a run
 //! would do), [`schedule`] (expressions and their next occurrences; nothing runs by them yet).
 
 mod account;
@@ -25,6 +25,7 @@ mod numbers;
 mod parking;
 mod plan;
 mod plans;
+mod put;
 mod registry;
 mod retry;
 mod run;
@@ -48,10 +49,11 @@ pub use plan::{
     AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, PlanConfig, SelectionConfig, UploadConfig,
 };
 pub use plans::PlanView;
+pub use put::Put;
 pub use registry::Registry;
 pub use run::{Counts, Outcome, Progress, RunState, Stop, Summary, Trouble};
 pub use running::{Canceller, Run, RunOptions};
 pub use schedule::{Schedule, ScheduleError};
 pub use storages::StorageView;
 pub use store::{ItemRecord, RunRecord};
-pub use unsaved::{Unsaved, config_check};
+pub use unsaved::{Unsaved, config_check, open_unsaved};

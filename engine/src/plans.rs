@@ -47,7 +47,7 @@ impl Engine {
             Err(unknown @ Error::Unknown { .. }) => Err(unknown.to_string()),
             Err(other) => return Err(other),
         };
-        let mut mistakes = self.judge_folders(&config).await?;
+        let mut mistakes = self.judge_folders(&config, None).await?;
         match &storage {
             Ok(storage) => mistakes.extend(self.unable(storage, &config)?),
             Err(unknown) => mistakes.push(Mistake::in_field("storage", unknown.clone())),
@@ -78,7 +78,7 @@ impl Engine {
     }
 
     /// Why the storage cannot do what the plan wants, if it cannot.
-    fn unable(&self, storage: &StorageRow, config: &PlanConfig) -> Result<Vec<Mistake>, Error> {
+    pub(crate) fn unable(&self, storage: &StorageRow, config: &PlanConfig) -> Result<Vec<Mistake>, Error> {
         let opened = self.open_row(storage)?.storage;
         let unable = incapable(&storage.name, config, opened.facts().capabilities);
         let mut mistakes: Vec<Mistake> =
@@ -94,9 +94,13 @@ impl Engine {
         Ok(mistakes)
     }
 
-    /// What is wrong with the folders of a new plan, as far as can be seen without touching them.
-    async fn judge_folders(&self, config: &PlanConfig) -> Result<Vec<Mistake>, Error> {
-        let others = self.folders(None).await?;
+    /// What is wrong with the folders of a new plan, or of this one, as far as can be seen without touching them.
+    pub(crate) async fn judge_folders(
+        &self,
+        config: &PlanConfig,
+        plan: Option<PlanId>,
+    ) -> Result<Vec<Mistake>, Error> {
+        let others = self.folders(plan).await?;
         let (field, refusals) = match config {
             PlanConfig::Backup(backup) => {
                 ("destination", judge_destination(&backup.destination, &others.mirrors, &others.sources))
@@ -172,7 +176,7 @@ pub(crate) fn config_of(row: &PlanRow) -> Result<PlanConfig, Error> {
     })
 }
 
-fn as_map(config: &PlanConfig) -> Result<Map<String, Value>, Error> {
+pub(crate) fn as_map(config: &PlanConfig) -> Result<Map<String, Value>, Error> {
     match serde_json::to_value(config) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Ok(Map::new()),

@@ -4,6 +4,7 @@
 //! others. Ids and times are given by the caller.
 
 mod albums;
+mod hosts;
 mod ledger;
 mod listings;
 mod plans;
@@ -129,6 +130,7 @@ async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), String> {
     let migrator = Migrator::with_migrations(vec![
         migration(1, "first rooms", include_str!("../../migrations/0001_first_rooms.sql")),
         migration(2, "trust", include_str!("../../migrations/0002_trust.sql")),
+        migration(20, "hosts", include_str!("../../migrations/0020_hosts.sql")),
     ]);
     let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
     let present = present_version(pool).await;
