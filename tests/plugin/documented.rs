@@ -68,8 +68,8 @@ fn assert_like(found: &Value, example: &Value, place: &str) {
 /// Checks that an event has the fields that the page documents, and no others.
 fn assert_documented(event: &Value) {
     let name = event["type"].as_str().expect("a type");
-    let of_type = examples("event").into_iter().filter(|example| example["type"] == name);
-    let example = of_type.last().unwrap_or_else(|| panic!("{name} is not documented: {event}"));
+    let mut of_type = examples("event").into_iter().filter(|example| example["type"] == name);
+    let example = of_type.next_back().unwrap_or_else(|| panic!("{name} is not documented: {event}"));
     let optional = example_of_optional(name);
     for field in object(event).keys() {
         assert!(example.get(field).is_some(), "{field} of {name} is not documented: {event}");
@@ -81,7 +81,7 @@ fn assert_documented(event: &Value) {
                 if matches!(field.as_str(), "skipped" | "fidelity" | "requests_by_meter") => {}
             Some(found) => assert_like(found, example, &format!("{name}/{field}")),
             None => {
-                assert!(optional.contains(field), "{field} of {name} is documented and not there: {event}")
+                assert!(optional.contains(field), "{field} of {name} is documented and not there: {event}");
             }
         }
     }

@@ -31,7 +31,7 @@ async fn a_host_in_node_describes_tests_runs_stops_and_goes_on() {
     if !has_node() {
         return;
     }
-    let place = Place::with(Settings { keep_bytes: true, latency_ms: 25, ..Settings::default() }).await;
+    let place = Place::with(Settings { keep_bytes: true, latency_ms: 40, ..Settings::default() }).await;
     place.seed(120);
     place.draw("pictures", 200..220);
     let config = place.config();

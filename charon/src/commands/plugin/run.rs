@@ -108,7 +108,7 @@ fn with_storage(mut config: Map<String, Value>, storage: &str) -> Result<Map<Str
     }
 }
 
-/// How a run is begun; all that is done with it afterwards is in [`watch`].
+/// How a run is begun; all that is done with it afterwards is in `watch`.
 async fn start(engine: &Engine, plan: &str, full_listing: bool) -> Result<Run, Refusal> {
     Ok(engine.start_with(plan, RunOptions { full_listing }).await?)
 }
