@@ -16,6 +16,7 @@ mod fields;
 mod import;
 mod kill;
 mod network;
+mod plugin;
 mod preview;
 mod query_plans;
 mod schedule;

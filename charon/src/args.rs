@@ -88,6 +88,9 @@ pub(crate) enum Command {
     /// What a schedule means.
     #[command(subcommand)]
     Schedule(Schedule),
+    /// For other programs, such as schedulers: JSON on standard input and output.
+    #[command(subcommand)]
+    Plugin(Plugin),
     /// Print the JSON Schema of a provider's configuration, or of a plan.
     Schema {
         /// A provider's id, or "plan" [default: gphotos].
@@ -323,6 +326,25 @@ pub(crate) enum Runs {
         #[arg(long)]
         no_follow: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// Print what there is, as one JSON object: providers with their fields, plans, commands and events.
+    Describe {
+        /// Only this provider.
+        #[arg(long, value_name = "ID")]
+        provider: Option<String>,
+    },
+    /// Test a configuration that is not saved.
+    ///
+    /// Reads {"provider": ID, "config": {…}}, and prints a line of JSON for each stage and one for the result.
+    Test,
+    /// Run a plan.
+    ///
+    /// Reads {"storage": {…}, "plan": {…}}, makes or changes both, and prints the progress of the run and its end as
+    /// lines of JSON. SIGTERM or Ctrl-C stops it cleanly.
+    Run,
 }
 
 #[derive(Debug, Subcommand)]

@@ -66,6 +66,10 @@ impl Failure {
         Self { message: message.into(), exit: Exit::Usage }
     }
 
+    pub(crate) fn of(message: impl Into<String>, exit: Exit) -> Self {
+        Self { message: message.into(), exit }
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }

@@ -51,6 +51,10 @@ async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Schema { of } => return commands::schema::print(&registry(), of.as_deref()),
         Command::Schedule(command) => return commands::schedule::run(&command, output),
         Command::Demo(demo) => return commands::demo::run(demo, output).await,
+        Command::Plugin(command) => {
+            let around = commands::plugin::Around { data_dir, key_file, quiet, registry: registry() };
+            return commands::plugin::run(command, around).await;
+        }
         _ => {}
     }
     let data_dir = match data_dir {
@@ -69,7 +73,9 @@ async fn run(args: Args) -> Result<Exit, Failure> {
             commands::runs::list(&engine, plan.as_deref(), limit, output).await
         }
         Command::Runs { command: Some(command), .. } => commands::runs::run(&engine, command, output).await,
-        Command::Schema { .. } | Command::Schedule(_) | Command::Demo(_) => Ok(Exit::Done),
+        Command::Schema { .. } | Command::Schedule(_) | Command::Demo(_) | Command::Plugin(_) => {
+            Ok(Exit::Done)
+        }
     };
     engine.close().await;
     done

@@ -5,8 +5,10 @@
 //!
 //! The rooms within: [`clock`] (injected time and randomness), `store` (all SQL), `vault` (secrets at rest), `naming` and
 //! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `run` (the context
-//! that every stage is given), `account` (whose it is), `unsaved` (what is tried before it is saved), `estimate` (what a run
-//! would do), [`schedule`] (expressions and their occurrences, jitter, allowed windows; nothing runs by them yet).
+//! that every stage is given), `account` (whose it is), `unsaved` (what is tried before it is saved), `put` (what a host gives
+//! along with each run), `estimate` (what a run would do), [`schedule`] (expressions and their occurrences, jitter, allowed
+//! windows), `timing` (what a plan says of that), `scheduler` (what is due and what may begin), `asking` (for runs, and
+//! following them), `running` and `overseeing` (one attempt at a run), `events` (what happened).
 
 mod account;
 mod asking;
@@ -29,6 +31,7 @@ mod overseeing;
 mod parking;
 mod plan;
 mod plans;
+mod put;
 mod registry;
 mod retry;
 mod run;
@@ -56,6 +59,7 @@ pub use plan::{
     AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, PlanConfig, SelectionConfig, UploadConfig,
 };
 pub use plans::PlanView;
+pub use put::Put;
 pub use registry::Registry;
 pub use run::{
     Counts, Current, Outcome, Progress, RunOptions, RunState, Stop, Summary, Trigger, Trouble, Wish,
@@ -65,4 +69,4 @@ pub use scheduler::{Scheduler, SchedulerSettings};
 pub use storages::StorageView;
 pub use store::{Decision, ItemFilter, ItemRecord, Occurrence, RunFilter, RunRecord};
 pub use timing::{MissedPolicy, OverlapPolicy, PolicyConfig, ScheduleConfig, system_time_zone};
-pub use unsaved::{Unsaved, config_check};
+pub use unsaved::{Unsaved, config_check, open_unsaved};

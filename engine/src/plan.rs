@@ -234,6 +234,15 @@ impl PlanConfig {
         plan.with_absolute_paths()
     }
 
+    /// The configuration with strings turned into what the schemas want, for hosts that send every value as one.
+    pub fn coerce(config: Map<String, Value>) -> Map<String, Value> {
+        match config.get("kind").and_then(Value::as_str) {
+            Some("backup") => ConfigSchema::of::<BackupConfig>().coerce(config),
+            Some("upload") => ConfigSchema::of::<UploadConfig>().coerce(config),
+            _ => config,
+        }
+    }
+
     /// The JSON Schemas of the two kinds.
     pub fn schemas() -> Value {
         json!({
@@ -405,6 +414,20 @@ mod tests {
         let unknown = mistakes(&json!({"kind": "upload", "storage": "x", "sources": ["a"], "albums": "b"}));
         assert_eq!(unknown, "albums: is not a known field; did you mean album?");
         assert!(mistakes(&json!({"kind": "upload", "storage": "x", "sources": []})).starts_with("sources: "));
+    }
+
+    #[test]
+    fn a_plan_may_come_as_strings() {
+        let strings = json!({
+            "kind": "backup", "storage": "x", "destination": "/m", "full_listing_hours": "1",
+            "selection": {"favourites": "false", "start_year": "1990", "kind": "photo", "albums": "Summer, Winter"},
+        });
+        let plan = PlanConfig::read(PlanConfig::coerce(strings.as_object().cloned().expect("an object")));
+        let expected = json!({
+            "kind": "backup", "storage": "x", "destination": "/m", "full_listing_hours": 1,
+            "selection": {"favourites": false, "start_year": 1990, "kind": "photo", "albums": ["Summer", "Winter"]},
+        });
+        assert_eq!(serde_json::to_value(plan.expect("a plan")).expect("JSON"), expected);
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Engine {
             Err(unknown @ Error::Unknown { .. }) => Err(unknown.to_string()),
             Err(other) => return Err(other),
         };
-        let mut mistakes = self.judge_folders(&config).await?;
+        let mut mistakes = self.judge_folders(&config, None).await?;
         match &storage {
             Ok(storage) => mistakes.extend(self.unable(storage, &config)?),
             Err(unknown) => mistakes.push(Mistake::in_field("storage", unknown.clone())),
@@ -103,27 +103,12 @@ impl Engine {
         let wrong = |mistakes| Error::Config { what: format!("the plan {name}"), mistakes };
         let before = config_of(&row)?;
         let config = PlanConfig::read(config).map_err(wrong)?;
-        let mut mistakes = Vec::new();
-        let stays = |field: &str| {
-            Mistake::in_field(field, "cannot be changed; add another plan, and remove this one")
-        };
-        if config.kind() != before.kind() {
-            return Err(wrong(stays("kind").into()));
-        }
-        let storage = self.storage_row(config.storage()).await.ok();
-        match &storage {
-            Some(storage) if storage.id == row.storage_id => mistakes.extend(self.unable(storage, &config)?),
-            _ => mistakes.push(stays("storage")),
-        }
-        match (&before, &config) {
-            (PlanConfig::Backup(old), PlanConfig::Backup(new)) if old.destination != new.destination => {
-                mistakes.push(stays("destination"));
+        let mut mistakes = pinned(&before, &config);
+        if mistakes.is_empty() {
+            mistakes = self.judge_folders(&config, Some(row.id)).await?;
+            if let Some(storage) = self.store.storage_by_id(row.storage_id).await? {
+                mistakes.extend(self.unable(&storage, &config)?);
             }
-            (PlanConfig::Upload(_), PlanConfig::Upload(new)) => {
-                let refusals = judge_sources(&new.sources, &self.folders(Some(row.id)).await?.mirrors);
-                mistakes.extend(refusals.into_iter().map(|refusal| Mistake::in_field("sources", refusal)));
-            }
-            _ => {}
         }
         if !mistakes.is_empty() {
             return Err(wrong(Mistakes(mistakes)));
@@ -166,7 +151,7 @@ impl Engine {
     }
 
     /// Why the storage cannot do what the plan wants, if it cannot.
-    fn unable(&self, storage: &StorageRow, config: &PlanConfig) -> Result<Vec<Mistake>, Error> {
+    pub(crate) fn unable(&self, storage: &StorageRow, config: &PlanConfig) -> Result<Vec<Mistake>, Error> {
         let opened = self.open_row(storage)?.storage;
         let unable = incapable(&storage.name, config, opened.facts().capabilities);
         let mut mistakes: Vec<Mistake> =
@@ -182,9 +167,13 @@ impl Engine {
         Ok(mistakes)
     }
 
-    /// What is wrong with the folders of a new plan, as far as can be seen without touching them.
-    async fn judge_folders(&self, config: &PlanConfig) -> Result<Vec<Mistake>, Error> {
-        let others = self.folders(None).await?;
+    /// What is wrong with the folders of a new plan, or of this one, as far as can be seen without touching them.
+    pub(crate) async fn judge_folders(
+        &self,
+        config: &PlanConfig,
+        plan: Option<PlanId>,
+    ) -> Result<Vec<Mistake>, Error> {
+        let others = self.folders(plan).await?;
         let (field, refusals) = match config {
             PlanConfig::Backup(backup) => {
                 ("destination", judge_destination(&backup.destination, &others.mirrors, &others.sources))
@@ -250,6 +239,30 @@ pub(crate) fn incapable(storage: &str, config: &PlanConfig, able: Capabilities) 
     }
 }
 
+/// What of a plan stays for ever, and is not as it was.
+fn pinned(old: &PlanConfig, new: &PlanConfig) -> Vec<Mistake> {
+    let another = |field: &str, old: &str| {
+        Mistake::in_field(
+            field,
+            format!(
+                "was {old}, and stays so for as long as the plan is there; give the other plan another name"
+            ),
+        )
+    };
+    let mut mistakes = Vec::new();
+    if old.storage() != new.storage() {
+        mistakes.push(another("storage", old.storage()));
+    }
+    match (old, new) {
+        (PlanConfig::Backup(old), PlanConfig::Backup(new)) if old.destination != new.destination => {
+            mistakes.push(another("destination", &old.destination.display().to_string()));
+        }
+        _ if old.kind() != new.kind() => mistakes.push(another("kind", old.kind())),
+        _ => {}
+    }
+    mistakes
+}
+
 /// The folders that plans keep and send.
 #[derive(Debug, Default)]
 pub(crate) struct Folders {
@@ -263,7 +276,7 @@ pub(crate) fn config_of(row: &PlanRow) -> Result<PlanConfig, Error> {
     })
 }
 
-fn as_map(config: &PlanConfig) -> Result<Map<String, Value>, Error> {
+pub(crate) fn as_map(config: &PlanConfig) -> Result<Map<String, Value>, Error> {
     match serde_json::to_value(config) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Ok(Map::new()),

@@ -18,6 +18,7 @@ use crate::{
     error::Error,
     host::{another_account, unseal},
     lane::Lane,
+    registry::Registry,
     storages::judge,
 };
 
@@ -59,16 +60,7 @@ impl Engine {
     /// # Errors
     /// Every mistake in the configuration; a provider that is not known.
     pub fn open_unsaved(&self, provider: &str, config: Map<String, Value>) -> Result<Unsaved, Error> {
-        let provider = self.registry.provider(provider)?;
-        let host = self.memory_host(None);
-        let (config, opened) = judge(&**provider, config, Arc::<MemoryHost>::clone(&host));
-        let wrong = |mistakes| Error::Config { what: "the storage".into(), mistakes };
-        let storage = opened.map_err(wrong)?;
-        host.lane.set_pace(storage.facts().pace);
-        let mut state = host.state();
-        (state.secrets, state.revision) = (config.secrets, config.revision);
-        drop(state);
-        Ok(Unsaved { storage, fields: config.fields, host })
+        open_unsaved(&self.registry, &self.clock, &self.entropy, provider, config)
     }
 
     /// Tests a configuration before it is saved: first whether it is right, as the stage `config`, then the storage's own
@@ -129,13 +121,45 @@ impl Engine {
     }
 
     fn memory_host(&self, account: Option<String>) -> Arc<MemoryHost> {
-        Arc::new(MemoryHost {
-            clock: Arc::clone(&self.clock),
-            entropy: Arc::clone(&self.entropy),
-            lane: Lane::new(Arc::clone(&self.clock)),
-            state: Mutex::new(State { account, ..State::default() }),
-        })
+        memory_host(&self.clock, &self.entropy, account)
     }
+}
+
+/// Judges and opens a configuration as [`Engine::open_unsaved`] does, without an engine: there is no data directory, so nothing
+/// can be stored. Sends no request.
+///
+/// # Errors
+/// Every mistake in the configuration; a provider that is not known.
+pub fn open_unsaved(
+    registry: &Registry,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+    provider: &str,
+    config: Map<String, Value>,
+) -> Result<Unsaved, Error> {
+    let provider = registry.provider(provider)?;
+    let host = memory_host(clock, entropy, None);
+    let (config, opened) = judge(&**provider, config, Arc::<MemoryHost>::clone(&host));
+    let wrong = |mistakes| Error::Config { what: "the storage".into(), mistakes };
+    let storage = opened.map_err(wrong)?;
+    host.lane.set_pace(storage.facts().pace);
+    let mut state = host.state();
+    (state.secrets, state.revision) = (config.secrets, config.revision);
+    drop(state);
+    Ok(Unsaved { storage, fields: config.fields, host })
+}
+
+fn memory_host(
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+    account: Option<String>,
+) -> Arc<MemoryHost> {
+    Arc::new(MemoryHost {
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+        lane: Lane::new(Arc::clone(clock)),
+        state: Mutex::new(State { account, ..State::default() }),
+    })
 }
 
 /// The verdict on a configuration as the first stage of a connection test.

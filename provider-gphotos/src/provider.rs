@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use charon_provider::{Authorization, Config, Description, Host, Provider, Storage};
+use charon_provider::{Authorization, Capabilities, Config, Description, Host, Provider, Storage};
 use charon_schema::{Mistake, Mistakes};
 use secrecy::ExposeSecret;
 use url::Url;
@@ -51,6 +51,10 @@ impl Default for GPhotos {
 impl Provider for GPhotos {
     fn describe(&self) -> &Description {
         &self.description
+    }
+
+    fn capabilities(&self) -> Option<Capabilities> {
+        Some(Capabilities { list: true, download: true, upload: true, albums: true })
     }
 
     fn open(&self, config: Config, host: Arc<dyn Host>) -> Result<Arc<dyn Storage>, Mistakes> {

@@ -7,7 +7,7 @@ use charon_schema::{ConfigSchema, Mistakes};
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{Config, Error, Host, Storage};
+use crate::{Capabilities, Config, Error, Host, Storage};
 
 /// What a provider says of itself before anything is configured.
 #[derive(Debug)]
@@ -26,6 +26,12 @@ pub struct Description {
 pub trait Provider: Send + Sync + fmt::Debug {
     /// What it is called and how it is configured.
     fn describe(&self) -> &Description;
+
+    /// The most that a storage of this provider can do, before any is configured; what one can do is among its
+    /// [facts](Storage::facts). `None` if that depends on the configuration alone.
+    fn capabilities(&self) -> Option<Capabilities> {
+        None
+    }
 
     /// Makes a storage of a configuration. Sends no request. A configuration that the schema refuses is given too, so that
     /// all its mistakes can be told at once; no storage comes of it.

@@ -15,3 +15,6 @@ pub const GROUP: &str = "x-group";
 pub const UNIT: &str = "x-unit";
 /// The place of the field in a form, counted from 1.
 pub const ORDER: &str = "x-order";
+/// How the field takes part in signing in, in Pluton's words: `"client"`, `"oauth"`, `"password"` or `"all"`. Pluton's form
+/// shows the fields of one such kind together, before all others.
+pub const AUTH: &str = "x-auth";

@@ -3,16 +3,21 @@
 //! A provider describes its configuration once, as a struct that derives [`schemars::JsonSchema`]. From that one
 //! description this room draws everything that has to agree with it: what a form shows ([`annotation`]), what is wrong
 //! with a configuration and where ([`ConfigSchema::validate`]), which fields are secret, and how to take them out
-//! ([`ConfigSchema::split`]) or hide them ([`ConfigSchema::redact`]).
+//! ([`ConfigSchema::split`]) or hide them ([`ConfigSchema::redact`]), what Pluton's form asks for
+//! ([`ConfigSchema::pluton_fields`]) and what its answers mean ([`ConfigSchema::understand`]).
 //!
 //! No I/O happens here.
 
 pub mod annotation;
 mod mistake;
+mod pluton;
 mod secrets;
+mod strings;
 mod validate;
 
 pub use mistake::{Mistake, Mistakes};
+pub use pluton::{PlutonField, PlutonOption, Understood};
+pub use strings::as_strings;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;

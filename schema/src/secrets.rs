@@ -37,7 +37,7 @@ impl ConfigSchema {
         property.and_then(|property| property.get(annotation)).and_then(Value::as_bool).unwrap_or(false)
     }
 
-    fn property(&self, field: &str) -> Option<&Value> {
+    pub(crate) fn property(&self, field: &str) -> Option<&Value> {
         self.json.get("properties").and_then(|properties| properties.get(field))
     }
 

@@ -150,6 +150,7 @@ async fn good_days(life: &mut Life) {
     life.done_with(&["storage", "test", "--config", "-", "-vv"], &config.to_string()).await;
     life.done_with(&["storage", "add", "family", "--config", "-"], &config.to_string()).await;
     import(life).await;
+    plugin(life, &config).await;
     for arguments in [["storage", "list"].as_slice(), &["storage", "show", "family"]] {
         life.done(arguments).await;
         life.done(&[arguments, &["--json"]].concat()).await;
@@ -190,6 +191,29 @@ fn before_consent(config: &Value) -> Value {
     let mut config = config.clone();
     config.as_object_mut().expect("an object").remove("token");
     config
+}
+
+/// Another program tests a configuration, and runs a plan again and again.
+async fn plugin(life: &mut Life, config: &Value) {
+    life.done(&["plugin", "describe"]).await;
+    let test = json!({"config": config});
+    life.done_with(&["plugin", "test", "-vv"], &test.to_string()).await;
+    let plan = json!({"name": "plugged", "kind": "backup", "destination": life.place.path("home/plugged")});
+    let mut run = json!({"storage": {"name": "plugged", "config": config}, "plan": plan});
+    for _ in 0..2 {
+        life.place.world().expire_access_tokens();
+        life.done_with(&["plugin", "run", "-vv"], &run.to_string()).await;
+    }
+    // Secrets where they do not belong.
+    let in_a_field = json!({"storage": config["token"], "plan": {"name": "plugged"}});
+    let in_a_config =
+        json!({"storage": {"name": "plugged", "config": config["token"]}, "plan": {"name": "plugged"}});
+    let no_json = config["token"].as_str().expect("text").replace(':', " ");
+    run["storage"]["config"]["token"] = format!("{CLIENT_SECRET} is no token").into();
+    for wrong in [run.to_string(), in_a_field.to_string(), in_a_config.to_string(), no_json] {
+        let ended = life.charon_with(&["plugin", "run", "-vv"], &wrong).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+    }
 }
 
 /// Remotes of rclone: one that is taken over, and others that are refused.

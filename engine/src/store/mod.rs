@@ -6,6 +6,7 @@
 mod albums;
 mod engines;
 mod events;
+mod hosts;
 mod ledger;
 mod listings;
 mod occurrences;
@@ -162,6 +163,7 @@ fn migrator() -> Migrator {
         migration(2, "trust", include_str!("../../migrations/0002_trust.sql")),
         migration(3, "scheduler", include_str!("../../migrations/0003_scheduler.sql")),
         migration(6, "compact", include_str!("../../migrations/0006_compact.sql")),
+        migration(7, "hosts", include_str!("../../migrations/0007_hosts.sql")),
     ])
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod estimates;
 mod fake;
+mod put;
 mod runs;
 mod unsaved;
 

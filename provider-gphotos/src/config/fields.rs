@@ -21,7 +21,7 @@ pub(super) struct Fields {
         description = "The OAuth client that Google knows you by, from the Google Cloud console under Credentials \
                        (kind: desktop app). Use your own: the daily quota is counted per project. May be left out when \
                        the client secret is the whole client_secret.json.",
-        extend("x-group" = "Account", "x-order" = 1)
+        extend("x-group" = "Account", "x-order" = 1, "x-auth" = "client")
     )]
     pub(super) client_id: String,
 
@@ -31,7 +31,7 @@ pub(super) struct Fields {
         title = "Client secret",
         description = "The secret that the Google Cloud console shows beside the client ID, or the whole content of the \
                        client_secret.json that it gives.",
-        extend("x-group" = "Account", "x-order" = 2, "x-secret" = true)
+        extend("x-group" = "Account", "x-order" = 2, "x-auth" = "client", "x-secret" = true)
     )]
     pub(super) client_secret: SecretString,
 
@@ -41,7 +41,7 @@ pub(super) struct Fields {
         description = "What the authorisation gave: the JSON that `charon authorize` or `rclone authorize \"google \
                        photos\"` prints, its base64 form, or a bare refresh token. It is renewed by itself.",
         length(min = 1),
-        extend("x-group" = "Account", "x-order" = 3, "x-secret" = true)
+        extend("x-group" = "Account", "x-order" = 3, "x-auth" = "client", "x-secret" = true)
     )]
     pub(super) token: SecretString,
 

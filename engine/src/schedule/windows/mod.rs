@@ -67,7 +67,7 @@ pub struct Windows {
 impl Default for Windows {
     /// Always open.
     fn default() -> Self {
-        Self { zone: TimeZone::UTC, windows: Vec::new(), is_always: true }
+        Self { zone: TimeZone::UTC, by_opening: Vec::new(), is_always: true }
     }
 }
 
