@@ -11,7 +11,7 @@ const RIGHTS: [&str; 3] = [
 ];
 
 /// A token of the account with this address, which can tell whose it is or cannot.
-fn token(place: &Place, email: &str, tells: bool) -> Value {
+pub(crate) fn token(place: &Place, email: &str, tells: bool) -> Value {
     place.world().update_settings(|settings| email.clone_into(&mut settings.account_email));
     let identity: &[&str] = if tells { &["openid", "email"] } else { &[] };
     place.emulator.token_blob(CLIENT_ID, &[&RIGHTS, identity].concat()).into()

@@ -16,6 +16,7 @@ mod fields;
 mod import;
 mod network;
 mod preview;
+mod queue;
 mod schedule;
 mod secrets;
 mod support;
