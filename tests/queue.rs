@@ -42,11 +42,9 @@ impl Serving {
         signal(&self.child, "TERM").await;
         let ended = timeout(Duration::from_secs(20), self.child.wait()).await.expect("within the grace time");
         assert_eq!(ended.expect("it ends").code(), Some(0));
-        let mut last = String::new();
-        while let line = self.says().await
-            && !line.is_empty()
-        {
-            last = line;
+        let (mut last, mut line) = (String::new(), self.says().await);
+        while !line.is_empty() {
+            last = std::mem::replace(&mut line, self.says().await);
         }
         assert_eq!(last, "charon: stopped");
     }

@@ -26,7 +26,12 @@ pub struct ScheduleConfig {
     pub cron: String,
     /// The IANA time zone that it is told in; without it, that of this machine when the plan is saved.
     #[serde(default = "system_time_zone")]
-    #[schemars(title = "Time zone", default, extend("x-group" = "Schedule", "x-order" = 2))]
+    #[schemars(
+        title = "Time zone",
+        default,
+        transform = without_default,
+        extend("x-group" = "Schedule", "x-order" = 2)
+    )]
     pub timezone: String,
     /// The times at which a run by this schedule may be at work.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -140,6 +145,11 @@ fn a_week() -> u32 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+/// Which one it is depends on the machine, so no schema can tell it.
+fn without_default(schema: &mut schemars::Schema) {
+    schema.remove("default");
 }
 
 /// The name of the zone that this machine is set to. One without a name in the IANA database is as good as unknown.

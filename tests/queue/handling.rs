@@ -241,17 +241,20 @@ async fn events_are_told_in_order_from_where_somebody_asks() {
     assert_eq!(followed, place.events().await, "who follows is told what the rows say");
     let seqs: Vec<i64> = followed.iter().map(|event| event["seq"].as_i64().expect("a number")).collect();
     assert!(seqs.is_sorted_by(|one, next| one < next), "{seqs:?}");
-    let kinds: Vec<&str> = followed.iter().map(|event| event["kind"].as_str().expect("a kind")).collect();
+    // What became of items may be told in several parts.
+    let mut kinds: Vec<&str> = followed.iter().map(|event| event["kind"].as_str().expect("a kind")).collect();
+    kinds.dedup();
     assert_eq!(kinds, ["plan.added", "run.queued", "run.started", "run.items", "run.ended"]);
-    assert_eq!(followed[4]["data"]["items"], counts(3, 0), "{followed:#?}");
+    let last = followed.last().expect("the end");
+    assert_eq!((&last["data"]["items"], &last["run"]), (&counts(3, 0), &summary["run"]), "{last:#}");
 
     let id = summary["run"].as_str().expect("an id");
     for name in [id, "home"] {
         let told = place.done(&["runs", "events", name, "--no-follow"]).await;
-        assert_eq!(told.stdout.lines().count(), 4, "{told:?}");
+        assert_eq!(told.stdout.lines().count(), followed.len() - 1, "{told:?}");
     }
     let third = seqs[2].to_string();
     let rest = place.done(&["runs", "events", "--after", &third, "--no-follow"]).await;
-    assert_eq!(rest.stdout.lines().count(), 2, "{rest:?}");
+    assert_eq!(rest.stdout.lines().count(), followed.len() - 3, "{rest:?}");
     serving.stop().await;
 }
