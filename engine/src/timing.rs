@@ -167,7 +167,7 @@ impl ScheduleConfig {
         let mistake = |field: &str, reason: String| Mistake { pointer: format!("/schedule/{field}"), reason };
         let mut mistakes = Vec::new();
         // What else is wrong is told too, and has nothing to do with the zone.
-        let zone = if named_zone(&self.timezone).is_some() { &self.timezone } else { "UTC" };
+        let zone = if named_zone(&self.timezone).is_some() { self.timezone.as_str() } else { "UTC" };
         if zone != self.timezone {
             let reason = format!(
                 "there is no time zone {:?}; write one of the IANA database, such as Europe/Berlin or UTC",

@@ -192,9 +192,8 @@ async fn a_run_is_shown_with_its_items_a_page_at_a_time() {
     let first = told(&place, &["runs", "show", id, "-n", "4"]).await;
     let last = first["items"][3]["item"].as_str().expect("an item");
     let rest = told(&place, &["runs", "show", id, "--after", last]).await;
-    let pages =
-        [first["items"].as_array().expect("items"), rest["items"].as_array().expect("items").as_slice()];
-    assert_eq!(&pages.concat(), items);
+    let page = |shown: &Value| shown["items"].as_array().expect("items").clone();
+    assert_eq!(&[page(&first), page(&rest)].concat(), items);
 
     let said = place.done(&["runs", "show", "out"]).await;
     for words in ["partial", id, "manual", "empty.jpg", "IMG_0004.jpg"] {
@@ -215,7 +214,7 @@ async fn ids_and_names_of_nothing_are_told() {
             ("hom", &["there is no plan named hom; the only plan is home"]),
             ("home", &["there was no run of the plan home yet"]),
         ] {
-            let ended = place.charon(&[&["runs", verb, name], more].concat()).await;
+            let ended = place.charon(&[&["runs", verb, name][..], more].concat()).await;
             assert_failed(&ended, 1, words);
         }
     }
