@@ -69,6 +69,7 @@ async fn another_account_that_tells_itself_is_refused_before_anything_is_moved()
     place.world().expire_access_tokens();
     let (code, summary) = place.run("home").await;
     assert_eq!((code, &summary["items"]["unchanged"]), (0, &json!(4)), "{summary:#}");
+    assert_eq!(summary["attempts"], 2, "the run that was parked went on: {summary:#}");
 }
 
 #[tokio::test]
@@ -83,9 +84,13 @@ async fn another_account_that_does_not_tell_is_known_by_what_it_does_not_show() 
     let own = token(&place, "pat@example.com", false);
     update(&place, own).await;
     place.world().reset_stats();
-    for _ in 0..2 {
+    for attempts in [2, 1] {
         let (code, summary) = place.run("home").await;
         assert_eq!((code, &summary["items"]["unchanged"]), (0, &json!(4)), "{summary:#}");
+        assert_eq!(
+            summary["attempts"], attempts,
+            "the run that was parked went on, then a new one: {summary:#}"
+        );
     }
     assert_eq!(place.count("mediaItems.batchGet"), 1, "once it is certain, nobody asks again");
 }

@@ -196,7 +196,7 @@ async fn wrong_usage_and_unknown_names_are_told_apart() {
         assert_ne!(ended.stderr, "");
     }
     let ended = place.charon(&[]).await;
-    assert_failed(&ended, 2, &["Usage: charon", "demo", "storage", "plan", "run", "runs", "schema"]);
+    assert_failed(&ended, 2, &["Usage: charon", "demo", "storage", "plan", "run", "serve", "runs", "schema"]);
     assert!(!place.data_dir().exists(), "wrong usage leaves nothing behind");
 
     let ended = place
@@ -313,6 +313,8 @@ async fn a_secret_goes_in_and_never_comes_out() {
         &["run", "home", "-vv"],
         &["run", "home", "--json"],
         &["runs", "--json"],
+        &["runs", "show", "home", "--json"],
+        &["runs", "events", "--after", "0", "--no-follow"],
         &["plan", "list", "--json"],
     ] {
         let mut command = place.command(arguments);
