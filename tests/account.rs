@@ -11,7 +11,7 @@ const RIGHTS: [&str; 3] = [
 ];
 
 /// A token of the account with this address, which can tell whose it is or cannot.
-fn token(place: &Place, email: &str, tells: bool) -> Value {
+pub(crate) fn token(place: &Place, email: &str, tells: bool) -> Value {
     place.world().update_settings(|settings| email.clone_into(&mut settings.account_email));
     let identity: &[&str] = if tells { &["openid", "email"] } else { &[] };
     place.emulator.token_blob(CLIENT_ID, &[&RIGHTS, identity].concat()).into()
@@ -69,6 +69,7 @@ async fn another_account_that_tells_itself_is_refused_before_anything_is_moved()
     place.world().expire_access_tokens();
     let (code, summary) = place.run("home").await;
     assert_eq!((code, &summary["items"]["unchanged"]), (0, &json!(4)), "{summary:#}");
+    assert_eq!(summary["attempts"], 2, "the run that was parked went on: {summary:#}");
 }
 
 #[tokio::test]
@@ -83,9 +84,13 @@ async fn another_account_that_does_not_tell_is_known_by_what_it_does_not_show() 
     let own = token(&place, "pat@example.com", false);
     update(&place, own).await;
     place.world().reset_stats();
-    for _ in 0..2 {
+    for attempts in [2, 1] {
         let (code, summary) = place.run("home").await;
         assert_eq!((code, &summary["items"]["unchanged"]), (0, &json!(4)), "{summary:#}");
+        assert_eq!(
+            summary["attempts"], attempts,
+            "the run that was parked went on, then a new one: {summary:#}"
+        );
     }
     assert_eq!(place.count("mediaItems.batchGet"), 1, "once it is certain, nobody asks again");
 }

@@ -1,8 +1,9 @@
-//! Stopped in the middle: killed, interrupted, or met by a second one. The next run goes on, nothing twice, nothing torn.
+//! Stopped in the middle: killed, interrupted, or met by a second one. A run that was killed goes on as the same run, one that was
+//! stopped is followed by a new one; nothing twice, nothing torn.
 
 #![cfg(unix)]
 
-use std::{os::unix::process::ExitStatusExt, process::Output};
+use std::{collections::BTreeSet, os::unix::process::ExitStatusExt, process::Output};
 
 use gphotos_emulator::{Action, Fault, Settings, Stats};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    support::{Ended, Place},
+    support::{Ended, Place, time, told},
     upload::sessions::{BYTES, draw_large},
 };
 
@@ -21,7 +22,7 @@ const UNDER_WAY: u64 = 16;
 const SIGKILL: i32 = 9;
 
 /// Answers come late enough that a run has a middle.
-fn slow() -> Settings {
+pub(crate) fn slow() -> Settings {
     Settings { keep_bytes: true, latency_ms: 5, ..Settings::default() }
 }
 
@@ -35,25 +36,51 @@ async fn kill_in_the_middle(place: &Place, plan: &str, what: &str, reached: impl
 }
 
 /// Sends a signal as a terminal would.
-async fn signal(child: &Child, name: &str) {
+pub(crate) async fn signal(child: &Child, name: &str) {
     let id = child.id().expect("it lives").to_string();
     let sent =
         Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().await.expect("a shell");
     assert!(sent.success());
 }
 
-/// Checks that the newest runs ended in these states, the newest first, and that interrupted ones say why.
-async fn assert_runs(place: &Place, states: &[&str]) {
+/// Checks in which states the runs are, the newest first, and how many attempts each took.
+pub(crate) async fn assert_runs(place: &Place, expected: &[(&str, u64)]) {
     let runs = place.runs().await;
-    let found: Vec<&str> = runs.iter().map(|run| run["state"].as_str().expect("a state")).collect();
-    assert_eq!(found, states);
-    for run in runs.iter().filter(|run| run["state"] == "failed") {
-        let why = run["stop"]["message"].as_str().expect("a reason");
-        assert!(why.contains("the program ended in the middle of it"), "{why}");
-    }
+    let found: Vec<(&str, u64)> = runs
+        .iter()
+        .map(|run| (run["state"].as_str().expect("a state"), run["attempts"].as_u64().expect("a count")))
+        .collect();
+    assert_eq!(found, expected, "{runs:#?}");
 }
 
-fn counts(done: u64, unchanged: u64) -> Value {
+/// Checks that the newest run tells that it was killed and waits to be taken up; gives it as it is told.
+pub(crate) async fn broken_off(place: &Place) -> Value {
+    let run = place.runs().await.remove(0);
+    assert_eq!(run["state"], "queued", "{run:#}");
+    let why = run["stop"]["message"].as_str().expect("a reason");
+    assert!(why.contains("the program ended in the middle of it; it goes on from there"), "{why}");
+    let waiting = run["waiting"].as_str().expect("what it waits for");
+    assert!(waiting.starts_with("nobody runs plans now"), "{waiting}");
+    run
+}
+
+/// How many items of a run are done, as `charon runs` tells it.
+pub(crate) fn done_of(run: &Value) -> u64 {
+    run["items"]["done"].as_u64().expect("a count")
+}
+
+/// Checks that every item of a run is told once, and that each is done.
+pub(crate) async fn assert_each_item_is_done_once(place: &Place, summary: &Value, items: usize) {
+    // I9
+    let run = summary["run"].as_str().expect("an id");
+    let told = place.done(&["runs", "show", run, "--json", "-n", "1000"]).await.json();
+    let told = told["items"].as_array().expect("items");
+    let names: BTreeSet<&str> = told.iter().map(|item| item["item"].as_str().expect("its id")).collect();
+    assert_eq!((told.len(), names.len()), (items, items));
+    assert!(told.iter().all(|item| item["outcome"] == "done"), "{told:#?}");
+}
+
+pub(crate) fn counts(done: u64, unchanged: u64) -> Value {
     json!({"done": done, "unchanged": unchanged, "skipped": 0, "failed": 0})
 }
 
@@ -74,23 +101,34 @@ async fn a_killed_backup_goes_on(after: u64) {
     kill_in_the_middle(&place, "home", "downloads", |stats| stats.count("media.bytes") >= after).await;
     let before = place.count("media.bytes");
     assert!(before < ITEMS, "it was killed in the middle, not at the end");
+    let broken_off = broken_off(&place).await;
+    assert_eq!(broken_off["attempts"], 1);
+    let in_the_ledger = done_of(&broken_off);
+    assert!(in_the_ledger <= before, "{in_the_ledger} done with {before} downloads");
 
     let (code, summary) = place.run("home").await;
     assert_eq!(code, 0, "{summary:#}");
-    let (done, unchanged) = worked(&summary);
-    assert_eq!(done + unchanged, ITEMS, "{summary:#}");
+    assert_eq!(
+        (&summary["run"], &summary["attempts"], &summary["items"]),
+        (&broken_off["run"], &json!(2), &counts(ITEMS, 0)),
+        "the same run went on: {summary:#}"
+    );
     place.assert_mirror_is_complete();
+    let bytes: usize = place.mirrored().iter().map(|(_, bytes)| bytes.len()).sum();
+    assert_eq!(summary["bytes"], bytes);
     let fetched = place.count("media.bytes");
     assert_eq!(
         fetched - before,
-        done,
-        "the second run fetched what the ledger did not have, and nothing else"
+        ITEMS - in_the_ledger,
+        "the second attempt fetched what the ledger did not have, and nothing else"
     );
     assert!(fetched <= ITEMS + UNDER_WAY, "{fetched} downloads of {ITEMS} items");
-    assert_runs(&place, &["succeeded", "failed"]).await;
+    assert_runs(&place, &[("succeeded", 2)]).await;
+    assert_each_item_is_done_once(&place, &summary, 120).await;
 
-    let (code, summary) = place.run("home").await;
-    assert_eq!((code, &summary["items"]), (0, &counts(0, ITEMS)));
+    let (code, again) = place.run("home").await;
+    assert_eq!((code, &again["items"], &again["attempts"]), (0, &counts(0, ITEMS), &json!(1)));
+    assert_ne!(again["run"], summary["run"], "a run that has ended is followed by a new one");
     assert_eq!(place.count("media.bytes"), fetched);
 }
 
@@ -116,9 +154,13 @@ async fn a_backup_killed_while_it_lists_goes_on() {
     place.seed(250);
     place.add_backup().await;
     kill_in_the_middle(&place, "home", "the second page", |stats| stats.count("mediaItems.list") == 2).await;
+    let (before, in_the_ledger) = (place.count("media.bytes"), done_of(&broken_off(&place).await));
     let (code, summary) = place.run("home").await;
-    assert_eq!(code, 0, "{summary:#}");
+    assert_eq!((code, &summary["items"]), (0, &counts(250, 0)), "{summary:#}");
+    assert_eq!((&summary["listing"], &summary["listing_complete"]), (&json!("full"), &json!(true)));
+    assert_eq!(place.count("media.bytes") - before, 250 - in_the_ledger);
     place.assert_mirror_is_complete();
+    assert_runs(&place, &[("succeeded", 2)]).await;
 }
 
 #[tokio::test]
@@ -132,7 +174,7 @@ async fn a_backup_killed_in_the_middle_of_a_file_leaves_no_torn_file() {
         assert_eq!(bytes.len(), 2_000_000, "{path} is complete");
     }
     let (code, summary) = place.run("home").await;
-    assert_eq!(code, 0, "{summary:#}");
+    assert_eq!((code, &summary["items"]), (0, &counts(20, 0)), "{summary:#}");
     assert_eq!(place.mirrored().len(), big.item_ids.len());
     place.assert_mirror_is_complete();
 }
@@ -148,12 +190,13 @@ async fn a_backup_killed_again_and_again_comes_to_its_end() {
         let some_more = |stats: &Stats| stats.count("media.bytes") >= before + 25;
         kill_in_the_middle(&place, "home", "more downloads", some_more).await;
     }
+    let (before, in_the_ledger) = (place.count("media.bytes"), done_of(&broken_off(&place).await));
     let (code, summary) = place.run("home").await;
-    assert_eq!(code, 0, "{summary:#}");
-    let (done, unchanged) = worked(&summary);
-    assert_eq!(done + unchanged, 120);
+    assert_eq!((code, &summary["items"]), (0, &counts(120, 0)), "{summary:#}");
+    assert_eq!(place.count("media.bytes") - before, 120 - in_the_ledger);
     place.assert_mirror_is_complete();
-    assert_runs(&place, &["succeeded", "failed", "failed", "failed", "failed"]).await;
+    assert_runs(&place, &[("succeeded", 5)]).await;
+    assert_each_item_is_done_once(&place, &summary, 120).await;
 }
 
 /// Kills an upload of 120 files, runs it again, and checks that all is as if it had never been killed.
@@ -167,11 +210,15 @@ async fn a_killed_upload_goes_on(settings: Settings, what: &str, reached: impl F
     kill_in_the_middle(&place, "out", what, |stats| reached(&place, stats)).await;
     // A commit that is on its way when the program dies still takes effect.
     place.world().update_settings(|settings| settings.latency_ms = 0);
+    let broken_off = broken_off(&place).await;
 
     let (code, summary) = place.run("out").await;
     assert_eq!(code, 0, "{summary:#}");
-    let (done, unchanged) = worked(&summary);
-    assert_eq!(done + unchanged, FILES, "{summary:#}");
+    assert_eq!(
+        (&summary["run"], &summary["attempts"], &summary["items"]),
+        (&broken_off["run"], &json!(2), &counts(FILES, 0)),
+        "the same run went on: {summary:#}"
+    );
     place.assert_account_holds("pictures", "Album");
     let items = place.world().items();
     assert_eq!(items.len(), 120, "each picture is one item");
@@ -182,7 +229,8 @@ async fn a_killed_upload_goes_on(settings: Settings, what: &str, reached: impl F
     // Where tokens work once, the bytes of the lost commit go again, and a few of those that share a refused batch with them.
     let again = if spent_once { 50 + 49 } else { 0 };
     assert!(uploads <= FILES + UNDER_WAY + again, "{uploads} uploads of {FILES} files");
-    assert_runs(&place, &["succeeded", "failed"]).await;
+    assert_runs(&place, &[("succeeded", 2)]).await;
+    assert_each_item_is_done_once(&place, &summary, 120).await;
 
     place.world().reset_stats();
     let (code, summary) = place.run("out").await;
@@ -232,12 +280,11 @@ async fn an_upload_killed_while_known_bytes_join_an_album_goes_on() {
     place.add_plan("more", &more).await;
     let second = |stats: &Stats| stats.count("albums.batchAddMediaItems") == 2;
     kill_in_the_middle(&place, "more", "a second batch", second).await;
+    assert!(done_of(&broken_off(&place).await) >= 50, "the first batch was recorded");
 
     let (code, summary) = place.run("more").await;
-    assert_eq!(code, 0, "{summary:#}");
-    let (done, unchanged) = worked(&summary);
-    assert_eq!(done + unchanged, 120, "{summary:#}");
-    assert!(unchanged >= 50, "the first batch was recorded");
+    assert_eq!((code, &summary["items"]), (0, &counts(120, 0)), "{summary:#}");
+    assert_runs(&place, &[("succeeded", 2), ("succeeded", 1)]).await;
     place.assert_account_holds("pictures", "Album");
     place.assert_account_holds("pictures", "More");
     let albums = place.world().albums();
@@ -273,6 +320,7 @@ async fn a_commit_that_nobody_recorded_is_not_done_twice(settings: Settings) -> 
     let lost = |stats: &Stats| stats.responses.get(&0) == Some(&1);
     kill_in_the_middle(&place, "out", "a lost answer", lost).await;
     assert_eq!(place.world().item_count(), 50, "the commit took effect");
+    assert_eq!(done_of(&broken_off(&place).await), 0, "nobody recorded it");
 
     let sent = place.count("uploads");
     let (code, summary) = place.run("out").await;
@@ -286,7 +334,7 @@ async fn a_commit_that_nobody_recorded_is_not_done_twice(settings: Settings) -> 
         50,
         "that one commit was repeated"
     );
-    assert_runs(&place, &["succeeded", "failed"]).await;
+    assert_runs(&place, &[("succeeded", 2)]).await;
     assert!(sent >= 50);
     place
 }
@@ -337,11 +385,12 @@ async fn a_backup_stopped_with_ctrl_c_leaves_nothing_half_done_and_the_next_one_
     // I9: what is in the mirror is what was counted.
     let mirrored = u64::try_from(place.mirrored().len()).expect("a count");
     assert!((done..=done + UNDER_WAY).contains(&mirrored), "{mirrored} files, {done} counted");
-    assert_runs(&place, &["cancelled"]).await;
+    assert_runs(&place, &[("cancelled", 1)]).await;
 
     let (code, summary) = place.run("home").await;
     assert_eq!(code, 0, "{summary:#}");
     assert_eq!(summary["items"], counts(120 - done, done));
+    assert_runs(&place, &[("succeeded", 1), ("cancelled", 1)]).await;
     place.assert_mirror_is_complete();
 }
 
@@ -369,11 +418,12 @@ async fn a_stopped_upload_goes_on(what: &str, reached: impl Fn(&Stats) -> bool) 
     assert_eq!(done, committed, "what was committed is counted");
     let sent = place.count("uploads");
     assert!(committed + UNDER_WAY >= sent, "{sent} files were begun to be sent, {committed} were committed");
-    assert_runs(&place, &["cancelled"]).await;
+    assert_runs(&place, &[("cancelled", 1)]).await;
 
     let (code, summary) = place.run("out").await;
     assert_eq!(code, 0, "{summary:#}");
     assert_eq!(summary["items"], counts(120 - done, done));
+    assert_runs(&place, &[("succeeded", 1), ("cancelled", 1)]).await;
     place.assert_account_holds("pictures", "Album");
     assert!(place.world().items().iter().all(|item| item.times_uploaded == 1), "nothing was committed twice");
 }
@@ -400,22 +450,18 @@ async fn a_second_ctrl_c_ends_the_run_at_once_and_the_next_one_goes_on() {
         .add_fault(Fault::always(Action::Latency { ms: 60_000 }).on(&["mediaItems.batchCreate"]));
     let mut child = place.spawn(&["run", "out", "--json"]);
     place.until("a commit", |stats| stats.count("mediaItems.batchCreate") == 1).await;
-    let mut patience = tokio::time::interval(std::time::Duration::from_millis(50));
-    let status = loop {
-        patience.tick().await;
-        if let Some(status) = child.try_wait().expect("its state") {
-            break status;
-        }
-        signal(&child, "INT").await;
-    };
-    assert_eq!(status.code(), Some(130));
+    signal(&child, "INT").await;
+    place.until_event("run.asked").await;
+    signal(&child, "INT").await;
+    assert_eq!(child.wait().await.expect("it ends").code(), Some(130));
+    assert_runs(&place, &[("cancelled", 1)]).await;
 
     place.world().remove_fault(number);
     let (code, summary) = place.run("out").await;
     assert_eq!((code, &summary["items"]), (0, &counts(10, 0)), "{summary:#}");
     assert_eq!((place.count("uploads"), place.world().item_count()), (10, 10));
     place.assert_account_holds("pictures", "Album");
-    assert_runs(&place, &["succeeded", "failed"]).await;
+    assert_runs(&place, &[("succeeded", 1), ("cancelled", 1)]).await;
 }
 
 #[tokio::test]
@@ -431,26 +477,59 @@ async fn ctrl_c_ends_a_run_that_waits() {
     assert!(place.count("mediaItems.list") <= 2);
 }
 
+/// Lets downloads take so long that a run is at work until the faults are cleared.
+pub(crate) fn hold_up_downloads(place: &Place) {
+    place.fault(Fault::always(Action::Latency { ms: 1_000 }).on(&["media.bytes"]).after(20));
+}
+
 #[tokio::test]
-async fn a_second_run_is_refused_while_one_is_at_work() {
+async fn a_second_one_who_asks_for_a_run_that_is_at_work_follows_it() {
     let place = Place::with(slow()).await;
     place.seed(120);
     place.add_backup().await;
-    let mut first = place.spawn(&["run", "home", "--json"]);
-    place.until("downloads", |stats| stats.count("media.bytes") >= 3).await;
-    let before = place.runs().await;
-    let second = place.charon(&["run", "home", "--json"]).await;
-    assert!(first.try_wait().expect("its state").is_none(), "the first was still at work");
-    assert_eq!(second.code, Some(1), "{second:?}");
-    assert!(second.stderr.starts_with("charon: ") && second.stderr.contains("another"), "{second:?}");
-    assert_eq!(second.stdout, "");
-    assert_eq!(before.len(), 1);
-    assert_eq!(before[0]["state"], "running");
+    hold_up_downloads(&place);
+    let first = place.spawn(&["run", "home", "--json"]);
+    let runs =
+        place.until_runs("a run at work", |runs| runs.iter().any(|run| run["state"] == "running")).await;
+    let mut second = place.spawn(&["run", "home", "--json"]);
+    assert!(told(&mut second).await.starts_with("charon: the plan has a run, done by"));
+    place.world().clear_faults();
 
-    let ended: Ended = first.wait_with_output().await.expect("it ends").into();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let first: Ended = first.wait_with_output().await.expect("it ends").into();
+    let second: Ended = second.wait_with_output().await.expect("it ends").into();
+    assert_eq!((first.code, second.code), (Some(0), Some(0)), "{first:?} {second:?}");
+    let summary = first.json();
+    assert_eq!(summary, second.json(), "both tell of the same run");
+    assert_eq!((&summary["run"], &summary["items"]), (&runs[0]["run"], &counts(120, 0)));
+    assert_eq!(place.count("media.bytes"), 120);
     place.assert_mirror_is_complete();
-    assert_runs(&place, &["succeeded"]).await;
+    assert_runs(&place, &[("succeeded", 1)]).await;
+}
+
+#[tokio::test]
+async fn the_run_of_another_plan_waits_for_the_one_that_is_at_work_and_then_begins() {
+    let place = Place::with(slow()).await;
+    place.seed(120);
+    place.add_backup().await;
+    let twin = json!({"kind": "backup", "storage": "family", "destination": place.path("twin")});
+    place.add_plan("twin", &twin).await;
+    hold_up_downloads(&place);
+    let first = place.spawn(&["run", "home", "--json"]);
+    place.until_runs("a run at work", |runs| runs.iter().any(|run| run["state"] == "running")).await;
+    let second = place.spawn(&["run", "twin", "--json"]);
+    let waits = |runs: &[Value]| runs.iter().any(|run| run["plan"] == "twin" && run["state"] == "queued");
+    let runs = place.until_runs("a second run in the queue", waits).await;
+    assert_eq!(runs[0]["waiting"], "lane of family busy with home", "{runs:#?}");
+    place.world().clear_faults();
+
+    let first: Ended = first.wait_with_output().await.expect("it ends").into();
+    let second: Ended = second.wait_with_output().await.expect("it ends").into();
+    for ended in [&first, &second] {
+        assert_eq!((ended.code, &ended.json()["items"]), (Some(0), &counts(120, 0)), "{ended:?}");
+    }
+    assert!(time(&first.json()["ended_at"]) <= time(&second.json()["started_at"]), "{first:?} {second:?}");
+    assert_runs(&place, &[("succeeded", 1), ("succeeded", 1)]).await;
+    assert_eq!(place.count("media.bytes"), 240);
 }
 
 #[tokio::test]
@@ -481,6 +560,7 @@ async fn an_upload_killed_with_hundreds_of_files_staged_commits_them_all_and_sen
     assert_eq!((code, &summary["items"]), (0, &counts(FILES.into(), 0)), "{summary:#}");
     let stats = place.world().stats();
     assert_eq!((stats.count("uploads"), stats.count("mediaItems.batchCreate")), (0, 6));
+    assert_runs(&place, &[("succeeded", 2)]).await;
     place.assert_account_holds("pictures", "Album");
 }
 
@@ -507,6 +587,7 @@ async fn an_upload_killed_in_the_middle_of_a_large_file_goes_on_in_the_middle() 
     assert_eq!(place.count("uploads.start"), 1);
     let received = place.world().stats().bytes_received;
     assert!(received < BYTES + 1_000_000, "{received} bytes of a file of {BYTES}");
+    assert_runs(&place, &[("succeeded", 2)]).await;
     place.assert_account_holds("pictures", "Album");
 }
 

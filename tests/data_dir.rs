@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use serde_json::json;
+
 use crate::{
     command_line::assert_failed,
     support::{Ended, Place},
@@ -131,8 +133,9 @@ async fn a_wrong_key_is_cured_by_entering_the_secrets_again() {
     place.add_backup().await;
     fs::write(place.data_dir().join("charon.key"), [7; 32]).expect("another key");
     let ended = place.charon(&["run", "home", "--json"]).await;
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("enter the secrets again"), "{ended:?}");
+    assert_eq!((ended.code, &ended.json()["state"]), (Some(1), &json!("failed")), "{ended:?}");
+    let message = ended.json()["errors"][0]["message"].clone();
+    assert!(message.as_str().is_some_and(|why| why.contains("enter the secrets again")), "{ended:?}");
 
     let ended = place.charon_with(&["storage", "update", "family", "--config", "-"], &place.config()).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");

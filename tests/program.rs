@@ -19,6 +19,7 @@ mod network;
 mod plugin;
 mod preview;
 mod query_plans;
+mod queue;
 mod schedule;
 mod secrets;
 mod support;

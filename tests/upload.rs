@@ -445,8 +445,8 @@ async fn a_daily_quota_that_is_spent_in_the_middle_parks_the_run_and_what_was_se
 
     place.world().clear_faults();
     place.world().reset_stats();
-    let done = summary["items"]["done"].as_u64().expect("a count");
-    succeeds(&place, "out", counts(120 - done, done, 0, 0)).await;
+    let ended = succeeds(&place, "out", counts(120, 0, 0, 0)).await;
+    assert_eq!((&ended["run"], &ended["attempts"]), (&summary["run"], &json!(2)), "the same run went on");
     let uploads = place.count("uploads");
     assert!((50..=50 + UNDER_WAY).contains(&uploads), "{uploads} uploads, 70 files were sent before");
     place.assert_account_holds("pictures", "Album");
@@ -465,7 +465,8 @@ async fn a_daily_quota_that_leaves_no_room_for_the_commit_parks_the_run_and_what
     assert_eq!(place.count(COMMIT), 1);
 
     place.world().clear_faults();
-    succeeds(&place, "out", counts(20, 0, 0, 0)).await;
+    let ended = succeeds(&place, "out", counts(20, 0, 0, 0)).await;
+    assert_eq!((&ended["run"], &ended["attempts"]), (&summary["run"], &json!(2)), "the same run went on");
     assert_eq!(place.count("uploads"), 20);
     place.assert_account_holds("pictures", "Album");
     assert_nothing_twice(&place);

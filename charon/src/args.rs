@@ -44,7 +44,7 @@ Exit codes:
   1    it failed; standard error says why
   2    wrong usage, or a configuration that was refused
   3    the run came to its end, but some items failed
-  4    the run is parked: it waits for a quota or for you
+  4    the run is parked or paused: it waits for a quota or for you
   130  stopped with Ctrl-C; the next run goes on from there";
 
 #[derive(Debug, Subcommand)]

@@ -39,11 +39,10 @@ pub struct Canceller {
 impl Canceller {
     /// Asks the run to stop: current files are dropped cleanly, what was sent is committed.
     pub fn cancel(&self) {
-        if self.engine.at_work.stop(self.run, Stop::cancelled()) {
-            return;
-        }
+        self.engine.at_work.stop(self.run, Stop::cancelled());
         let (engine, run) = (self.engine.clone(), self.run);
-        // The run tells by its end that it was heard.
+        // Written down, so that it does not go on should this process be killed before its end. The run tells by its end that it
+        // was heard.
         drop(tokio::spawn(async move { engine.cancel_run(run).await }));
     }
 }
@@ -226,7 +225,7 @@ impl Engine {
     async fn ask_of_run(&self, run: RunId, wish: Wish, why: Stop) -> Result<RunState, Error> {
         let record = self.run_record(run).await?;
         if !record.state.is_live() {
-            return Err(Error::Refused(format!("the run {run} has ended already: it {}", record.state)));
+            return Err(Error::Refused(format!("the run {run} has ended already ({})", record.state)));
         }
         let state = self.store.ask(run, wish, self.clock.now()).await?.unwrap_or(record.state);
         self.at_work.stop(run, why);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     run::named,
-    schedule::{Schedule, Windows},
+    schedule::{Schedule, Windows, named_zone},
 };
 
 /// When a plan is due, and what becomes of a moment that was missed or comes while it runs.
@@ -26,7 +26,12 @@ pub struct ScheduleConfig {
     pub cron: String,
     /// The IANA time zone that it is told in; without it, that of this machine when the plan is saved.
     #[serde(default = "system_time_zone")]
-    #[schemars(title = "Time zone", default, extend("x-group" = "Schedule", "x-order" = 2))]
+    #[schemars(
+        title = "Time zone",
+        default,
+        transform = without_default,
+        extend("x-group" = "Schedule", "x-order" = 2)
+    )]
     pub timezone: String,
     /// The times at which a run by this schedule may be at work.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -142,6 +147,11 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// Which one it is depends on the machine, so no schema can tell it.
+fn without_default(schema: &mut schemars::Schema) {
+    schema.remove("default");
+}
+
 /// The name of the zone that this machine is set to. One without a name in the IANA database is as good as unknown.
 pub fn system_time_zone() -> String {
     let zone = TimeZone::try_system().ok();
@@ -152,17 +162,26 @@ impl ScheduleConfig {
     /// What it means.
     ///
     /// # Errors
-    /// Every mistake in it, in the field `schedule`.
+    /// Every mistake in it, each in its field below `schedule`.
     pub(crate) fn read(&self) -> Result<(Schedule, Windows), Mistakes> {
         let mistake = |field: &str, reason: String| Mistake { pointer: format!("/schedule/{field}"), reason };
-        let schedule =
-            Schedule::parse(&self.cron, &self.timezone).map_err(|error| mistake("cron", error.to_string()));
-        let windows = Windows::parse(&self.windows, &self.timezone)
-            .map_err(|error| mistake("windows", error.to_string()));
+        let mut mistakes = Vec::new();
+        // What else is wrong is told too, and has nothing to do with the zone.
+        let zone = if named_zone(&self.timezone).is_some() { self.timezone.as_str() } else { "UTC" };
+        if zone != self.timezone {
+            let reason = format!(
+                "there is no time zone {:?}; write one of the IANA database, such as Europe/Berlin or UTC",
+                self.timezone
+            );
+            mistakes.push(mistake("timezone", reason));
+        }
+        let schedule = Schedule::parse(&self.cron, zone)
+            .map_err(|error| mistakes.push(mistake("cron", error.to_string())));
+        let windows = Windows::parse(&self.windows, zone)
+            .map_err(|error| mistakes.push(mistake("windows", error.to_string())));
         match (schedule, windows) {
-            (Ok(schedule), Ok(windows)) => Ok((schedule, windows)),
-            (Err(one), Err(other)) => Err(Mistakes(vec![one, other])),
-            (Err(mistake), _) | (_, Err(mistake)) => Err(mistake.into()),
+            (Ok(schedule), Ok(windows)) if mistakes.is_empty() => Ok((schedule, windows)),
+            _ => Err(Mistakes(mistakes)),
         }
     }
 }

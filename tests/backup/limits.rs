@@ -46,7 +46,7 @@ fn midnight(now: Timestamp) -> Timestamp {
 }
 
 #[tokio::test]
-async fn a_spent_daily_quota_parks_the_run_until_midnight_in_california_and_the_next_run_goes_on() {
+async fn a_spent_daily_quota_parks_the_run_until_midnight_in_california_and_it_goes_on_when_somebody_asks() {
     // I7
     let settings = Settings { keep_bytes: true, media_requests_per_day: Some(40), ..Settings::default() };
     let place = Place::with(settings).await;
@@ -69,7 +69,10 @@ async fn a_spent_daily_quota_parks_the_run_until_midnight_in_california_and_the_
     assert_eq!((&runs[0]["state"], &runs[0]["parked_until"]), (&json!("parked"), &summary["parked_until"]));
 
     place.world().update_settings(|settings| settings.media_requests_per_day = None);
-    succeeds(&place, counts(120 - first, first, 0, 0)).await;
+    let summary = succeeds(&place, counts(120, 0, 0, 0)).await;
+    assert_eq!((&summary["run"], &summary["attempts"]), (&runs[0]["run"], &json!(2)), "{summary:#}");
+    assert_eq!(place.count("media.bytes") - asked, 120 - first, "only what was not home yet was fetched");
+    assert_eq!(place.runs().await.len(), 1);
     place.assert_mirror_is_complete();
 }
 

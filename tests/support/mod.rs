@@ -9,10 +9,11 @@ use std::{
 };
 
 use gphotos_emulator::{Emulator, Fault, Seed, Settings, Stats, World, picture::Picture};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, Command},
     time::{Duration, MissedTickBehavior, interval, timeout},
 };
@@ -90,6 +91,44 @@ impl Place {
             }
         });
         assert!(seen.await.is_ok(), "this never came: {what}: {:?}", self.world().stats());
+    }
+
+    /// Waits until `charon runs` tells what a test waits for; gives what it tells then. Fails when that does not come.
+    pub(crate) async fn until_runs(&self, what: &str, reached: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let mut look = interval(Duration::from_millis(20));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let seen = timeout(Duration::from_secs(60), async {
+            loop {
+                look.tick().await;
+                let runs = self.runs().await;
+                if reached(&runs) {
+                    return runs;
+                }
+            }
+        });
+        match seen.await {
+            Ok(runs) => runs,
+            Err(_) => panic!("this never came: {what}: {:#?}", self.runs().await),
+        }
+    }
+
+    /// The events from the first one on, as `charon runs events` tells them.
+    pub(crate) async fn events(&self) -> Vec<Value> {
+        let ended = self.charon(&["runs", "events", "--after", "0", "--no-follow"]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// Waits until something of this kind has happened.
+    pub(crate) async fn until_event(&self, kind: &str) {
+        let mut look = interval(Duration::from_millis(20));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let seen = timeout(Duration::from_secs(60), async {
+            while !self.events().await.iter().any(|event| event["kind"] == kind) {
+                look.tick().await;
+            }
+        });
+        assert!(seen.await.is_ok(), "this never came: {kind}: {:#?}", self.events().await);
     }
 
     /// A path within the folder to play in.
@@ -218,7 +257,7 @@ impl Place {
 
     /// The runs, the newest first, as `charon runs --json` tells them.
     pub(crate) async fn runs(&self) -> Vec<Value> {
-        let ended = self.charon(&["runs", "--json"]).await;
+        let ended = self.charon(&["runs", "--json", "-n", "1000"]).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
         ended.json().as_array().expect("a list").clone()
     }
@@ -282,6 +321,18 @@ pub(crate) async fn interrupt(child: &Child) {
     let id = child.id().expect("it runs");
     let sent = Command::new("sh").args(["-c", &format!("kill -INT {id}")]).status().await.expect("a shell");
     assert!(sent.success());
+}
+
+/// The next line that a program says on its standard error. What it says later is lost.
+pub(crate) async fn told(child: &mut Child) -> String {
+    let mut lines = BufReader::new(child.stderr.take().expect("its standard error")).lines();
+    let line = timeout(Duration::from_secs(30), lines.next_line()).await.expect("it says something in time");
+    line.expect("a line").expect("it says something")
+}
+
+/// A moment, as JSON tells it.
+pub(crate) fn time(value: &Value) -> Timestamp {
+    value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("this is no time: {value}"))
 }
 
 /// A small picture of its own.

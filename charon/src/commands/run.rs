@@ -10,21 +10,31 @@ use crate::{
 };
 
 pub(crate) async fn run(engine: &Engine, plan: &str, full: bool, output: Output) -> Result<Exit, Failure> {
+    let asked = interrupted();
     let run = engine.start_with(plan, RunOptions { full_listing: full, ..RunOptions::default() }).await?;
     if !run.is_here() && !output.quiet {
         let whose =
             if run.is_new() { "the run waits for, or is done by," } else { "the plan has a run, done by" };
         say_aside(&format!("charon: {whose} the charon that runs plans on this data directory; watching it"));
     }
-    let summary = watch(plan, run, output).await?;
+    let summary = watch_until(asked, plan, run, output).await?;
     output.print(&summary, || tell(&summary))?;
     Ok(Exit::of(summary.state))
 }
 
 /// Shows a run's progress until it ends. Ctrl-C (or SIGTERM) stops it cleanly; a second one, at once.
 pub(crate) async fn watch(name: &str, run: Run, output: Output) -> Result<Summary, Failure> {
+    watch_until(interrupted(), name, run, output).await
+}
+
+async fn watch_until(
+    asked: impl Future<Output = ()> + Send + 'static,
+    name: &str,
+    run: Run,
+    output: Output,
+) -> Result<Summary, Failure> {
     let is_own = run.is_here() || run.is_new();
-    let stop = tokio::spawn(stop_on_signal(run.canceller(), is_own, interrupted()));
+    let stop = tokio::spawn(stop_on_signal(run.canceller(), is_own, asked));
     let shown = progress::show(name, run.progress(), output.quiet);
     let summary = tokio::select! {
         summary = run.finished() => summary,

@@ -47,7 +47,7 @@ pub(crate) async fn run(engine: &Engine, command: Runs, output: Output) -> Resul
             engine.resume_run(record.run).await?;
             let now = engine.run_record(record.run).await?;
             output.print(&json!({ "run": now.run, "state": now.state, "waiting": now.waiting }), || {
-                let waiting = now.waiting.as_ref().map(|waiting| format!(" It waits for {waiting}."));
+                let waiting = now.waiting.as_ref().map(|waiting| format!(" It waits: {waiting}."));
                 format!("The run of {} goes on.{}", now.plan, waiting.unwrap_or_default())
             })?;
         }
@@ -93,7 +93,7 @@ async fn show(
         let mut text = rows(std::slice::from_ref(&record));
         text += &format!("\n  id {}, {}, {} attempts", record.run, record.trigger, record.attempts);
         if let Some(waiting) = &record.waiting {
-            text += &format!("\n  waits for {waiting}");
+            text += &format!("\n  waits: {waiting}");
         }
         if let Some(stop) = &record.stop {
             text += &format!("\n  {}", stop.message);

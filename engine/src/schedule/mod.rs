@@ -145,7 +145,8 @@ impl Schedule {
     }
 }
 
-fn named_zone(name: &str) -> Option<TimeZone> {
+/// The zone of this name, if there is one.
+pub(crate) fn named_zone(name: &str) -> Option<TimeZone> {
     // An unknown zone behaves like UTC: nobody who asks for it means that.
     TimeZone::get(name).ok().filter(|zone| !zone.is_unknown())
 }
