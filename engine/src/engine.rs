@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 use crate::{
+    budget::Budgets,
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     error::Error,
     ids::PlanId,
@@ -59,6 +60,8 @@ pub struct Engine {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// One per storage, for all runs of this process.
     pub(crate) lanes: Lanes,
+    /// What the day's quotas leave.
+    pub(crate) budgets: Budgets,
     /// The plans that this process runs now.
     pub(crate) under_way: Arc<Mutex<HashSet<PlanId>>>,
     data_dir: PathBuf,
@@ -83,11 +86,13 @@ impl Engine {
         let store = Store::open(&data_dir.join("charon.db")).await?;
         refuse_missing_key(&key_file, &store).await?;
         let vault = Vault::open(&key_file, Arc::clone(&entropy))?;
+        let budgets = Budgets::new(store.clone(), Arc::clone(&clock));
         Ok(Self {
             store,
             vault,
             registry,
             lanes: Lanes::new(Arc::clone(&clock)),
+            budgets,
             under_way: Arc::default(),
             clock,
             entropy,

@@ -4,12 +4,14 @@
 //! ids, secrets. [`Engine::open`] opens a data directory; [`Engine::start`] runs a plan.
 //!
 //! The rooms within: [`clock`] (injected time and randomness), `store` (all SQL), `vault` (secrets at rest), `naming` and
-//! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `run` (the context
+//! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `budget`
+//! (what a day's quota leaves), `run` (the context
 //! that every stage is given), `account` (whose it is), `unsaved` (what is tried before it is saved), `estimate` (what a run
 //! would do), [`schedule`] (expressions and their next occurrences; nothing runs by them yet).
 
 mod account;
 mod backup;
+mod budget;
 pub mod clock;
 mod durable;
 mod engine;
@@ -39,6 +41,7 @@ mod unsaved;
 mod upload;
 mod vault;
 
+pub use budget::{BudgetView, DayOfRequests};
 pub use engine::{Engine, Settings};
 pub use error::Error;
 pub use estimate::Estimate;

@@ -10,13 +10,14 @@ use std::{
     },
 };
 
-use charon_provider::{Class, Facts};
+use charon_provider::{Class, Error as StorageError, Facts, Reason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    budget::Spending,
     clock::{Clock, Entropy},
     error::Error,
     ids::{PlanId, RunId, StorageId},
@@ -199,6 +200,7 @@ pub(crate) struct RunContext {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) lane: Arc<Lane>,
+    pub(crate) spending: Arc<Spending>,
     pub(crate) facts: Facts,
     pub(crate) cancel: CancellationToken,
     /// Whether the listing has to go to its end, whatever is known already.
@@ -206,6 +208,9 @@ pub(crate) struct RunContext {
     /// Whether this is only an estimate: nothing is recorded of its items.
     pub(crate) is_dry: bool,
     stop: OnceLock<Stop>,
+    /// Why nothing more is begun, and the token that tells it.
+    no_more: OnceLock<StorageError>,
+    no_more_token: CancellationToken,
     progress: watch::Sender<Progress>,
     faults_in_a_row: AtomicU32,
 }
@@ -220,6 +225,7 @@ impl RunContext {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         lane: Arc<Lane>,
+        spending: Arc<Spending>,
         facts: Facts,
         progress: watch::Sender<Progress>,
     ) -> Self {
@@ -231,11 +237,14 @@ impl RunContext {
             clock,
             entropy,
             lane,
+            spending,
             facts,
             cancel: CancellationToken::new(),
             full_listing: false,
             is_dry: false,
             stop: OnceLock::new(),
+            no_more: OnceLock::new(),
+            no_more_token: CancellationToken::new(),
             progress,
             faults_in_a_row: AtomicU32::new(0),
         }
@@ -251,6 +260,39 @@ impl RunContext {
     /// Why the run stopped, if it did.
     pub(crate) fn stopped(&self) -> Option<&Stop> {
         self.stop.get()
+    }
+
+    /// Begins nothing more: the budget is used up. What is under way goes on to its end, since its requests are made or taken
+    /// already; then the run is parked.
+    fn begin_no_more(&self, why: &StorageError) {
+        self.no_more.get_or_init(|| why.clone());
+        self.no_more_token.cancel();
+    }
+
+    /// Whether nothing more is to be begun, although the run has not stopped.
+    pub(crate) fn begins_no_more(&self) -> bool {
+        self.no_more_token.is_cancelled()
+    }
+
+    /// Waits until nothing more is to be begun.
+    pub(crate) async fn no_more(&self) {
+        self.no_more_token.cancelled().await;
+    }
+
+    /// Stops the run if nothing more was begun in it; to be called when what was under way has come to its end.
+    pub(crate) fn stop_if_no_more(&self) {
+        if let Some(error) = self.no_more.get() {
+            self.stop(self.parked_for_quota(error));
+        }
+    }
+
+    fn parked_for_quota(&self, error: &StorageError) -> Stop {
+        Stop {
+            state: RunState::Parked,
+            class: Some(Class::Quota),
+            message: error.to_string(),
+            until: self.spending.until(error, &self.facts.meters),
+        }
     }
 
     /// Does it, unless the run stops first; what is half done is then dropped.
@@ -269,15 +311,13 @@ impl RunContext {
 
     /// Stops the run for an error that concerns more than one item, as its class decides.
     pub(crate) fn stop_for_storage(&self, error: &charon_provider::Error) {
+        if error.reason == Reason::OverBudget {
+            return self.begin_no_more(error);
+        }
         let message = error.to_string();
         self.stop(match error.class {
             Class::Auth => Stop { state: RunState::Parked, class: Some(Class::Auth), message, until: None },
-            Class::Quota => Stop {
-                state: RunState::Parked,
-                class: Some(Class::Quota),
-                message,
-                until: parking::next_reset(&self.facts.meters, self.clock.now()),
-            },
+            Class::Quota => self.parked_for_quota(error),
             Class::Throttled => Stop {
                 state: RunState::Parked,
                 class: Some(Class::Throttled),

@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     account,
     backup::{self, Backup},
+    budget::Purpose,
     engine::Engine,
     error::Error,
     hints,
@@ -121,7 +122,7 @@ impl Engine {
         let row = self.plan_row(plan).await?;
         self.take_ownership().await?;
         let alone = self.only_run_of(&row)?;
-        let opened = self.open_storage_of(&row).await?;
+        let opened = self.open_storage_of(&row, Purpose::Run).await?;
         let (progress_in, progress) = watch::channel(Progress::default());
         let mut ctx = self.context(&row, &opened, progress_in);
         let Opened { storage, requests, .. } = opened;
@@ -151,12 +152,12 @@ impl Engine {
     }
 
     /// Opens the storage of a plan.
-    pub(crate) async fn open_storage_of(&self, row: &PlanRow) -> Result<Opened, Error> {
+    pub(crate) async fn open_storage_of(&self, row: &PlanRow, purpose: Purpose) -> Result<Opened, Error> {
         let storage = self.store.storage_by_id(row.storage_id).await?.ok_or_else(|| {
             let name = &row.name;
             Error::Refused(format!("the plan {name} has lost its storage; remove it and make it again"))
         })?;
-        self.open_row(&storage)
+        self.open_row_for(&storage, purpose)
     }
 
     /// The context of a new run.
@@ -174,6 +175,7 @@ impl Engine {
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
             Arc::clone(&opened.lane),
+            Arc::clone(&opened.spending),
             opened.storage.facts().clone(),
             progress,
         )
@@ -248,6 +250,7 @@ impl Engine {
                     },
                     descriptions: config.descriptions,
                     album_is_new: std::sync::atomic::AtomicBool::new(false),
+                    shares: upload::Shares::default(),
                 }))
             }
         }
@@ -267,6 +270,8 @@ async fn work(
         Ok(Work::Upload(upload)) => upload::run(upload).await,
         Err(error) => ctx.stop_for(&error),
     }
+    ctx.stop_if_no_more();
+    ctx.spending.give_back().await;
     let progress = ctx.progress();
     let stop = ctx.stopped().cloned();
     let state = match &stop {

@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use crate::{
+    budget::{Purpose, Spending},
     clock::{Clock, Entropy},
     engine::Engine,
     error::Error,
@@ -65,6 +66,7 @@ impl Engine {
         let wrong = |mistakes| Error::Config { what: "the storage".into(), mistakes };
         let storage = opened.map_err(wrong)?;
         host.lane.set_pace(storage.facts().pace);
+        host.spending.declare(&storage.facts().meters);
         let mut state = host.state();
         (state.secrets, state.revision) = (config.secrets, config.revision);
         drop(state);
@@ -78,13 +80,18 @@ impl Engine {
         test(self.open_unsaved(provider, config).map(|unsaved| unsaved.storage))
     }
 
-    /// Tests a stored storage: first whether its configuration is right, as the stage `config`, then its own stages.
+    /// Tests a stored storage: first whether its configuration is right, as the stage `config`, then its own stages. If all
+    /// of them pass, the server is believed to have something left of the day's quota, whatever it has said before.
     ///
     /// # Errors
     /// When there is no such storage.
     pub async fn test(&self, name: &str) -> Result<BoxStream<'static, Check>, Error> {
         let row = self.storage_row(name).await?;
-        Ok(test(self.open_row(&row).map(|opened| opened.storage)))
+        let opened = match self.open_row(&row) {
+            Ok(opened) => opened,
+            Err(error) => return Ok(test(Err(error))),
+        };
+        Ok(believed(test(Ok(opened.storage)), opened.spending))
     }
 
     /// Begins to ask a person for consent, for a configuration that is not stored and need not have what a consent gives.
@@ -133,9 +140,28 @@ impl Engine {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             lane: Lane::new(Arc::clone(&self.clock)),
+            spending: Spending::new(self.budgets.clone(), Purpose::Person),
             state: Mutex::new(State { account, ..State::default() }),
         })
     }
+}
+
+/// The same stages; when all have passed, the budget is told that it works.
+fn believed(stages: BoxStream<'static, Check>, spending: Arc<Spending>) -> BoxStream<'static, Check> {
+    stream::unfold((stages, true), move |(mut stages, passed)| {
+        let spending = Arc::clone(&spending);
+        async move {
+            let Some(check) = stages.next().await else {
+                if passed && let Err(error) = spending.it_works().await {
+                    tracing::warn!(%error, "the budget could not be told that the storage works");
+                }
+                return None;
+            };
+            let passed = passed && check.verdict != Verdict::Failed;
+            Some((check, (stages, passed)))
+        }
+    })
+    .boxed()
 }
 
 /// The verdict on a configuration as the first stage of a connection test.
@@ -183,6 +209,7 @@ struct MemoryHost {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     lane: Lane,
+    spending: Spending,
     state: Mutex<State>,
 }
 
@@ -201,9 +228,9 @@ impl MemoryHost {
 
 #[async_trait]
 impl Host for MemoryHost {
-    async fn permit(&self, _cost: Cost) -> Result<(), charon_provider::Error> {
+    async fn permit(&self, cost: Cost) -> Result<(), charon_provider::Error> {
         self.lane.permit().await;
-        Ok(())
+        self.spending.permit(cost).await
     }
 
     async fn save_secrets(

@@ -4,6 +4,7 @@
 //! others. Ids and times are given by the caller.
 
 mod albums;
+mod budget;
 mod ledger;
 mod listings;
 mod plans;
@@ -21,6 +22,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub(crate) use budget::{DayCount, DayRow, Take};
 pub(crate) use ledger::{Assigned, Copy, Learnt, Listed, Stored};
 pub(crate) use listings::{Listing, StoredCopy};
 pub(crate) use plans::PlanRow;
@@ -129,6 +131,7 @@ async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), String> {
     let migrator = Migrator::with_migrations(vec![
         migration(1, "first rooms", include_str!("../../migrations/0001_first_rooms.sql")),
         migration(2, "trust", include_str!("../../migrations/0002_trust.sql")),
+        migration(5, "budget", include_str!("../../migrations/0005_budget.sql")),
     ]);
     let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
     let present = present_version(pool).await;

@@ -122,6 +122,7 @@ impl Place {
             self.clock.clone(),
             Arc::new(SystemEntropy),
             Arc::clone(&self.lane),
+            Arc::new(Spending::new(Budgets::new(self.store.clone(), self.clock.clone()), Purpose::Run)),
             self.shelf.facts().clone(),
             progress_in,
         );

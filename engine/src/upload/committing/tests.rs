@@ -223,8 +223,10 @@ impl Place {
         });
         let lane = Arc::new(Lane::new(clock.clone()));
         let (progress, _) = watch::channel(Progress::default());
+        let budgets = Budgets::new(store.clone(), clock.clone());
+        let spending = Arc::new(Spending::new(budgets, Purpose::Run));
         let vault = Vault::open(&folder.path().join("charon.key"), entropy.clone()).expect("a vault");
-        let ctx = RunContext::new(run, plan, storage, store.clone(), clock, entropy, lane, facts, progress);
+        let ctx = RunContext::new(run, plan, storage, store.clone(), clock, entropy, lane, spending, facts, progress);
         let upload = Arc::new(Upload {
             ctx: Arc::new(ctx),
             storage: desk.clone(),
@@ -234,6 +236,7 @@ impl Place {
             album_position: Position::Last,
             descriptions: false,
             album_is_new: AtomicBool::new(false),
+            shares: Shares::default(),
         });
         let committer = ToStorage::new(Arc::clone(&upload));
         Self { desk, upload, committer, store, storage, _folder: folder }
