@@ -351,6 +351,7 @@ async fn upload_tokens_that_were_kept_for_too_long_are_got_again() {
     let (code, summary) = place.run("out").await;
     assert_eq!(code, 4, "{summary:#}");
     place.world().remove_fault(spent);
+    place.test_passes().await;
     place.world().advance(SignedDuration::from_hours(25));
     succeeds(&place, "out", counts(8, 0, 0, 0)).await;
     assert_eq!(place.count("uploads"), 16);
@@ -444,6 +445,7 @@ async fn a_daily_quota_that_is_spent_in_the_middle_parks_the_run_and_what_was_se
     assert!(place.count("uploads") <= 70 + UNDER_WAY, "no storm against a spent quota");
 
     place.world().clear_faults();
+    place.test_passes().await;
     place.world().reset_stats();
     let done = summary["items"]["done"].as_u64().expect("a count");
     succeeds(&place, "out", counts(120 - done, done, 0, 0)).await;
@@ -465,6 +467,7 @@ async fn a_daily_quota_that_leaves_no_room_for_the_commit_parks_the_run_and_what
     assert_eq!(place.count(COMMIT), 1);
 
     place.world().clear_faults();
+    place.test_passes().await;
     succeeds(&place, "out", counts(20, 0, 0, 0)).await;
     assert_eq!(place.count("uploads"), 20);
     place.assert_account_holds("pictures", "Album");

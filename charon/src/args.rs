@@ -80,6 +80,8 @@ pub(crate) enum Command {
         #[arg(long, short = 'n', default_value_t = 20)]
         limit: u32,
     },
+    /// What is used and left today of the requests that each project has per day.
+    Budget,
     /// What a schedule means. Nothing runs by schedule yet.
     #[command(subcommand)]
     Schedule(Schedule),

@@ -65,6 +65,7 @@ async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Run { plan, dry_run: true, .. } => commands::preview::run(&engine, &plan, output).await,
         Command::Run { plan, full, .. } => commands::run::run(&engine, &plan, full, output).await,
         Command::Runs { plan, limit } => commands::runs::list(&engine, plan.as_deref(), limit, output).await,
+        Command::Budget => commands::budget::run(&engine, output).await,
         Command::Schema { .. } | Command::Schedule(_) | Command::Demo(_) => Ok(Exit::Done),
     };
     engine.close().await;

@@ -242,8 +242,8 @@ mod tests {
             (9_801, 9_800, 2),
             (1, 0, 2),
             (31_829, 9_800, 4),
-            (31_829, 2_428, 4),
-            (31_829, 2_429 - 2, 5),
+            (31_829, 2_429, 4),
+            (31_829, 2_428, 5),
         ] {
             assert_eq!(days(requests, left_today, 10_000), expected, "{requests} with {left_today} left");
         }

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use super::Backup;
 use crate::{
+    budget::{Budgets, Purpose, Spending},
     clock::{Clock, SystemEntropy},
     ids::{PlanId, RunId, StorageId},
     lane::Lane,

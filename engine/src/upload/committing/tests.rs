@@ -23,12 +23,13 @@ use tokio::sync::{oneshot, watch};
 
 use super::{Answer, By, Committer, FEW, ToCommit, ToStorage, with_twins};
 use crate::{
+    budget::{Budgets, Purpose, Spending},
     clock::{Clock, SystemEntropy},
     ids::{PlanId, RunId, Sha256, StorageId},
     lane::Lane,
     run::{Outcome, Progress, RunContext, RunState, Stop},
     store::{PlanRow, StorageRow, Store},
-    upload::{Found, Hashed, Upload},
+    upload::{Found, Hashed, Shares, Upload, shares::Share},
     vault::Vault,
 };
 
@@ -275,10 +276,9 @@ fn to_commit(byte: u8) -> (ToCommit, Told) {
     let token = UploadToken { token: "token".into(), valid_until: Timestamp::MAX };
     let (reply, told) = oneshot::channel();
     let file = Hashed { found, sha256: Sha256([byte; 32]) };
-    (
-        ToCommit { staged: Staged { file_name: name, description: None, token }, file, alone: false, reply },
-        told,
-    )
+    let staged = Staged { file_name: name, description: None, token };
+    let share = Arc::new(Share::new(&Arc::default()));
+    (ToCommit { staged, file, alone: false, share, reply }, told)
 }
 
 #[test]
