@@ -24,7 +24,8 @@ impl Place {
 #[tokio::test]
 async fn an_upload_makes_as_many_requests_as_the_day_has_for_runs_and_none_that_is_not_committed() {
     // I7
-    let place = Place::with(Settings { keep_bytes: true, requests_per_day: Some(40), ..Settings::default() }).await;
+    let place =
+        Place::with(Settings { keep_bytes: true, requests_per_day: Some(40), ..Settings::default() }).await;
     place.draw("pictures", 0..60);
     place.draw("more", 100..103);
     place.add_storage_with(&json!({"daily_requests": 40, "batch_size": 10})).await;
@@ -71,7 +72,9 @@ async fn an_upload_makes_as_many_requests_as_the_day_has_for_runs_and_none_that_
 #[tokio::test]
 async fn a_backup_fetches_as_many_as_the_day_has_for_runs() {
     // I7
-    let place = Place::with(Settings { keep_bytes: true, media_requests_per_day: Some(40), ..Settings::default() }).await;
+    let place =
+        Place::with(Settings { keep_bytes: true, media_requests_per_day: Some(40), ..Settings::default() })
+            .await;
     place.seed(100);
     place.add_backup_with(&json!({"daily_downloads": 40})).await;
     let (code, summary) = place.run("home").await;
@@ -87,7 +90,8 @@ async fn a_backup_fetches_as_many_as_the_day_has_for_runs() {
 #[tokio::test]
 async fn a_day_that_another_program_has_used_up_is_not_asked_for_again() {
     // I7
-    let place = Place::with(Settings { keep_bytes: true, requests_per_day: Some(20), ..Settings::default() }).await;
+    let place =
+        Place::with(Settings { keep_bytes: true, requests_per_day: Some(20), ..Settings::default() }).await;
     place.draw("pictures", 0..60);
     place.draw("more", 100..103);
     place.add_storage_with(&json!({"daily_requests": 1_000})).await;

@@ -91,8 +91,14 @@ async fn people_are_told_the_estimate_in_a_sentence() {
     for arguments in [&["plan", "preview", "home"][..], &["run", "home", "--dry-run"]] {
         let told = place.done(arguments).await.stdout;
         // Of 500 a day, runs have 480; a page has a hundred items.
-        assert!(told.starts_with("home: 1,250 items, 1,263 requests, about 3 days\n  to be moved: 1,250"), "{told}");
-        assert!(told.contains("by the daily limit of media") && told.contains("This is an estimate"), "{told}");
+        assert!(
+            told.starts_with("home: 1,250 items, 1,263 requests, about 3 days\n  to be moved: 1,250"),
+            "{told}"
+        );
+        assert!(
+            told.contains("by the daily limit of media") && told.contains("This is an estimate"),
+            "{told}"
+        );
     }
     assert_failed(&place.charon(&["plan", "preview", "hom"]).await, 1, &["there is no plan named hom"]);
     assert_failed(&place.charon(&["run", "home", "--dry-run", "--full"]).await, 2, &["--full"]);

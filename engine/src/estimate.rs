@@ -172,11 +172,7 @@ async fn of_upload(
 
 impl Estimate {
     /// With the requests that so many steps of these costs take, and the days that the meters allow them on.
-    async fn with_requests(
-        mut self,
-        ctx: &RunContext,
-        steps: &[(u64, &Vec<Cost>)],
-    ) -> Result<Self, Error> {
+    async fn with_requests(mut self, ctx: &RunContext, steps: &[(u64, &Vec<Cost>)]) -> Result<Self, Error> {
         for (times, costs) in steps.iter().filter(|(times, _)| *times > 0) {
             for cost in *costs {
                 *self.requests.entry(cost.0.to_owned()).or_default() += times;

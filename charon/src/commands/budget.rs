@@ -10,7 +10,10 @@ use crate::{
 pub(crate) async fn run(engine: &Engine, output: Output) -> Result<Exit, Failure> {
     let budget = engine.budget().await?;
     output.print(&budget, || match budget.as_slice() {
-        [] => "There is no storage yet, and so nothing to count. Add one: charon storage add NAME --config FILE".into(),
+        [] => {
+            "There is no storage yet, and so nothing to count. Add one: charon storage add NAME --config FILE"
+                .into()
+        }
         budget => tell(budget),
     })?;
     Ok(Exit::Done)
@@ -35,7 +38,16 @@ fn tell(budget: &[BudgetView]) -> String {
         ]
     });
     table(
-        ["PROJECT", "METER", "PER DAY", "USED TODAY", "LEFT FOR RUNS", "KEPT FOR YOU", "STARTS AGAIN", "STORAGES"],
+        [
+            "PROJECT",
+            "METER",
+            "PER DAY",
+            "USED TODAY",
+            "LEFT FOR RUNS",
+            "KEPT FOR YOU",
+            "STARTS AGAIN",
+            "STORAGES",
+        ],
         rows,
     )
 }

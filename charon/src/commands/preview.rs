@@ -20,8 +20,9 @@ pub(crate) async fn run(engine: &Engine, plan: &str, output: Output) -> Result<E
 
 /// `home: 31,204 items, 31,829 requests, about 4 days`, and the rest below it.
 fn tell(plan: &str, estimate: &Estimate) -> String {
-    let Estimate { skipped, unfit, held_back, new, bytes: size, requests, requests_left_today, days, by, .. } =
-        estimate;
+    let Estimate {
+        skipped, unfit, held_back, new, bytes: size, requests, requests_left_today, days, by, ..
+    } = estimate;
     let size = size.map(|size| format!(" ({})", bytes(size))).unwrap_or_default();
     let mut text = format!("{plan}: {}\n  to be moved: {}{size}", estimate.sentence(), with_commas(*new));
     if *skipped > 0 {
@@ -40,7 +41,9 @@ fn tell(plan: &str, estimate: &Estimate) -> String {
         }
     }
     if let (Some(by), 2..) = (by, days) {
-        text += &format!("\n  it takes so long by the daily limit of {by}: a run is parked when the day's requests are used up");
+        text += &format!(
+            "\n  it takes so long by the daily limit of {by}: a run is parked when the day's requests are used up"
+        );
     }
     text + "\nThis is an estimate: what is tried again, and the chunks of large files, are not in it. Nothing was moved."
 }

@@ -107,7 +107,8 @@ impl Purse {
             taken.push(some);
         }
         // What is empty, or of another day, is worth nothing.
-        let worthless = held.extract_if(.., |ahead| ahead.left() == 0 || ahead.day() != day).collect::<Vec<_>>();
+        let worthless =
+            held.extract_if(.., |ahead| ahead.left() == 0 || ahead.day() != day).collect::<Vec<_>>();
         drop(held);
         drop(worthless);
         taken

@@ -109,7 +109,8 @@ impl Counter {
             self.give_back_of(&mut taken).await?;
         }
         let missing = wanted.saturating_sub(taken.left()).max(1);
-        let take = Take { least: missing, most: missing.max(BLOCK), limit: self.for_runs(), though_spent: false };
+        let take =
+            Take { least: missing, most: missing.max(BLOCK), limit: self.for_runs(), though_spent: false };
         let given = match self.store.take_requests(&self.meter.account, self.meter.id, day, take).await? {
             Ok(given) => given,
             Err(count) => {

@@ -83,9 +83,8 @@ impl Spending {
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<Ahead, StorageError> {
-        let failed = |error: Error| {
-            StorageError::new(Class::Destination, "count a request", error.to_string())
-        };
+        let failed =
+            |error: Error| StorageError::new(Class::Destination, "count a request", error.to_string());
         let refusal = match counter.take(wanted, purpose, now).await.map_err(failed)? {
             Ok(taken) => return Ok(taken),
             Err(refusal) => refusal,

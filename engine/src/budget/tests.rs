@@ -14,7 +14,11 @@ use jiff::civil::Date;
 use proptest::prelude::*;
 
 use super::{Ahead, Budgets, Purpose, Spending, counter::BLOCK, reserve};
-use crate::{clock::{Clock, ManualClock}, parking, store::Store};
+use crate::{
+    clock::{Clock, ManualClock},
+    parking,
+    store::Store,
+};
 
 const API: Cost = Cost("api");
 const DAY: Duration = Duration::from_hours(24);
@@ -129,7 +133,8 @@ async fn a_block_is_worth_nothing_after_midnight_and_its_day_gets_it_back() {
 #[tokio::test]
 async fn storages_of_one_project_count_together_and_each_obeys_its_own_limit() {
     let place = Place::new().await;
-    let (high, low) = (place.spending(Purpose::Run, &meter("1", 400)), place.spending(Purpose::Run, &meter("1", 100)));
+    let (high, low) =
+        (place.spending(Purpose::Run, &meter("1", 400)), place.spending(Purpose::Run, &meter("1", 100)));
     for _ in 0..90 {
         high.permit(API).await.expect("permitted");
     }
@@ -174,7 +179,10 @@ async fn a_server_whose_day_begins_a_little_later_is_asked_again_a_little_later(
     // Midnight is at eight.
     place.clock.advance(Duration::from_hours(20) + Duration::from_mins(5));
     run.learn_from(&spent).await;
-    assert_eq!(run.until(&spent, std::slice::from_ref(&meter)), Some("2026-11-22T08:20:00Z".parse().expect("a time")));
+    assert_eq!(
+        run.until(&spent, std::slice::from_ref(&meter)),
+        Some("2026-11-22T08:20:00Z".parse().expect("a time"))
+    );
     run.permit(API).await.expect("it is not taken for the whole day");
     place.clock.advance(Duration::from_mins(11));
     assert_eq!(run.until(&spent, &[meter]), Some("2026-11-23T08:00:00Z".parse().expect("a time")));
@@ -213,17 +221,32 @@ async fn what_is_more_than_a_whole_day_has_is_refused_for_good() {
 /// Something that one of several processes does.
 #[derive(Clone, Debug)]
 enum Step {
-    Ask { who: usize, purpose: Purpose },
-    TakeAhead { who: usize, count: u32 },
+    Ask {
+        who: usize,
+        purpose: Purpose,
+    },
+    TakeAhead {
+        who: usize,
+        count: u32,
+    },
     /// Uses some of what was taken ahead, and lets the rest go.
-    UseAhead { count: u32 },
-    GiveBack { who: usize },
-    Kill { who: usize },
-    Wait { hours: u64 },
+    UseAhead {
+        count: u32,
+    },
+    GiveBack {
+        who: usize,
+    },
+    Kill {
+        who: usize,
+    },
+    Wait {
+        hours: u64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let purpose = prop_oneof![6 => Just(Purpose::Run), 1 => Just(Purpose::Commit), 1 => Just(Purpose::Person)];
+    let purpose =
+        prop_oneof![6 => Just(Purpose::Run), 1 => Just(Purpose::Commit), 1 => Just(Purpose::Person)];
     prop_oneof![
         20 => (0..3_usize, purpose).prop_map(|(who, purpose)| Step::Ask { who, purpose }),
         3 => (0..3_usize, 1..20_u32).prop_map(|(who, count)| Step::TakeAhead { who, count }),

@@ -145,7 +145,10 @@ async fn plans_on_one_project_share_its_day() {
     let mut sent = 0;
     for _ in 0..10 {
         // Both at once.
-        let runs = [engine.start("out family").await.expect("a run"), engine.start("out aunt").await.expect("a run")];
+        let runs = [
+            engine.start("out family").await.expect("a run"),
+            engine.start("out aunt").await.expect("a run"),
+        ];
         let [one, other] = runs.map(crate::Run::finished);
         let (one, other) = tokio::join!(one, other);
         let (one, other) = (one.expect("its end"), other.expect("its end"));
@@ -184,9 +187,20 @@ async fn what_the_server_says_of_the_day_holds_for_other_plans_and_over_a_restar
     let until = summary.parked_until.expect("a time");
     assert_eq!(until.to_string(), "2026-11-22T00:00:00Z");
     let other = days.place.another_engine().await;
-    assert!(other.budget().await.expect("a budget").iter().all(|view| view.spent_by_server && view.left_for_runs == 0));
+    assert!(
+        other
+            .budget()
+            .await
+            .expect("a budget")
+            .iter()
+            .all(|view| view.spent_by_server && view.left_for_runs == 0)
+    );
     let (summary, asked) = days.run("out aunt").await;
-    assert_eq!((summary.state, summary.parked_until, asked.len()), (RunState::Parked, Some(until), 0), "{summary:#?}");
+    assert_eq!(
+        (summary.state, summary.parked_until, asked.len()),
+        (RunState::Parked, Some(until), 0),
+        "{summary:#?}"
+    );
     // It is the server who knows, whatever the limit is said to be.
     let raised = map(json!({"client": "ours", "token": "aunt", "limit": 5_000}));
     days.place.engine.update_storage("aunt", raised).await.expect("updated");

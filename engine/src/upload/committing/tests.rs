@@ -227,7 +227,18 @@ impl Place {
         let budgets = Budgets::new(store.clone(), clock.clone());
         let spending = Arc::new(Spending::new(budgets, Purpose::Run));
         let vault = Vault::open(&folder.path().join("charon.key"), entropy.clone()).expect("a vault");
-        let ctx = RunContext::new(run, plan, storage, store.clone(), clock, entropy, lane, spending, facts, progress);
+        let ctx = RunContext::new(
+            run,
+            plan,
+            storage,
+            store.clone(),
+            clock,
+            entropy,
+            lane,
+            spending,
+            facts,
+            progress,
+        );
         let upload = Arc::new(Upload {
             ctx: Arc::new(ctx),
             storage: desk.clone(),
