@@ -5,6 +5,7 @@ mod authorize;
 mod backup;
 mod bad_input;
 mod browser;
+mod budget;
 mod command_line;
 mod conformance;
 mod connection;

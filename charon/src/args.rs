@@ -85,6 +85,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<Runs>,
     },
+    /// What is used and left today of the requests that each project has per day.
+    Budget,
     /// What a schedule means.
     #[command(subcommand)]
     Schedule(Schedule),

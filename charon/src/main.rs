@@ -73,6 +73,7 @@ async fn run(args: Args) -> Result<Exit, Failure> {
             commands::runs::list(&engine, plan.as_deref(), limit, output).await
         }
         Command::Runs { command: Some(command), .. } => commands::runs::run(&engine, command, output).await,
+        Command::Budget => commands::budget::run(&engine, output).await,
         Command::Schema { .. } | Command::Schedule(_) | Command::Demo(_) | Command::Plugin(_) => {
             Ok(Exit::Done)
         }

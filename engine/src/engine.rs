@@ -15,6 +15,7 @@ use jiff::SignedDuration;
 use tokio::sync::{Notify, OnceCell};
 
 use crate::{
+    budget::Budgets,
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     error::Error,
     events::Bus,
@@ -70,6 +71,8 @@ pub struct Engine {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// One per storage, for all runs of this process.
     pub(crate) lanes: Lanes,
+    /// What the day's quotas leave.
+    pub(crate) budgets: Budgets,
     /// The runs that this process is at.
     pub(crate) at_work: AtWork,
     /// Where those who listen are told what happens.
@@ -104,11 +107,13 @@ impl Engine {
         let store = Store::open(&data_dir.join("charon.db")).await?;
         refuse_missing_key(&key_file, &store).await?;
         let vault = Vault::open(&key_file, Arc::clone(&entropy))?;
+        let budgets = Budgets::new(store.clone(), Arc::clone(&clock));
         Ok(Self {
             store,
             vault,
             registry,
             lanes: Lanes::new(Arc::clone(&clock)),
+            budgets,
             at_work: AtWork::default(),
             bus: Bus::default(),
             awake: Arc::default(),

@@ -7,20 +7,22 @@ use std::{
     sync::Arc,
 };
 
-use charon_provider::{Cost, Error as StorageError, Facts, RemoteId, Storage};
+use charon_provider::{Cost, Error as StorageError, RemoteId, Storage};
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::{
     backup,
+    budget::{Purpose, reserve},
     engine::Engine,
     error::Error,
     ids::RunId,
     mirror::Mirror,
+    numbers::with_commas,
     plan::{BackupConfig, PlanConfig},
     plans::config_of,
     retry::with_retries,
-    run::{Counts, Progress, RunContext},
+    run::{Progress, RunContext},
     running::Work,
     upload,
 };
@@ -42,7 +44,9 @@ pub struct Estimate {
     pub bytes: Option<u64>,
     /// The requests that it takes, by meter.
     pub requests: BTreeMap<String, u64>,
-    /// On how many days, at the limits of the meters; 1 means today.
+    /// What runs have left of today's requests, by meter, after the estimate itself.
+    pub requests_left_today: BTreeMap<String, u64>,
+    /// On how many days, at the limits of the meters and with what is left today; 1 means today.
     pub days: u32,
     /// The meter that takes the most days.
     pub by: Option<String>,
@@ -56,7 +60,7 @@ impl Engine {
     /// When there is no such plan, or what it needs is not there.
     pub async fn estimate(&self, plan: &str) -> Result<Estimate, Error> {
         let row = self.plan_row(plan).await?;
-        let opened = self.open_storage_of(&row).await?;
+        let opened = self.open_storage_of(&row, Purpose::Person).await?;
         let (progress, _) = watch::channel(Progress::default());
         let run = RunId::new(&*self.clock, &*self.entropy);
         let mut ctx = self.context(run, &row, &opened, progress);
@@ -78,7 +82,7 @@ impl Engine {
                 };
                 let counted = upload::count(upload).await?;
                 refuse_stopped(&ctx)?;
-                Ok(of_upload(&ctx.facts, &*storage, &counted, ctx.progress().items))
+                of_upload(&ctx, &*storage, &counted).await
             }
         }
     }
@@ -136,14 +140,19 @@ async fn of_backup(
         }
     }
     let costs = &ctx.facts.costs;
-    Ok(estimate.with_requests(&ctx.facts, &[(pages, &costs.page), (parts, &costs.fetch)]))
+    estimate.with_requests(ctx, &[(pages, &costs.page), (parts, &costs.fetch)]).await
 }
 
 fn is_there(destination: &Path, path: &str) -> bool {
     destination.join(path).symlink_metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
-fn of_upload(facts: &Facts, storage: &dyn Storage, counted: &upload::Counted, others: Counts) -> Estimate {
+async fn of_upload(
+    ctx: &RunContext,
+    storage: &dyn Storage,
+    counted: &upload::Counted,
+) -> Result<Estimate, Error> {
+    let (facts, others) = (&ctx.facts, ctx.progress().items);
     let costs = &facts.costs;
     let batch = u64::try_from(facts.batch.size.max(1)).unwrap_or(u64::MAX);
     let to_join = storage.albums().map_or(1, |albums| albums.add_limit().max(1));
@@ -160,26 +169,81 @@ fn of_upload(facts: &Facts, storage: &dyn Storage, counted: &upload::Counted, ot
         bytes: Some(counted.bytes),
         ..Estimate::default()
     };
-    estimate.with_requests(facts, &[(counted.sends, &costs.send), (commits, &costs.commit)])
+    estimate.with_requests(ctx, &[(counted.sends, &costs.send), (commits, &costs.commit)]).await
 }
 
 impl Estimate {
     /// With the requests that so many steps of these costs take, and the days that the meters allow them on.
-    fn with_requests(mut self, facts: &Facts, steps: &[(u64, &Vec<Cost>)]) -> Self {
+    async fn with_requests(mut self, ctx: &RunContext, steps: &[(u64, &Vec<Cost>)]) -> Result<Self, Error> {
         for (times, costs) in steps.iter().filter(|(times, _)| *times > 0) {
             for cost in *costs {
                 *self.requests.entry(cost.0.to_owned()).or_default() += times;
             }
         }
         self.days = 1;
-        for meter in &facts.meters {
+        let left_today = ctx.spending.left_today().await?;
+        for meter in &ctx.facts.meters {
+            let left = left_today.get(meter.id).copied().unwrap_or_default();
+            self.requests_left_today.insert(meter.id.to_owned(), left);
             let Some(requests) = self.requests.get(meter.id) else { continue };
-            let days = u32::try_from(requests.div_ceil(u64::from(meter.limit.max(1)))).unwrap_or(u32::MAX);
+            let days = days(*requests, left, meter.limit);
             if self.by.is_none() || days > self.days {
                 self.by = Some(meter.id.to_owned());
             }
             self.days = self.days.max(days);
         }
-        self
+        Ok(self)
+    }
+
+    /// The estimate in one line: `31,204 items, 31,829 requests, about 4 days`.
+    pub fn sentence(&self) -> String {
+        let several = |count: u64, one: &str, more: &str| {
+            format!("{} {}", with_commas(count), if count == 1 { one } else { more })
+        };
+        let items = several(self.items, "item", "items");
+        let requests = several(self.requests.values().sum(), "request", "requests");
+        let time = match self.days {
+            0 | 1 => "today".to_owned(),
+            days => format!("about {} days", with_commas(days.into())),
+        };
+        format!("{items}, {requests}, {time}")
+    }
+}
+
+/// On how many days so many requests fit: today as far as something is left, and then as many each day as runs have.
+fn days(requests: u64, left_today: u64, limit: u32) -> u32 {
+    let later = requests.saturating_sub(left_today);
+    let each_day = u64::from(limit - reserve(limit)).max(1);
+    u32::try_from(later.div_ceil(each_day)).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Estimate, days};
+
+    #[test]
+    fn an_estimate_is_told_in_a_sentence() {
+        let requests = [("api".to_owned(), 31_829)].into();
+        let mut estimate = Estimate { items: 31_204, requests, days: 4, ..Estimate::default() };
+        assert_eq!(estimate.sentence(), "31,204 items, 31,829 requests, about 4 days");
+        (estimate.items, estimate.days) = (1, 1);
+        estimate.requests.insert("api".into(), 1);
+        assert_eq!(estimate.sentence(), "1 item, 1 request, today");
+    }
+
+    #[test]
+    fn what_is_left_today_is_used_first_and_the_reserve_never() {
+        // Of 10,000 a day, runs have 9,800.
+        for (requests, left_today, expected) in [
+            (0, 0, 1),
+            (9_800, 9_800, 1),
+            (9_801, 9_800, 2),
+            (1, 0, 2),
+            (31_829, 9_800, 4),
+            (31_829, 2_429, 4),
+            (31_829, 2_428, 5),
+        ] {
+            assert_eq!(days(requests, left_today, 10_000), expected, "{requests} with {left_today} left");
+        }
     }
 }

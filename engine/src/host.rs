@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::{
+    budget::Spending,
     clock::{Clock, Entropy},
     error::Error,
     ids::StorageId,
@@ -30,6 +31,7 @@ pub(crate) struct StorageHost {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) lane: Arc<Lane>,
+    pub(crate) spending: Arc<Spending>,
     pub(crate) requests: Arc<Requests>,
 }
 
@@ -109,6 +111,7 @@ impl Host for StorageHost {
     async fn permit(&self, cost: Cost) -> Result<(), charon_provider::Error> {
         let waiting = Waiting::begin();
         self.lane.permit().await;
+        self.spending.permit(cost).await?;
         drop(waiting);
         self.requests.count(cost);
         Ok(())
@@ -200,6 +203,7 @@ mod tests {
 
     use super::{StorageHost, within};
     use crate::{
+        budget::{Budgets, Purpose, Spending},
         clock::{ManualClock, SystemEntropy},
         ids::StorageId,
         lane::Lane,
@@ -215,13 +219,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().expect("a time")));
         let entropy = Arc::new(SystemEntropy);
+        let store = Store::open(&folder.path().join("charon.db")).await.expect("a database");
+        let budgets = Budgets::new(store.clone(), clock.clone());
         let host = StorageHost {
             storage: StorageId::new(&*clock, &*entropy),
-            store: Store::open(&folder.path().join("charon.db")).await.expect("a database"),
+            store,
             vault: Vault::open(&folder.path().join("charon.key"), entropy.clone()).expect("a vault"),
             clock: clock.clone(),
             entropy,
             lane: Arc::new(Lane::new(clock.clone())),
+            spending: Arc::new(Spending::new(budgets, Purpose::Run)),
             requests: Arc::default(),
         };
         let seconds = |seconds| clock.advance(Duration::from_secs(seconds));

@@ -4,15 +4,16 @@
 //! ids, secrets. [`Engine::open`] opens a data directory; [`Engine::start`] runs a plan.
 //!
 //! The rooms within: [`clock`] (injected time and randomness), `store` (all SQL), `vault` (secrets at rest), `naming` and
-//! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `run` (the context
-//! that every stage is given), `account` (whose it is), `unsaved` (what is tried before it is saved), `put` (what a host gives
-//! along with each run), `estimate` (what a run would do), [`schedule`] (expressions and their occurrences, jitter, allowed
-//! windows), `timing` (what a plan says of that), `scheduler` (what is due and what may begin), `asking` (for runs, and
-//! following them), `running` and `overseeing` (one attempt at a run), `events` (what happened).
+//! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `budget` (what a day's
+//! quota leaves), `run` (the context that every stage is given), `account` (whose it is), `unsaved` (what is tried before it is
+//! saved), `put` (what a host gives along with each run), `estimate` (what a run would do), [`schedule`] (expressions and their
+//! occurrences, jitter, allowed windows), `timing` (what a plan says of that), `scheduler` (what is due and what may begin),
+//! `asking` (for runs, and following them), `running` and `overseeing` (one attempt at a run), `events` (what happened).
 
 mod account;
 mod asking;
 mod backup;
+mod budget;
 pub mod clock;
 mod durable;
 mod engine;
@@ -49,6 +50,7 @@ mod upload;
 mod vault;
 
 pub use asking::{Canceller, Run};
+pub use budget::{BudgetView, DayOfRequests};
 pub use engine::{Engine, Settings};
 pub use error::Error;
 pub use estimate::Estimate;

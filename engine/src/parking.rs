@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use charon_provider::{Meter, Resets};
-use jiff::{Timestamp, ToSpan, Zoned, tz::TimeZone};
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
 /// A storage that goes on throttling after many waits is left alone for this long.
 const AFTER_THROTTLING: Duration = Duration::from_hours(1);
@@ -18,15 +18,21 @@ pub(crate) fn after_throttling(asked: Option<Duration>, now: Timestamp) -> Times
     now.checked_add(asked.unwrap_or_default().max(AFTER_THROTTLING)).unwrap_or(now)
 }
 
-fn reset_after(resets: &Resets, now: Timestamp) -> Option<Timestamp> {
-    match resets {
-        Resets::DailyAt(zone) => {
-            let local: Zoned = now.to_zoned(TimeZone::get(zone).ok()?);
-            let midnight =
-                local.date().checked_add(1.day()).ok()?.to_zoned(local.time_zone().clone()).ok()?;
-            Some(midnight.timestamp())
-        }
-    }
+/// The next moment at which what resets so starts again.
+pub(crate) fn reset_after(resets: &Resets, now: Timestamp) -> Option<Timestamp> {
+    let midnight = day_of(resets, now).checked_add(1.day()).ok()?.to_zoned(zone(resets)).ok()?;
+    Some(midnight.timestamp())
+}
+
+/// The day that it is now, for what resets so.
+pub(crate) fn day_of(resets: &Resets, now: Timestamp) -> Date {
+    zone(resets).to_datetime(now).date()
+}
+
+/// A zone that is not known is taken for UTC: a day is counted in any case.
+fn zone(resets: &Resets) -> TimeZone {
+    let Resets::DailyAt(name) = resets;
+    TimeZone::get(name).unwrap_or(TimeZone::UTC)
 }
 
 #[cfg(test)]

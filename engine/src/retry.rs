@@ -142,6 +142,7 @@ where
             Err(error) => error,
         };
         let error = parks_if_long(error);
+        ctx.spending.learn_from(&error).await;
         let Some(wait) = intervals.after(&error, &*ctx.entropy) else {
             // The others of the account are not to ask sooner either, although this one does not sit and wait (I7).
             if let Some(asked) = error.retry_after.filter(|_| error.class == Class::Throttled) {

@@ -8,13 +8,14 @@ use std::{
     },
 };
 
-use charon_provider::{Class, Facts};
+use charon_provider::{Class, Error as StorageError, Facts, Reason};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    budget::Spending,
     clock::{Clock, Entropy},
     error::Error,
     ids::{PlanId, RunId, StorageId},
@@ -347,6 +348,7 @@ pub(crate) struct RunContext {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) lane: Arc<Lane>,
+    pub(crate) spending: Arc<Spending>,
     pub(crate) facts: Facts,
     pub(crate) cancel: CancellationToken,
     /// Whether the listing has to go to its end, whatever is known already.
@@ -360,6 +362,9 @@ pub(crate) struct RunContext {
     /// How many items earlier attempts have done that this one has not come across yet.
     pub(crate) done_before: AtomicU64,
     stop: OnceLock<Stop>,
+    /// Why nothing more is begun, and the token that tells it.
+    no_more: OnceLock<StorageError>,
+    no_more_token: CancellationToken,
     progress: watch::Sender<Progress>,
     faults_in_a_row: AtomicU32,
 }
@@ -374,6 +379,7 @@ impl RunContext {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         lane: Arc<Lane>,
+        spending: Arc<Spending>,
         facts: Facts,
         progress: watch::Sender<Progress>,
     ) -> Self {
@@ -386,6 +392,7 @@ impl RunContext {
             clock,
             entropy,
             lane,
+            spending,
             facts,
             cancel: CancellationToken::new(),
             full_listing: false,
@@ -394,6 +401,8 @@ impl RunContext {
             board: Board::default(),
             done_before: AtomicU64::new(0),
             stop: OnceLock::new(),
+            no_more: OnceLock::new(),
+            no_more_token: CancellationToken::new(),
             progress,
             faults_in_a_row: AtomicU32::new(0),
         }
@@ -416,6 +425,39 @@ impl RunContext {
         self.stop.get()
     }
 
+    /// Begins nothing more: the budget is used up. What is under way goes on to its end, since its requests are made or taken
+    /// already; then the run is parked.
+    fn begin_no_more(&self, why: &StorageError) {
+        self.no_more.get_or_init(|| why.clone());
+        self.no_more_token.cancel();
+    }
+
+    /// Whether nothing more is to be begun, although the run has not stopped.
+    pub(crate) fn begins_no_more(&self) -> bool {
+        self.no_more_token.is_cancelled()
+    }
+
+    /// Waits until nothing more is to be begun.
+    pub(crate) async fn no_more(&self) {
+        self.no_more_token.cancelled().await;
+    }
+
+    /// Stops the run if nothing more was begun in it; to be called when what was under way has come to its end.
+    pub(crate) fn stop_if_no_more(&self) {
+        if let Some(error) = self.no_more.get() {
+            self.stop(self.parked_for_quota(error));
+        }
+    }
+
+    fn parked_for_quota(&self, error: &StorageError) -> Stop {
+        Stop {
+            state: RunState::Parked,
+            class: Some(Class::Quota),
+            message: error.to_string(),
+            until: self.spending.until(error, &self.facts.meters),
+        }
+    }
+
     /// Does it, unless the run stops first; what is half done is then dropped.
     pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         self.cancel.run_until_cancelled(work).await
@@ -432,15 +474,13 @@ impl RunContext {
 
     /// Stops the run for an error that concerns more than one item, as its class decides.
     pub(crate) fn stop_for_storage(&self, error: &charon_provider::Error) {
+        if error.reason == Reason::OverBudget {
+            return self.begin_no_more(error);
+        }
         let message = error.to_string();
         self.stop(match error.class {
             Class::Auth => Stop { state: RunState::Parked, class: Some(Class::Auth), message, until: None },
-            Class::Quota => Stop {
-                state: RunState::Parked,
-                class: Some(Class::Quota),
-                message,
-                until: parking::next_reset(&self.facts.meters, self.clock.now()),
-            },
+            Class::Quota => self.parked_for_quota(error),
             Class::Throttled => Stop {
                 state: RunState::Parked,
                 class: Some(Class::Throttled),

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::{
     account,
     backup::{self, Backup},
+    budget::Purpose,
     engine::{Engine, RENEWS},
     error::Error,
     hints,
@@ -137,7 +138,7 @@ impl Engine {
 
     /// The plan's configuration and its storage, open.
     async fn ready(&self, row: &PlanRow) -> Result<(PlanConfig, Opened), Error> {
-        Ok((config_of(row)?, self.open_storage_of(row).await?))
+        Ok((config_of(row)?, self.open_storage_of(row, Purpose::Run).await?))
     }
 
     async fn work(
@@ -177,6 +178,8 @@ impl Engine {
             never = overseer.oversee() => match never {},
             never = self.keep_lease(&ctx) => match never {},
         }
+        ctx.stop_if_no_more();
+        ctx.spending.give_back().await;
         Worked {
             progress: ctx.progress(),
             stop: ctx.stopped().cloned(),
@@ -250,12 +253,12 @@ impl Engine {
     }
 
     /// Opens the storage of a plan.
-    pub(crate) async fn open_storage_of(&self, row: &PlanRow) -> Result<Opened, Error> {
+    pub(crate) async fn open_storage_of(&self, row: &PlanRow, purpose: Purpose) -> Result<Opened, Error> {
         let storage = self.store.storage_by_id(row.storage_id).await?.ok_or_else(|| {
             let name = &row.name;
             Error::Refused(format!("the plan {name} has lost its storage; remove it and make it again"))
         })?;
-        self.open_row(&storage)
+        self.open_row_for(&storage, purpose)
     }
 
     /// The context of a run.
@@ -274,6 +277,7 @@ impl Engine {
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
             Arc::clone(&opened.lane),
+            Arc::clone(&opened.spending),
             opened.storage.facts().clone(),
             progress,
         )
@@ -335,6 +339,7 @@ impl Engine {
                     },
                     descriptions: config.descriptions,
                     album_is_new: std::sync::atomic::AtomicBool::new(false),
+                    shares: upload::Shares::default(),
                 }))
             }
         }
@@ -394,7 +399,7 @@ impl Engine {
         let Some(row) = self.store.plan(plan).await? else { return Ok(Vec::new()) };
         let PlanConfig::Backup(config) = config_of(&row)? else { return Ok(Vec::new()) };
         // A storage that does not open has told so where it matters.
-        let Ok(opened) = self.open_storage_of(&row).await else { return Ok(Vec::new()) };
+        let Ok(opened) = self.open_storage_of(&row, Purpose::Person).await else { return Ok(Vec::new()) };
         Ok(hints::of(skipped, &config, &opened.storage.facts().selection))
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
+    budget::{Purpose, Spending},
     engine::Engine,
     error::Error,
     host::{Requests, StorageHost, seal, unseal},
@@ -139,7 +140,7 @@ impl Engine {
         created_at: Timestamp,
     ) -> Result<(StorageRow, Secrets), Error> {
         let provider = self.registry.provider(provider)?;
-        let (config, opened) = judge(&**provider, config, self.host(id));
+        let (config, opened) = judge(&**provider, config, self.host(id, Purpose::Person));
         let opened =
             opened.map_err(|mistakes| Error::Config { what: format!("the storage {name}"), mistakes })?;
         let secrets = config.secrets;
@@ -198,8 +199,13 @@ impl Engine {
         Err(Error::Unknown { what: "storage", name: name.to_owned(), known })
     }
 
-    /// Opens a storage in its lane, with a count of requests of its own.
+    /// Opens a storage for a person who waits for the answer; as [`open_row_for`](Engine::open_row_for).
     pub(crate) fn open_row(&self, row: &StorageRow) -> Result<Opened, Error> {
+        self.open_row_for(row, Purpose::Person)
+    }
+
+    /// Opens a storage in its lane, with a count of requests of its own, which the budget counts as well.
+    pub(crate) fn open_row_for(&self, row: &StorageRow, purpose: Purpose) -> Result<Opened, Error> {
         let provider = self.registry.provider(&row.provider)?;
         let config = Config {
             fields: row.config.clone(),
@@ -207,14 +213,16 @@ impl Engine {
             revision: Revision(row.secrets_revision),
         };
         let wrong = |mistakes| Error::Config { what: format!("the storage {}", row.name), mistakes };
-        let host = self.host(row.id);
+        let host = self.host(row.id, purpose);
         let (lane, requests) = (Arc::clone(&host.lane), Arc::clone(&host.requests));
+        let spending = Arc::clone(&host.spending);
         let storage = provider.open(config, host).map_err(wrong)?;
         lane.set_pace(storage.facts().pace);
-        Ok(Opened { storage, lane, requests })
+        spending.declare(&storage.facts().meters);
+        Ok(Opened { storage, lane, spending, requests })
     }
 
-    fn host(&self, storage: StorageId) -> Arc<StorageHost> {
+    fn host(&self, storage: StorageId, purpose: Purpose) -> Arc<StorageHost> {
         Arc::new(StorageHost {
             storage,
             store: self.store.clone(),
@@ -222,6 +230,7 @@ impl Engine {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             lane: self.lanes.of(storage),
+            spending: Arc::new(Spending::new(self.budgets.clone(), purpose)),
             requests: Arc::default(),
         })
     }
@@ -244,6 +253,8 @@ impl Engine {
 pub(crate) struct Opened {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) lane: Arc<Lane>,
+    /// What its requests are counted by.
+    pub(crate) spending: Arc<Spending>,
     /// What it has asked for since it was opened.
     pub(crate) requests: Arc<Requests>,
 }

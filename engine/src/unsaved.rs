@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use crate::{
+    budget::{Budgets, Purpose, Spending},
     clock::{Clock, Entropy},
     engine::Engine,
     error::Error,
@@ -60,7 +61,7 @@ impl Engine {
     /// # Errors
     /// Every mistake in the configuration; a provider that is not known.
     pub fn open_unsaved(&self, provider: &str, config: Map<String, Value>) -> Result<Unsaved, Error> {
-        open_unsaved(&self.registry, &self.clock, &self.entropy, provider, config)
+        open_on(&self.registry, self.memory_host(None), provider, config)
     }
 
     /// Tests a configuration before it is saved: first whether it is right, as the stage `config`, then the storage's own
@@ -70,13 +71,18 @@ impl Engine {
         test(self.open_unsaved(provider, config).map(|unsaved| unsaved.storage))
     }
 
-    /// Tests a stored storage: first whether its configuration is right, as the stage `config`, then its own stages.
+    /// Tests a stored storage: first whether its configuration is right, as the stage `config`, then its own stages. If all
+    /// of them pass, the server is believed to have something left of the day's quota, whatever it has said before.
     ///
     /// # Errors
     /// When there is no such storage.
     pub async fn test(&self, name: &str) -> Result<BoxStream<'static, Check>, Error> {
         let row = self.storage_row(name).await?;
-        Ok(test(self.open_row(&row).map(|opened| opened.storage)))
+        let opened = match self.open_row(&row) {
+            Ok(opened) => opened,
+            Err(error) => return Ok(test(Err(error))),
+        };
+        Ok(believed(test(Ok(opened.storage)), opened.spending))
     }
 
     /// Begins to ask a person for consent, for a configuration that is not stored and need not have what a consent gives.
@@ -121,12 +127,12 @@ impl Engine {
     }
 
     fn memory_host(&self, account: Option<String>) -> Arc<MemoryHost> {
-        memory_host(&self.clock, &self.entropy, account)
+        memory_host(&self.clock, &self.entropy, Some(&self.budgets), account)
     }
 }
 
 /// Judges and opens a configuration as [`Engine::open_unsaved`] does, without an engine: there is no data directory, so nothing
-/// can be stored. Sends no request.
+/// can be stored, and no request can be counted. Sends no request.
 ///
 /// # Errors
 /// Every mistake in the configuration; a provider that is not known.
@@ -137,12 +143,23 @@ pub fn open_unsaved(
     provider: &str,
     config: Map<String, Value>,
 ) -> Result<Unsaved, Error> {
+    open_on(registry, memory_host(clock, entropy, None, None), provider, config)
+}
+
+fn open_on(
+    registry: &Registry,
+    host: Arc<MemoryHost>,
+    provider: &str,
+    config: Map<String, Value>,
+) -> Result<Unsaved, Error> {
     let provider = registry.provider(provider)?;
-    let host = memory_host(clock, entropy, None);
     let (config, opened) = judge(&**provider, config, Arc::<MemoryHost>::clone(&host));
     let wrong = |mistakes| Error::Config { what: "the storage".into(), mistakes };
     let storage = opened.map_err(wrong)?;
     host.lane.set_pace(storage.facts().pace);
+    if let Some(spending) = &host.spending {
+        spending.declare(&storage.facts().meters);
+    }
     let mut state = host.state();
     (state.secrets, state.revision) = (config.secrets, config.revision);
     drop(state);
@@ -152,14 +169,34 @@ pub fn open_unsaved(
 fn memory_host(
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
+    budgets: Option<&Budgets>,
     account: Option<String>,
 ) -> Arc<MemoryHost> {
     Arc::new(MemoryHost {
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
         lane: Lane::new(Arc::clone(clock)),
+        spending: budgets.map(|budgets| Spending::new(budgets.clone(), Purpose::Person)),
         state: Mutex::new(State { account, ..State::default() }),
     })
+}
+
+/// The same stages; when all have passed, the budget is told that it works.
+fn believed(stages: BoxStream<'static, Check>, spending: Arc<Spending>) -> BoxStream<'static, Check> {
+    stream::unfold((stages, true), move |(mut stages, passed)| {
+        let spending = Arc::clone(&spending);
+        async move {
+            let Some(check) = stages.next().await else {
+                if passed && let Err(error) = spending.it_works().await {
+                    tracing::warn!(%error, "the budget could not be told that the storage works");
+                }
+                return None;
+            };
+            let passed = passed && check.verdict != Verdict::Failed;
+            Some((check, (stages, passed)))
+        }
+    })
+    .boxed()
 }
 
 /// The verdict on a configuration as the first stage of a connection test.
@@ -207,6 +244,8 @@ struct MemoryHost {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     lane: Lane,
+    /// `None` where there is no database to count in.
+    spending: Option<Spending>,
     state: Mutex<State>,
 }
 
@@ -225,9 +264,12 @@ impl MemoryHost {
 
 #[async_trait]
 impl Host for MemoryHost {
-    async fn permit(&self, _cost: Cost) -> Result<(), charon_provider::Error> {
+    async fn permit(&self, cost: Cost) -> Result<(), charon_provider::Error> {
         self.lane.permit().await;
-        Ok(())
+        match &self.spending {
+            Some(spending) => spending.permit(cost).await,
+            None => Ok(()),
+        }
     }
 
     async fn save_secrets(

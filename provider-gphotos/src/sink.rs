@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 
 use crate::{
-    api::{self, COMMITTING, ItemResult, NewItem},
+    api::{self, API, COMMITTING, ItemResult, NewItem},
     error,
     facts::FILE_NAME_CHARS,
     source::remote_item,
@@ -62,7 +62,7 @@ impl Sink for GPhotosStorage {
                 }
                 None => {
                     let message = result.status.message.replace(token, "[…]");
-                    Err(error::item_status(COMMITTING, result.status.code.0, &message))
+                    Err(error::item_status(COMMITTING, result.status.code.0, &message).at_cost(API))
                 }
             }
         };

@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Cost;
+
 /// What kind of trouble it is, and so what the engine does about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,6 +47,8 @@ pub enum Reason {
     AlreadyExists,
     /// It cannot be known whether the request took effect: the answer was lost.
     Unanswered,
+    /// The engine did not permit the request: its own count says that the day's budget is used up. Nothing was asked.
+    OverBudget,
     /// Nothing more than the class says.
     Other,
 }
@@ -64,6 +68,8 @@ pub struct Error {
     pub cure: Option<String>,
     /// How long the server asked to be left alone.
     pub retry_after: Option<Duration>,
+    /// What the request cost. Of an error of the class [`Quota`](Class::Quota), it names the meter that is spent.
+    pub cost: Option<Cost>,
 }
 
 impl Error {
@@ -76,6 +82,7 @@ impl Error {
             cause: cause.into(),
             cure: None,
             retry_after: None,
+            cost: None,
         }
     }
 
@@ -97,6 +104,13 @@ impl Error {
     #[must_use]
     pub fn after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
+        self
+    }
+
+    /// The same error, with what the request cost.
+    #[must_use]
+    pub fn at_cost(mut self, cost: Cost) -> Self {
+        self.cost = Some(cost);
         self
     }
 }

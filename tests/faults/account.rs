@@ -16,7 +16,9 @@ use charon_engine::{
     Engine, Registry, Settings as EngineSettings, Summary,
     clock::{Clock, SystemClock},
 };
+use charon_provider::Verdict;
 use charon_provider_gphotos::GPhotos;
+use futures::StreamExt;
 use gphotos_emulator::{Action, Emulator, Fault, Seed, Settings, World, picture::Picture};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -167,6 +169,12 @@ impl Account {
     /// A person consents again.
     pub(super) async fn consent_again(&self) {
         self.engine.update_storage("family", object(&self.config())).await.expect("a new token");
+    }
+
+    /// A person tests the storage, sees that it answers, and so lifts what a server has said of the day's quota.
+    pub(super) async fn test_passes(&self) {
+        let checks: Vec<_> = self.engine.test("family").await.expect("a test").collect().await;
+        assert!(checks.iter().all(|check| check.verdict != Verdict::Failed), "{checks:?}");
     }
 
     /// Runs the plan to its end.

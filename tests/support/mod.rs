@@ -255,6 +255,11 @@ impl Place {
         (ended.code.expect("an exit code"), ended.json())
     }
 
+    /// Tests the storage `family`, which must pass: then runs believe that the day's quota is not spent.
+    pub(crate) async fn test_passes(&self) {
+        self.done(&["storage", "test", "family"]).await;
+    }
+
     /// The runs, the newest first, as `charon runs --json` tells them.
     pub(crate) async fn runs(&self) -> Vec<Value> {
         let ended = self.charon(&["runs", "--json", "-n", "1000"]).await;

@@ -1,6 +1,7 @@
 //! One file per noun of the command line.
 
 pub(crate) mod authorize;
+pub(crate) mod budget;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod import;

@@ -18,22 +18,13 @@ pub(crate) async fn run(engine: &Engine, plan: &str, output: Output) -> Result<E
     Ok(Exit::Done)
 }
 
-/// `home: 31,204 items, 31,100 of them new (about 240 GB), 31,829 requests, about 4 days`.
+/// `home: 31,204 items, 31,829 requests, about 4 days`, and the rest below it.
 fn tell(plan: &str, estimate: &Estimate) -> String {
-    let Estimate { items, skipped, unfit, held_back, new, bytes: size, requests, days, by } = estimate;
+    let Estimate {
+        skipped, unfit, held_back, new, bytes: size, requests, requests_left_today, days, by, ..
+    } = estimate;
     let size = size.map(|size| format!(" ({})", bytes(size))).unwrap_or_default();
-    let total: u64 = requests.values().sum();
-    let time = match (days, by) {
-        (0 | 1, _) => "today".to_owned(),
-        (days, Some(meter)) => format!("about {days} days, by the daily limit of {meter}"),
-        (days, None) => format!("about {days} days"),
-    };
-    let mut text = format!(
-        "{plan}: {} items, {} to be moved{size}, about {} requests, {time}",
-        with_commas(*items),
-        with_commas(*new),
-        with_commas(total)
-    );
+    let mut text = format!("{plan}: {}\n  to be moved: {}{size}", estimate.sentence(), with_commas(*new));
     if *skipped > 0 {
         text += &format!("\n  left out: {}", with_commas(*skipped));
     }
@@ -44,7 +35,15 @@ fn tell(plan: &str, estimate: &Estimate) -> String {
         text += &format!("\n  refused before, tried again later: {}", with_commas(*held_back));
     }
     for (meter, count) in requests {
-        text += &format!("\n  {meter}: {}", with_commas(*count));
+        text += &format!("\n  requests of {meter}: {}", with_commas(*count));
+        if let Some(left) = requests_left_today.get(meter) {
+            text += &format!(", of which {} are left for runs today", with_commas(*left));
+        }
+    }
+    if let (Some(by), 2..) = (by, days) {
+        text += &format!(
+            "\n  it takes so long by the daily limit of {by}: a run is parked when the day's requests are used up"
+        );
     }
     text + "\nThis is an estimate: what is tried again, and the chunks of large files, are not in it. Nothing was moved."
 }

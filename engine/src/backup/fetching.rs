@@ -65,6 +65,8 @@ pub(super) async fn fetch(
             // Nothing more is begun. What is being fetched lets go at once, and what is being put into its place gets there
             // and is recorded.
             () = backup.ctx.cancel.cancelled(), if more_may_come => more_may_come = false,
+            // What has been asked for already still comes.
+            () = backup.ctx.no_more(), if more_may_come => more_may_come = false,
             Some(ended) = under_way.next(), if !under_way.is_empty() => match ended {
                 // Closed only when recording has failed, which stops the run.
                 Ok(Some(fetched)) => drop(placed.send(fetched).await),

@@ -97,6 +97,9 @@ async fn list_pages(
     // Pages since the beginning, and the most that there were since any.
     let (mut pages_seen, mut furthest) = (0_u64, 0);
     loop {
+        if ctx.begins_no_more() {
+            return Ok(End::Stopped);
+        }
         let page = match with_retries(ctx, || list_page(backup, source, cursor.as_ref(), &walk)).await {
             Some(Ok(Ok(page))) => page,
             Some(Ok(Err(expired))) if beginnings < BEGINNINGS => {

@@ -4,6 +4,7 @@
 //! others. Ids and times are given by the caller.
 
 mod albums;
+mod budget;
 mod engines;
 mod events;
 mod hosts;
@@ -26,6 +27,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub(crate) use budget::{DayRow, Take};
 pub(crate) use engines::EngineLease;
 pub(crate) use ledger::{Assigned, Copy, Learnt, Listed, Stored};
 pub(crate) use listings::{Listing, StoredCopy};
@@ -162,6 +164,7 @@ fn migrator() -> Migrator {
         migration(1, "first rooms", include_str!("../../migrations/0001_first_rooms.sql")),
         migration(2, "trust", include_str!("../../migrations/0002_trust.sql")),
         migration(3, "scheduler", include_str!("../../migrations/0003_scheduler.sql")),
+        migration(5, "budget", include_str!("../../migrations/0005_budget.sql")),
         migration(6, "compact", include_str!("../../migrations/0006_compact.sql")),
         migration(7, "hosts", include_str!("../../migrations/0007_hosts.sql")),
     ])

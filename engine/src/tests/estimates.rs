@@ -96,9 +96,10 @@ async fn an_upload_is_hashed_and_each_content_counted_once_and_takes_days_at_the
     let new = 206 - 34;
     assert_eq!((estimate.items, estimate.skipped, estimate.new), (207, 1, new));
     assert_eq!(estimate.bytes, Some((new - 1) * 5 + 2_004));
-    // Three for the large one; ten to a batch; a hundred requests a day.
+    // Three for the large one; ten to a batch; a hundred requests a day, of which runs have eighty.
     assert_eq!(estimate.requests, requests(&[("api", new + 2 + new.div_ceil(10))]));
-    assert_eq!((estimate.days, estimate.by.as_deref()), (2, Some("api")));
+    assert_eq!((estimate.days, estimate.by.as_deref()), (3, Some("api")));
+    assert_eq!(estimate.requests_left_today, requests(&[("api", 80)]));
     assert!(place.engine.runs(None, 1).await.expect("a list").is_empty());
 }
 

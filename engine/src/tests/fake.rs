@@ -21,6 +21,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub(super) const API: Cost = Cost("api");
+const MEDIA: Cost = Cost("media");
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +39,26 @@ struct FakeConfig {
     /// The first year wanted.
     #[serde(default)]
     start_year: Option<i16>,
+    /// Who shares the count of requests.
+    #[serde(default = "project")]
+    project: String,
+    /// Requests per day.
+    #[serde(default = "limit")]
+    limit: u32,
+    /// Requests for bytes per day, if they are counted.
+    #[serde(default)]
+    media_limit: Option<u32>,
+    /// For how long a batch that is not full waits.
+    #[serde(default)]
+    idle_seconds: u64,
+}
+
+fn project() -> String {
+    "1".into()
+}
+
+fn limit() -> u32 {
+    100
 }
 
 /// What the provider sees.
@@ -45,6 +66,7 @@ struct FakeConfig {
 pub(super) struct World(Mutex<State>);
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that a server may do")]
 struct State {
     /// What each token's account holds.
     items: HashMap<String, Vec<RemoteItem>>,
@@ -58,6 +80,8 @@ struct State {
     stands_still: bool,
     /// Whether the last page of a listing names the second one as the next.
     goes_round: bool,
+    /// Whether every request is answered with the words that the day's quota is spent.
+    is_spent: bool,
     /// What was asked, in order.
     requests: Vec<&'static str>,
 }
@@ -102,6 +126,11 @@ impl World {
 
     pub(super) fn stand_still(&self) {
         self.state().stands_still = true;
+    }
+
+    /// Lets the server say that the day's quota is spent, or not any more.
+    pub(super) fn spend_quota(&self, is_spent: bool) {
+        self.state().is_spent = is_spent;
     }
 
     /// What was asked since the last time.
@@ -173,15 +202,21 @@ impl Provider for Fake {
 }
 
 fn facts(config: &FakeConfig) -> Facts {
-    let meter = Meter { id: "api", account: "1".into(), limit: 100, resets: Resets::DailyAt("UTC") };
+    let meter = |cost: Cost, limit| Meter {
+        id: cost.0,
+        account: config.project.clone(),
+        limit,
+        resets: Resets::DailyAt("UTC"),
+    };
+    let media = config.media_limit.map(|limit| meter(MEDIA, limit));
     Facts {
         identity: config.secret_client.clone().unwrap_or_else(|| config.client.clone()),
         capabilities: Capabilities { list: true, download: true, upload: !config.read_only, albums: false },
-        meters: vec![meter],
+        meters: std::iter::once(meter(API, config.limit)).chain(media).collect(),
         batch: BatchPolicy {
             size: 10,
             staged: 20,
-            idle: Duration::ZERO,
+            idle: Duration::from_secs(config.idle_seconds),
             commit_timeout: Duration::from_secs(10),
         },
         limits: UploadLimits {
@@ -197,7 +232,7 @@ fn facts(config: &FakeConfig) -> Facts {
         costs: Costs {
             page: vec![API],
             page_items: 50,
-            fetch: vec![Cost("media")],
+            fetch: vec![MEDIA],
             send: vec![API],
             commit: vec![API],
         },
@@ -239,14 +274,18 @@ struct FakeStorage {
 impl FakeStorage {
     /// One request; gives the token that it was made with.
     async fn ask(&self, what: &'static str) -> Result<String, Error> {
-        self.host.permit(API).await?;
+        let cost = if what == "open" { MEDIA } else { API };
+        self.host.permit(cost).await?;
         let mut secrets = self.secrets.lock().await;
         let token = |secrets: &Secrets| secrets.get("token").expect("a token").expose_secret().to_owned();
-        let (renewal, stands_still) = {
+        let (renewal, stands_still, is_spent) = {
             let mut state = self.world.state();
             state.requests.push(what);
-            (state.renewals.remove(&token(&secrets.0)), state.stands_still)
+            (state.renewals.remove(&token(&secrets.0)), state.stands_still, state.is_spent)
         };
+        if is_spent {
+            return Err(Error::new(Class::Quota, what, "All requests per day").at_cost(cost));
+        }
         if stands_still {
             std::future::pending::<()>().await;
         }
@@ -344,12 +383,18 @@ impl Source for FakeStorage {
 impl Sink for FakeStorage {
     async fn send(
         &self,
-        _: &Content,
+        content: &Content,
         _: Option<&Session>,
         _: &dyn KeepSession,
     ) -> Result<UploadToken, Error> {
-        self.ask("send").await?;
-        Err(Error::new(Class::Config, "send", "it only looks as if it took uploads"))
+        for _ in 0..self.requests_to_send(content.length) {
+            self.ask("send").await?;
+        }
+        let mut bytes = (content.open)(0);
+        while let Some(chunk) = bytes.next().await {
+            chunk.map_err(|error| Error::new(Class::Item, "send", error.to_string()))?;
+        }
+        Ok(UploadToken { token: content.file_name.clone().into(), valid_until: jiff::Timestamp::MAX })
     }
 
     fn requests_to_send(&self, length: u64) -> u32 {
@@ -359,9 +404,11 @@ impl Sink for FakeStorage {
     async fn commit(
         &self,
         _: Option<&Placement>,
-        _: &[Staged],
+        staged: &[Staged],
     ) -> Result<Vec<Result<RemoteItem, Error>>, Error> {
-        self.ask("commit").await?;
-        Err(Error::new(Class::Config, "commit", "it only looks as if it took uploads"))
+        let token = self.ask("commit").await?;
+        let items: Vec<RemoteItem> = staged.iter().map(|one| item(&one.file_name)).collect();
+        self.world.state().items.entry(token).or_default().extend(items.clone());
+        Ok(items.into_iter().map(Ok).collect())
     }
 }

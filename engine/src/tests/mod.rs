@@ -1,6 +1,7 @@
 //! The engine as a whole, with a provider that speaks to nobody.
 
 mod account;
+mod budget;
 mod estimates;
 mod fake;
 mod put;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    clock::SystemEntropy,
+    clock::{Clock, SystemClock, SystemEntropy},
     engine::{Engine, Settings},
     ids::RunId,
     registry::Registry,
@@ -25,6 +26,7 @@ use fake::{Fake, World};
 struct Place {
     engine: Engine,
     world: Arc<World>,
+    clock: Arc<dyn Clock>,
     folder: tempfile::TempDir,
 }
 
@@ -42,19 +44,24 @@ fn config(token: &str) -> Map<String, Value> {
 
 impl Place {
     async fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock)).await
+    }
+
+    async fn with_clock(clock: Arc<dyn Clock>) -> Self {
         let (world, folder) = (Arc::new(World::default()), tempfile::tempdir().expect("a folder"));
-        let engine = Self::open(&world, &folder).await;
-        Self { engine, world, folder }
+        let engine = Self::open(&world, &folder, &clock).await;
+        Self { engine, world, clock, folder }
     }
 
     /// Another engine on the same folder, as another process has it.
     async fn another_engine(&self) -> Engine {
-        Self::open(&self.world, &self.folder).await
+        Self::open(&self.world, &self.folder, &self.clock).await
     }
 
-    async fn open(world: &Arc<World>, folder: &tempfile::TempDir) -> Engine {
+    async fn open(world: &Arc<World>, folder: &tempfile::TempDir, clock: &Arc<dyn Clock>) -> Engine {
         let registry = Registry::default().with(Fake::new(Arc::clone(world)));
-        Engine::open(Settings::new(folder.path().join("data"), registry)).await.expect("an engine")
+        let settings = Settings::new(folder.path().join("data"), registry);
+        Engine::open(Settings { clock: Arc::clone(clock), ..settings }).await.expect("an engine")
     }
 
     async fn add_storage(&self, token: &str) {

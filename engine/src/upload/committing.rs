@@ -16,8 +16,10 @@ use super::{
     Hashed, Upload, albums,
     batcher::{Answer, By, Committer, Waiting},
     refusals,
+    shares::Share,
 };
 use crate::{
+    budget,
     error::Error,
     host,
     retry::{SLOW_DOWN, with_grace, with_retries_and_grace},
@@ -37,6 +39,8 @@ pub(super) struct ToCommit {
     pub(super) file: Hashed,
     /// Whether it must not share a commit: it was refused for sharing one with the same bytes.
     pub(super) alone: bool,
+    /// What it has of the requests that are taken ahead for commits.
+    pub(super) share: Arc<Share>,
     /// Told once the item is in the ledger, or why it is not.
     pub(super) reply: oneshot::Sender<Result<(), StorageError>>,
 }
@@ -78,18 +82,9 @@ impl ToStorage {
             By::Company => false,
         }
     }
-}
-
-/// An item, and the album it is in.
-type Made = (RemoteItem, Option<AlbumId>);
-
-#[async_trait]
-impl Committer for ToStorage {
-    type Item = ToCommit;
-    type Made = Made;
 
     /// One commit, repeated as the class of its error says. An album that is gone is found or made again, once.
-    async fn commit(&self, items: &[ToCommit]) -> Result<Option<Answer<Made>>, Error> {
+    async fn commit_paid(&self, items: &[ToCommit]) -> Result<Option<Answer<Made>>, Error> {
         let upload = &self.upload;
         let Some(sink) = upload.storage.sink() else { return Ok(None) };
         let mut forgotten = false;
@@ -99,7 +94,11 @@ impl Committer for ToStorage {
             let album = match &upload.album {
                 None => None,
                 Some(title) => match albums::ensure(upload, title, GRACE).await {
-                    Some(album) => Some(album?),
+                    Some(album) => {
+                        let album = album?;
+                        upload.shares.album_is(true);
+                        Some(album)
+                    }
                     None => return Ok(None),
                 },
             };
@@ -109,8 +108,11 @@ impl Committer for ToStorage {
             let error = match answer {
                 None => return Ok(None),
                 Some(Ok(results)) if results.len() == items.len() => {
-                    let throttled = results.iter().filter_map(|result| result.as_ref().err());
-                    let throttled = throttled.filter(|error| error.class == Class::Throttled);
+                    let errors = || results.iter().filter_map(|result| result.as_ref().err());
+                    for error in errors().filter(|error| error.class == Class::Quota).take(1) {
+                        upload.ctx.spending.learn_from(error).await;
+                    }
+                    let throttled = errors().filter(|error| error.class == Class::Throttled);
                     if let Some(wait) = throttled.map(|error| error.retry_after.unwrap_or(SLOW_DOWN)).max() {
                         upload.ctx.lane.slow_down(wait);
                     }
@@ -133,6 +135,7 @@ impl Committer for ToStorage {
                 && (error.reason, error.class) == (Reason::NotFound, Class::Config)
             {
                 albums::forget(upload, album).await?;
+                upload.shares.album_is(false);
                 forgotten = true;
                 continue;
             }
@@ -145,6 +148,20 @@ impl Committer for ToStorage {
                 Answer::ForAll(error)
             }));
         }
+    }
+}
+
+/// An item, and the album it is in.
+type Made = (RemoteItem, Option<AlbumId>);
+
+#[async_trait]
+impl Committer for ToStorage {
+    type Item = ToCommit;
+    type Made = Made;
+
+    async fn commit(&self, items: &[ToCommit]) -> Result<Option<Answer<Made>>, Error> {
+        let purse = self.upload.shares.of_commit(&self.upload, items.iter().map(|one| &*one.share)).await;
+        budget::paying(purse, self.commit_paid(items)).await
     }
 
     /// Records the items that were made (I1), and what was refused; then tells everyone.

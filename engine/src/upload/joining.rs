@@ -33,7 +33,7 @@ impl Joiners {
 
     /// Puts all that wait into the album.
     pub(super) async fn flush(&mut self, upload: &Upload, title: &str) -> Result<(), Error> {
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() || upload.ctx.begins_no_more() {
             return Ok(());
         }
         let mut parts = VecDeque::from([std::mem::take(&mut self.waiting)]);
@@ -43,7 +43,15 @@ impl Joiners {
             // Those that wait when the run stops have not been begun with.
             let Some(turn) = ctx.unless_stopped(ctx.lane.turn_to_write()).await else { return Ok(()) };
             let Some(album) = albums::ensure(upload, title, Duration::ZERO).await else { return Ok(()) };
-            let album = album?;
+            let album = match album {
+                Ok(album) => album,
+                // What is being sent comes to its end all the same.
+                Err(Error::Storage(error)) if error.reason == Reason::OverBudget => {
+                    ctx.stop_for_storage(&error);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
             let Some(storage_albums) = upload.storage.albums() else { return Ok(()) };
             let ids: Vec<RemoteId> = unique(part.iter().map(|(id, _)| id.clone()));
             let Some(added) = with_retries(ctx, || {

@@ -17,6 +17,7 @@ mod refusals;
 mod scanning;
 mod sending;
 mod sessions;
+mod shares;
 mod sidecars;
 
 use std::{
@@ -32,6 +33,7 @@ use committing::ToStorage;
 pub(crate) use counting::{Counted, count};
 pub(crate) use refusals::again_at;
 pub(crate) use scanning::refuse_suddenly_empty;
+pub(crate) use shares::Shares;
 
 /// Files that have been found and not been hashed yet.
 const FOUND_AHEAD: usize = 256;
@@ -53,6 +55,8 @@ pub(crate) struct Upload {
     pub(crate) descriptions: bool,
     /// Whether this run made the album: Google may answer for a while that a new album is not found.
     pub(crate) album_is_new: AtomicBool,
+    /// What is taken ahead of the budget for the commits of what is sent.
+    pub(crate) shares: Shares,
 }
 
 /// A file that a scan has found and that the storage takes.

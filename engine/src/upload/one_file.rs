@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Found, Hashed, Upload, batcher::Intake, coming::One, committing::ToCommit, content::Outgoing,
-    scanning::modified_ns, sessions::Keeper, sidecars,
+    scanning::modified_ns, sessions::Keeper, shares::Room, sidecars,
 };
 use crate::{error::Error, retry::with_retries, store::Known};
 
@@ -23,6 +23,8 @@ pub(super) struct OneFile {
     pub(super) file: Hashed,
     /// Held until the file is committed.
     pub(super) slot: OwnedSemaphorePermit,
+    /// Its requests and its share of the commit are sure.
+    pub(super) room: Room,
 }
 
 /// A file that has come to its end.
@@ -69,10 +71,15 @@ impl OneFile {
         let (mut attempts, mut alone) = (0, false);
         loop {
             attempts += 1;
+            if attempts > 1
+                && let Err(error) = self.room.once_more(token.is_none()).await
+            {
+                return Ok(Outcome::Failed(error));
+            }
             let still_announced = announced.take().unwrap_or_else(|| self.intake.announce());
             let given = match token.take() {
                 Some(token) => token,
-                None => match self.send().await? {
+                None => match self.room.paying(self.send()).await? {
                     Sent::Staged(token) => token,
                     Sent::Not(outcome) => return Ok(outcome),
                 },
@@ -83,7 +90,8 @@ impl OneFile {
                 description: description.clone(),
                 token: given.clone(),
             };
-            let to_commit = ToCommit { staged, file: self.file.clone(), alone, reply };
+            let share = Arc::clone(self.room.share());
+            let to_commit = ToCommit { staged, file: self.file.clone(), alone, share, reply };
             if !self.intake.hand_in(to_commit, still_announced).await {
                 return Ok(Outcome::Stopped);
             }

@@ -53,9 +53,8 @@ pub(super) async fn scan(upload: &Arc<Upload>, found: mpsc::Sender<Found>) -> Re
         let Some(files) = scanned else {
             return Ok(());
         };
-        if let Some(files) = files? {
-            upload.ctx.store.set_source_files(upload.ctx.plan, &path_key(source), files).await?;
-        }
+        let Some(files) = files? else { return Ok(()) };
+        upload.ctx.store.set_source_files(upload.ctx.plan, &path_key(source), files).await?;
     }
     upload.ctx.tell(|progress| progress.found_all = true);
     Ok(())

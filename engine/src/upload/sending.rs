@@ -19,6 +19,7 @@ use super::{
     joining::Joiners,
     one_file::{Ended, OneFile, Outcome},
     refusals,
+    shares::Room,
 };
 use crate::{
     error::Error,
@@ -48,6 +49,7 @@ pub(super) async fn send(
             // What has ended is settled before more is begun; otherwise it would pile up.
             biased;
             () = ctx.cancel.cancelled() => break,
+            () = ctx.no_more(), if more_may_come.is_some() => more_may_come = None,
             Some(ended) = sender.under_way.next(), if !sender.under_way.is_empty() => {
                 sender.ended(ended, &mut more_may_come).await?;
             }
@@ -60,7 +62,11 @@ pub(super) async fn send(
                 let contents: Vec<Sha256> = files.iter().map(|file| file.sha256).collect();
                 let known = ctx.store.known(ctx.storage, album.as_ref(), &contents).await?;
                 let mut held_back = Vec::new();
+                upload.shares.album_is(album.is_some());
                 for file in files.drain(..) {
+                    if ctx.begins_no_more() {
+                        break;
+                    }
                     let known = known.get(&file.sha256).cloned().unwrap_or_default();
                     match (known.remote_id.clone(), &upload.album) {
                         (Some(_), None) => ctx.unchanged(1),
@@ -102,6 +108,9 @@ struct Sender {
 impl Sender {
     /// Starts on a file, or puts it with the one that is under way with the same bytes. Waits for a slot.
     async fn start(&mut self, file: Hashed, known: Known, more_may_come: &mut Option<One>) {
+        if self.upload.ctx.begins_no_more() {
+            return;
+        }
         if let Some(others) = self.same_bytes.get_mut(&file.sha256) {
             others.push_back(file);
             return;
@@ -112,8 +121,13 @@ impl Sender {
         let announced = self.intake.announce();
         *more_may_come = more_comes.then(|| self.intake.announce());
         let Some(Some(slot)) = slot else { return };
+        // One after the other: what has room goes, in the order in which it came.
+        let room = match Room::of(&self.upload, &file, &known).await {
+            Ok(room) => room,
+            Err(error) => return self.upload.ctx.stop_for_storage(&error),
+        };
         self.same_bytes.insert(file.sha256, VecDeque::new());
-        let one = OneFile { upload: Arc::clone(&self.upload), intake: self.intake.clone(), file, slot };
+        let one = OneFile { upload: Arc::clone(&self.upload), intake: self.intake.clone(), file, slot, room };
         self.under_way.push(AbortOnDropHandle::new(tokio::spawn(one.upload(known, announced))));
     }
 

@@ -140,7 +140,7 @@ impl Api {
     }
 
     fn refused(&self, call: &Call<'_>, answer: &Answer, bearer: &Bearer) -> Failure {
-        let error = error::refused(call.doing, call.subject, answer, self.host.now());
+        let error = error::refused(call.doing, call.subject, answer, self.host.now()).at_cost(call.cost);
         Failure { error: bearer.scrub(error), is_unanswered: false, is_refused: true }
     }
 

@@ -181,7 +181,8 @@ pub(super) struct Fields {
     #[schemars(
         title = "Requests per day",
         description = "How many API requests Google gives your project per day. Everything that shares the project shares \
-                       them. For estimates; the count itself comes with the scheduler.",
+                       them: all storages of the project are counted together, and runs leave 2 % (20 at least, a quarter at \
+                       most) for your own use.",
         range(min = 1, max = 1_000_000_000),
         extend("x-group" = "Pace and budget", "x-order" = 18, "x-advanced" = true, "x-unit" = "requests/day")
     )]
@@ -190,8 +191,8 @@ pub(super) struct Fields {
     #[serde(default = "default_daily_downloads")]
     #[schemars(
         title = "Downloads per day",
-        description = "How many requests for the bytes of photos and videos Google gives your project per day. For estimates; \
-                       the count itself comes with the scheduler.",
+        description = "How many requests for the bytes of photos and videos Google gives your project per day. They are counted \
+                       as the other requests are, and apart from them.",
         range(min = 1, max = 1_000_000_000),
         extend("x-group" = "Pace and budget", "x-order" = 19, "x-advanced" = true, "x-unit" = "requests/day")
     )]

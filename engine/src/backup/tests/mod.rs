@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use super::Backup;
 use crate::{
+    budget::{Budgets, Purpose, Spending},
     clock::{Clock, SystemEntropy},
     ids::{PlanId, RunId, StorageId},
     lane::Lane,
@@ -126,6 +127,7 @@ impl Place {
             self.clock.clone(),
             Arc::new(SystemEntropy),
             Arc::clone(&self.lane),
+            Arc::new(Spending::new(Budgets::new(self.store.clone(), self.clock.clone()), Purpose::Run)),
             self.shelf.facts().clone(),
             progress_in,
         );

@@ -23,12 +23,13 @@ use tokio::sync::{oneshot, watch};
 
 use super::{Answer, By, Committer, FEW, ToCommit, ToStorage, with_twins};
 use crate::{
+    budget::{Budgets, Purpose, Spending},
     clock::{Clock, SystemEntropy},
     ids::{PlanId, RunId, Sha256, StorageId},
     lane::Lane,
     run::{Outcome, Progress, RunContext, RunState, Stop},
     store::{PlanRow, StorageRow, Store},
-    upload::{Found, Hashed, Upload},
+    upload::{Found, Hashed, Shares, Upload, shares::Share},
     vault::Vault,
 };
 
@@ -227,8 +228,21 @@ impl Place {
         });
         let lane = Arc::new(Lane::new(clock.clone()));
         let (progress, _) = watch::channel(Progress::default());
+        let budgets = Budgets::new(store.clone(), clock.clone());
+        let spending = Arc::new(Spending::new(budgets, Purpose::Run));
         let vault = Vault::open(&folder.path().join("charon.key"), entropy.clone()).expect("a vault");
-        let ctx = RunContext::new(run, plan, storage, store.clone(), clock, entropy, lane, facts, progress);
+        let ctx = RunContext::new(
+            run,
+            plan,
+            storage,
+            store.clone(),
+            clock,
+            entropy,
+            lane,
+            spending,
+            facts,
+            progress,
+        );
         let upload = Arc::new(Upload {
             ctx: Arc::new(ctx),
             storage: desk.clone(),
@@ -238,6 +252,7 @@ impl Place {
             album_position: Position::Last,
             descriptions: false,
             album_is_new: AtomicBool::new(false),
+            shares: Shares::default(),
         });
         let committer = ToStorage::new(Arc::clone(&upload));
         Self { desk, upload, committer, store, storage, _folder: folder }
@@ -276,10 +291,9 @@ fn to_commit(byte: u8) -> (ToCommit, Told) {
     let token = UploadToken { token: "token".into(), valid_until: Timestamp::MAX };
     let (reply, told) = oneshot::channel();
     let file = Hashed { found, sha256: Sha256([byte; 32]) };
-    (
-        ToCommit { staged: Staged { file_name: name, description: None, token }, file, alone: false, reply },
-        told,
-    )
+    let staged = Staged { file_name: name, description: None, token };
+    let share = Arc::new(Share::new(&Arc::default()));
+    (ToCommit { staged, file, alone: false, share, reply }, told)
 }
 
 #[test]

@@ -178,7 +178,7 @@ impl Media {
 
     async fn refused(&self, response: Response, expected: Expected) -> Error {
         let answer = Answer::read_fault(response, &*self.host).await;
-        let error = error::refused(DOING, Subject::Media, &answer, self.host.now());
+        let error = error::refused(DOING, Subject::Media, &answer, self.host.now()).at_cost(MEDIA);
         match (error.reason, error.class) {
             (Reason::StaleAddress, _) => stale(error.cause),
             (_, Class::Item) if expected == Expected::Clip => no_clip(error.cause),
