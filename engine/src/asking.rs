@@ -140,33 +140,12 @@ impl Engine {
         let engine = self.clone();
         let work = async move {
             if is_here {
-                let forwarded = engine.forward_progress(id, &progress_in);
-                tokio::select! {
-                    biased;
-                    done = engine.attempt(id) => drop(done?),
-                    never = forwarded => match never {},
-                }
+                engine.attempt(id, progress_in.clone()).await?;
             }
             Box::pin(engine.watch(id, &progress_in)).await
         };
         let work = AbortOnDropHandle::new(tokio::spawn(work));
         Run { engine: self.clone(), id, is_new, is_here, progress, work }
-    }
-
-    /// Hands on the progress of a run that this process is at, for as long as it is asked to.
-    async fn forward_progress(&self, run: RunId, to: &watch::Sender<Progress>) -> std::convert::Infallible {
-        loop {
-            if let Some(mut progress) = self.at_work.progress(run) {
-                loop {
-                    to.send_replace(progress.borrow_and_update().clone());
-                    if progress.changed().await.is_err() {
-                        break;
-                    }
-                }
-            }
-            tokio::task::yield_now().await;
-            self.clock.sleep(Duration::from_millis(5)).await;
-        }
     }
 
     /// Watches a run until it ends or is parked or paused. Should the process that is at it be gone, this one takes over.
@@ -180,12 +159,7 @@ impl Engine {
             if !self.is_scheduling() && self.take_ownership().await.is_ok() {
                 // Nobody else is there to do it, by now.
                 if !self.at_work.has(run) {
-                    let forwarded = self.forward_progress(run, progress);
-                    tokio::select! {
-                        biased;
-                        done = self.attempt(run) => drop(done?),
-                        never = forwarded => match never {},
-                    }
+                    self.attempt(run, progress.clone()).await?;
                     continue;
                 }
             }

@@ -426,6 +426,7 @@ mod tests {
         let expected = json!({
             "kind": "backup", "storage": "x", "destination": "/m", "full_listing_hours": 1,
             "selection": {"favourites": false, "start_year": 1990, "kind": "photo", "albums": ["Summer", "Winter"]},
+            "policy": {"retries": 3},
         });
         assert_eq!(serde_json::to_value(plan.expect("a plan")).expect("JSON"), expected);
     }

@@ -106,11 +106,12 @@ pub(crate) enum Work {
 }
 
 impl Engine {
-    /// Makes an attempt at a run that is in the queue, to its end. Gives false if it is not in the queue, or no longer.
+    /// Makes an attempt at a run that is in the queue, to its end. Gives false if it is not in the queue, or no longer. What is done
+    /// so far is shown meanwhile.
     ///
     /// # Errors
     /// When the database fails. Anything else that keeps the run from its work becomes the end of the run.
-    pub(crate) async fn attempt(&self, run: RunId) -> Result<bool, Error> {
+    pub(crate) async fn attempt(&self, run: RunId, shown: watch::Sender<Progress>) -> Result<bool, Error> {
         let Some(entry) = self.at_work.enter(run) else { return Ok(false) };
         let now = self.clock.now();
         let lease_until = now.checked_add(LEASE).unwrap_or(now);
@@ -122,7 +123,9 @@ impl Engine {
         let Some(record) = self.store.run(run).await? else { return Ok(false) };
         let Some(row) = self.store.plan_by_id(live.plan).await? else { return Ok(false) };
         let ended = match self.ready(&row).await {
-            Ok((config, opened)) => self.work(&row, &config, opened, &entry, (attempt, before), &live).await,
+            Ok((config, opened)) => {
+                self.work(&row, &config, opened, &entry, (attempt, before), &live, shown).await
+            }
             Err(error) => Worked {
                 progress: Progress::default(),
                 stop: Some(stop_of(&error)),
@@ -149,14 +152,15 @@ impl Engine {
         entry: &Entry,
         (attempt, before): (Attempt, Before),
         live: &LiveRun,
+        shown: watch::Sender<Progress>,
     ) -> Worked {
-        let progress = Progress {
+        shown.send_replace(Progress {
             items: crate::run::Counts { done: before.done, ..Default::default() },
             bytes: before.bytes,
             ..Progress::default()
-        };
-        let (progress_in, progress) = watch::channel(progress);
-        let mut ctx = self.context(attempt.run, row, &opened, progress_in);
+        });
+        let progress = shown.subscribe();
+        let mut ctx = self.context(attempt.run, row, &opened, shown);
         let Opened { storage, requests, .. } = opened;
         ctx.attempt = attempt.number;
         ctx.full_listing = live.options.full_listing;

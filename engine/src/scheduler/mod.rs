@@ -17,6 +17,7 @@ use std::{collections::HashMap, num::NonZeroUsize, sync::atomic::Ordering, time:
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
+    sync::watch,
     task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
@@ -181,7 +182,7 @@ impl Scheduler {
         let choice = choose(&live, &self.plans.allowed(), now, self.settings.max_runs.get());
         for run in choice.begin {
             let engine = self.engine.clone();
-            self.attempts.spawn(async move { engine.attempt(run).await });
+            self.attempts.spawn(async move { Box::pin(engine.attempt(run, watch::Sender::default())).await });
         }
         if now.duration_since(self.leased_at).abs() >= RENEWS {
             self.engine.renew_lease().await?;
