@@ -15,6 +15,7 @@ mod faults;
 mod fields;
 mod import;
 mod network;
+mod notify;
 mod preview;
 mod schedule;
 mod secrets;

@@ -67,6 +67,14 @@ pub enum Error {
     /// Another process runs plans on this data directory.
     #[error("another charon is running a plan with the data directory {path}; wait for it to end, or stop it", path = .0.display())]
     Busy(PathBuf),
+    /// A notice did not get through.
+    #[error("{channel} could not be told: {source}")]
+    Delivery {
+        /// Which channel.
+        channel: String,
+        /// Why.
+        source: charon_notify::DeliveryError,
+    },
     /// A storage failed.
     #[error(transparent)]
     Storage(#[from] charon_provider::Error),

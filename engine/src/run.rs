@@ -60,7 +60,7 @@ macro_rules! named {
 /// A name that the database should not hold.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not a name that this program writes")]
-pub struct UnknownName(String);
+pub struct UnknownName(pub(crate) String);
 
 named! {
     /// Where a run stands.

@@ -4,6 +4,7 @@ pub(crate) mod authorize;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod import;
+pub(crate) mod notify;
 pub(crate) mod plan;
 pub(crate) mod preview;
 pub(crate) mod run;

@@ -10,6 +10,7 @@ mod plans;
 mod runs;
 mod staging;
 mod storages;
+mod telling;
 mod uploads;
 
 use std::{fs, path::Path, time::Duration};
@@ -27,6 +28,8 @@ pub(crate) use plans::PlanRow;
 pub use runs::{ItemRecord, RunRecord};
 pub(crate) use staging::Refusal;
 pub(crate) use storages::StorageRow;
+pub use telling::DeliveryRecord;
+pub(crate) use telling::{ChannelRow, Due, Outgoing, ToldRun};
 pub(crate) use uploads::{Committed, HashedFile, Known, KnownFile};
 
 use crate::error::Error;
@@ -129,6 +132,7 @@ async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), String> {
     let migrator = Migrator::with_migrations(vec![
         migration(1, "first rooms", include_str!("../../migrations/0001_first_rooms.sql")),
         migration(2, "trust", include_str!("../../migrations/0002_trust.sql")),
+        migration(4, "telling", include_str!("../../migrations/0004_telling.sql")),
     ]);
     let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
     let present = present_version(pool).await;

@@ -102,7 +102,7 @@ async fn what_an_older_charon_has_left_stays_and_is_copied_aside_first() {
     old.close().await.expect("closed");
 
     // Neither what an attempt was killed over nor an older copy stands in for the copy.
-    let aside = directory.path().join("charon.before-version-2.db");
+    let aside = directory.path().join("charon.before-version-4.db");
     fs::write(aside.with_extension("partial"), "half a copy").expect("a file");
     fs::write(&aside, "an older copy").expect("a file");
     let store = Store::open(&path).await.expect("it is brought to the present version");

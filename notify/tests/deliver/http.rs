@@ -155,6 +155,10 @@ async fn the_error_knows_whether_it_helps_to_try_again_and_when() {
         assert!(!words.contains("s3cret") && !words.contains("elsewhere"), "{words}");
     }
     assert_eq!(server.received().len(), 7, "no redirect is followed and nothing is repeated");
+
+    server.answer(503, &[], "down");
+    server.forget_answers();
+    webhook.deliver(&notice(Event::Test), now()).await.expect("it is back");
 }
 
 #[tokio::test]

@@ -169,13 +169,12 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             "DATA" => {
                 say(stream, "354 go on").await?;
                 let text = message(stream).await?;
-                match manners.refuses_message {
-                    Some(refusal) => say(stream, refusal).await?,
-                    None => {
-                        let mail = Mail { from: from.clone(), to: to.clone(), text, was_private: is_private };
-                        book.lock().expect("no panic").mails.push(mail);
-                        say(stream, "250 queued").await?;
-                    }
+                if let Some(refusal) = manners.refuses_message {
+                    say(stream, refusal).await?;
+                } else {
+                    let mail = Mail { from: from.clone(), to: to.clone(), text, was_private: is_private };
+                    book.lock().expect("no panic").mails.push(mail);
+                    say(stream, "250 queued").await?;
                 }
             }
             "QUIT" => {
