@@ -17,6 +17,7 @@ mod fields;
 mod import;
 mod kill;
 mod network;
+mod notify;
 mod plugin;
 mod preview;
 mod query_plans;

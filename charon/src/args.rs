@@ -2,8 +2,12 @@
 
 #![expect(clippy::doc_markdown, reason = "these comments are the help text, where backticks would be shown")]
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+};
 
+use charon_engine::NoticeEvent;
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
 
 use crate::{client_secret::ClientSecret, exit::Failure};
@@ -61,6 +65,9 @@ pub(crate) enum Command {
     /// What is to be done: backup plans bring photos home, upload plans send folders out.
     #[command(subcommand)]
     Plan(Plan),
+    /// Who is told what became of the runs: by webhook, ntfy, e-mail, or a ping.
+    #[command(subcommand)]
+    Notify(Notify),
     /// Run a plan now. Ctrl-C stops it cleanly; the next run goes on from there.
     Run {
         /// The plan's name.
@@ -93,9 +100,9 @@ pub(crate) enum Command {
     /// For other programs, such as schedulers: JSON on standard input and output.
     #[command(subcommand)]
     Plugin(Plugin),
-    /// Print the JSON Schema of a provider's configuration, or of a plan.
+    /// Print the JSON Schema of a provider's configuration, of a plan, or of what can be notified.
     Schema {
-        /// A provider's id, or "plan" [default: gphotos].
+        /// A provider's id, "plan", or "notify" [default: gphotos].
         of: Option<String>,
     },
 }
@@ -347,6 +354,90 @@ pub(crate) enum Plugin {
     /// Reads {"storage": {…}, "plan": {…}}, makes or changes both, and prints the progress of the run and its end as
     /// lines of JSON. SIGTERM or Ctrl-C stops it cleanly.
     Run,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Notify {
+    /// Add a channel from a JSON configuration (`charon schema notify` describes them).
+    ///
+    /// For instance {"topic": "a-topic-that-nobody-guesses"} with --kind ntfy.
+    Add {
+        /// What to call it.
+        name: String,
+        /// webhook, ntfy, email or ping.
+        #[arg(long, value_name = "KIND")]
+        kind: String,
+        /// A file with a JSON object; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        #[command(flatten)]
+        choice: Choice,
+    },
+    /// List the channels.
+    List,
+    /// Show a channel; its secrets stay hidden.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Replace the configuration of a channel, or what it is told of.
+    ///
+    /// Secrets that a new configuration leaves out are kept, unless it says anew where they go.
+    Update {
+        /// Its name.
+        name: String,
+        /// A file with a JSON object; - is standard input [default: the configuration stays].
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        choice: Choice,
+    },
+    /// Send a test, and wait for the answer.
+    #[command(group = ArgGroup::new("whom").required(true).args(["name", "config"]))]
+    Test {
+        /// The channel's name.
+        name: Option<String>,
+        /// A configuration that is not saved: a file with a JSON object; - is standard input.
+        #[arg(long, value_name = "FILE", requires = "kind")]
+        config: Option<PathBuf>,
+        /// The kind of channel that the configuration is of.
+        #[arg(long, value_name = "KIND", conflicts_with = "name")]
+        kind: Option<String>,
+    },
+    /// List what was told and what is still to be told, the newest first.
+    Sent {
+        /// Only through this channel.
+        name: Option<String>,
+        /// Only what did not get through and is not tried any more.
+        #[arg(long)]
+        given_up: bool,
+        /// How many.
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: u32,
+    },
+    /// Remove a channel, and what was still to be told through it.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What a channel is told of.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Choice {
+    /// Tell of this: started, success, partial, failure, needs_attention, overdue, recovered or failures_in_a_row. May be
+    /// given several times [default: partial, failure, needs_attention, overdue, recovered; each run for a ping].
+    #[arg(long = "event", value_name = "EVENT")]
+    pub(crate) events: Vec<NoticeEvent>,
+    /// Tell of this plan; may be given several times [default: all].
+    #[arg(long = "plan", value_name = "PLAN")]
+    pub(crate) plans: Vec<String>,
+    /// Tell of all plans again.
+    #[arg(long, conflicts_with = "plans")]
+    pub(crate) all_plans: bool,
+    /// After how many failures in a row failures_in_a_row is told [default: 3].
+    #[arg(long, value_name = "N")]
+    pub(crate) in_a_row: Option<NonZeroU32>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -66,6 +66,7 @@ async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Authorize(command) => commands::authorize::run(&engine, command, output).await,
         Command::Storage(command) => commands::storage::run(&engine, command, output).await,
         Command::Plan(command) => commands::plan::run(&engine, command, output).await,
+        Command::Notify(command) => commands::notify::run(&engine, command, output).await,
         Command::Run { plan, dry_run: true, .. } => commands::preview::run(&engine, &plan, output).await,
         Command::Run { plan, full, .. } => commands::run::run(&engine, &plan, full, output).await,
         Command::Serve(serve) => commands::serve::run(&engine, &serve).await,

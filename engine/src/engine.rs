@@ -237,7 +237,7 @@ fn machine() -> String {
 /// A new key would not open the secrets that are stored, and would hide that the old one is missing.
 async fn refuse_missing_key(key_file: &Path, store: &Store) -> Result<(), Error> {
     let is_missing = fs::metadata(key_file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-    if is_missing && !store.storages().await?.is_empty() {
+    if is_missing && !(store.storages().await?.is_empty() && store.channels().await?.is_empty()) {
         return Err(Error::Vault(format!(
             "the key file {} is not there, and the stored secrets do not open without it: put it back, or set \
              CHARON_KEY_FILE to where it is",

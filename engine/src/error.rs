@@ -78,6 +78,14 @@ pub enum Error {
     /// An attempt at a run that another one has taken over from, or whose plan was removed.
     #[error("the run was taken over by another attempt, or its plan was removed")]
     Superseded,
+    /// A notice did not get through.
+    #[error("{channel} could not be told: {source}")]
+    Delivery {
+        /// Which channel.
+        channel: String,
+        /// Why.
+        source: charon_notify::DeliveryError,
+    },
     /// A storage failed.
     #[error(transparent)]
     Storage(#[from] charon_provider::Error),

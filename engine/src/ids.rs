@@ -52,6 +52,14 @@ id!(
     /// One run of a plan.
     RunId
 );
+id!(
+    /// One way in which people are told things.
+    ChannelId
+);
+id!(
+    /// One notice to one channel. The receiver is told it.
+    NoticeId
+);
 
 /// The SHA-256 of some bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -8,13 +8,15 @@
 //! quota leaves), `run` (the context that every stage is given), `account` (whose it is), `unsaved` (what is tried before it is
 //! saved), `put` (what a host gives along with each run), `estimate` (what a run would do), [`schedule`] (expressions and their
 //! occurrences, jitter, allowed windows), `timing` (what a plan says of that), `scheduler` (what is due and what may begin),
-//! `asking` (for runs, and following them), `running` and `overseeing` (one attempt at a run), `events` (what happened).
+//! `asking` (for runs, and following them), `running` and `overseeing` (one attempt at a run), `events` (what happened),
+//! `telling` (who is told of it), [`commands`] (what a plan runs before and after).
 
 mod account;
 mod asking;
 mod backup;
 mod budget;
 pub mod clock;
+pub mod commands;
 mod durable;
 mod engine;
 mod error;
@@ -42,6 +44,7 @@ mod scheduler;
 mod sniff;
 mod storages;
 mod store;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -55,7 +58,7 @@ pub use engine::{Engine, Settings};
 pub use error::Error;
 pub use estimate::Estimate;
 pub use events::{Event, EventKind, Subscription, Told};
-pub use ids::{PlanId, RunId, StorageId};
+pub use ids::{ChannelId, NoticeId, PlanId, RunId, StorageId};
 pub use numbers::with_commas;
 pub use plan::{
     AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, PlanConfig, SelectionConfig, UploadConfig,
@@ -69,6 +72,7 @@ pub use run::{
 pub use schedule::{Schedule, ScheduleError, WindowError, Windows};
 pub use scheduler::{Scheduler, SchedulerSettings};
 pub use storages::StorageView;
-pub use store::{Decision, ItemFilter, ItemRecord, Occurrence, RunFilter, RunRecord};
+pub use store::{Decision, DeliveryRecord, ItemFilter, ItemRecord, Occurrence, RunFilter, RunRecord};
+pub use telling::{ChannelChoice, ChannelView, DeliveryState, Notice, NoticeEvent, channel_schemas};
 pub use timing::{MissedPolicy, OverlapPolicy, PolicyConfig, ScheduleConfig, system_time_zone};
 pub use unsaved::{Unsaved, config_check, open_unsaved};

@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::timing::{PolicyConfig, ScheduleConfig};
+use crate::{
+    commands::CommandsConfig,
+    timing::{PolicyConfig, ScheduleConfig},
+};
 
 /// A plan that brings photos home.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +45,10 @@ pub struct BackupConfig {
     #[serde(default)]
     #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 6))]
     pub policy: PolicyConfig,
+    /// What is run before and after its runs.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    #[schemars(title = "Commands", extend("x-group" = "Commands", "x-order" = 7, "x-advanced" = true))]
+    pub commands: CommandsConfig,
 }
 
 /// Which photos and videos a backup plan wants.
@@ -177,6 +184,14 @@ pub struct UploadConfig {
     #[serde(default)]
     #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 7))]
     pub policy: PolicyConfig,
+    /// What is run before and after its runs.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    #[schemars(title = "Commands", extend("x-group" = "Commands", "x-order" = 8, "x-advanced" = true))]
+    pub commands: CommandsConfig,
+}
+
+fn is_nothing(commands: &CommandsConfig) -> bool {
+    *commands == CommandsConfig::default()
 }
 
 /// Where in the album new photos go.
@@ -231,6 +246,7 @@ impl PlanConfig {
         if let Some(schedule) = plan.schedule() {
             schedule.read()?;
         }
+        plan.commands().judge("/commands")?;
         plan.with_absolute_paths()
     }
 
@@ -272,6 +288,14 @@ impl PlanConfig {
         match self {
             Self::Backup(backup) => backup.schedule.as_ref(),
             Self::Upload(upload) => upload.schedule.as_ref(),
+        }
+    }
+
+    /// What is run before and after its runs.
+    pub fn commands(&self) -> &CommandsConfig {
+        match self {
+            Self::Backup(backup) => &backup.commands,
+            Self::Upload(upload) => &upload.commands,
         }
     }
 

@@ -4,16 +4,20 @@ use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
     sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
 };
 
 use charon_provider::{Class, Error as StorageError, Position, Storage};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     account,
     backup::{self, Backup},
     budget::Purpose,
+    clock::Clock,
+    commands::{self, CommandExit, CommandLine, CommandVariables, CommandsConfig},
     engine::{Engine, RENEWS},
     error::Error,
     hints,
@@ -131,9 +135,13 @@ impl Engine {
                 stop: Some(stop_of(&error)),
                 requests: BTreeMap::new(),
                 retries: 0,
+                after: None,
             },
         };
         self.end(attempt, before, &live, record, ended, now).await?;
+        if let Err(error) = self.tell_of_run(run).await {
+            tracing::error!(%error, %run, "what became of a run could not be told");
+        }
         drop(entry);
         self.wake();
         Ok(true)
@@ -169,7 +177,14 @@ impl Engine {
         let ctx = Arc::new(ctx);
         entry.begun(&ctx, progress);
         let overseer = Overseer::new(Arc::clone(&ctx), config, live);
+        if let Err(error) = self.tell_of_start(attempt.run).await {
+            tracing::warn!(%error, run = %attempt.run, "the beginning of a run could not be told");
+        }
+        let commands = config.commands();
         let work = async {
+            if let Err(stop) = before_the_work(commands, &ctx, row, live).await {
+                return ctx.stop(stop);
+            }
             match self.prepare(row, &ctx, storage).await {
                 Ok(Work::Backup(backup)) => backup::run(backup).await,
                 Ok(Work::Upload(upload)) => upload::run(upload).await,
@@ -189,6 +204,7 @@ impl Engine {
             stop: ctx.stopped().cloned(),
             requests: requests.by_meter(),
             retries: config.policy().retries,
+            after: commands.after.clone().map(|after| (after, commands.time_limit())),
         }
     }
 
@@ -214,7 +230,7 @@ impl Engine {
         worked: Worked,
         began_at: Timestamp,
     ) -> Result<(), Error> {
-        let Worked { progress, stop, requests, retries } = worked;
+        let Worked { progress, stop, requests, retries, after } = worked;
         let now = self.clock.now();
         // One that got on has shown that it can.
         let failures = if progress.items.done > before.done { 0 } else { live.failures };
@@ -233,6 +249,9 @@ impl Engine {
         }
         let is_whole = stop.is_none();
         record.stop = stop;
+        if let Some((command, limit)) = after {
+            after_the_work(&command, limit, &record, &*self.clock).await;
+        }
         let worked_for = now.duration_since(began_at).max(SignedDuration::ZERO).as_millis();
         let active_ms = live.active_ms + u64::try_from(worked_for).unwrap_or(u64::MAX);
         let ended = Ended { record, attempt, is_whole, failures, active_ms };
@@ -415,6 +434,68 @@ struct Worked {
     requests: BTreeMap<String, u64>,
     /// How often it may be tried again.
     retries: u32,
+    /// What is run afterwards, and how long it may take.
+    after: Option<(CommandLine, Duration)>,
+}
+
+/// Runs what the plan wants to be run before a run. If that fails, nothing is moved.
+async fn before_the_work(
+    commands: &CommandsConfig,
+    ctx: &RunContext,
+    row: &PlanRow,
+    live: &LiveRun,
+) -> Result<(), Stop> {
+    let Some(command) = &commands.before else { return Ok(()) };
+    let variables = CommandVariables {
+        plan: row.name.clone(),
+        run: ctx.run.to_string(),
+        trigger: live.trigger.to_string(),
+        state: Some(RunState::Running),
+        started_at: Some(ctx.clock.now()),
+        ..CommandVariables::default()
+    };
+    ctx.tell(|progress| progress.waiting = Some("the command before the run".into()));
+    let ended = commands::run(command, &variables, commands.time_limit(), &*ctx.clock, &ctx.cancel).await;
+    ctx.tell(|progress| progress.waiting = None);
+    let failed = |why: String| Stop::failed(Some(Class::Destination), why);
+    match ended {
+        Ok(end) if end.exit == CommandExit::Succeeded => Ok(()),
+        // Why the run was stopped is known already.
+        Ok(end) if end.exit == CommandExit::Cancelled => Err(Stop::cancelled()),
+        Ok(end) => {
+            let how = end.exit.in_words();
+            Err(failed(format!(
+                "the command before the run {how}, so nothing was moved: {}",
+                end.output.trim()
+            )))
+        }
+        Err(error) => Err(failed(format!("{error}; nothing was moved"))),
+    }
+}
+
+/// Runs what the plan wants to be run after a run. Whatever comes of it, the run stays what it is.
+async fn after_the_work(command: &CommandLine, limit: Duration, record: &RunRecord, clock: &dyn Clock) {
+    let variables = CommandVariables {
+        plan: record.plan.clone(),
+        run: record.run.to_string(),
+        trigger: record.trigger.to_string(),
+        state: Some(record.state),
+        started_at: record.started_at,
+        ended_at: record.ended_at,
+        items: record.items,
+        bytes: record.bytes,
+        message: record.stop.as_ref().map(|stop| stop.message.clone()),
+    };
+    match commands::run(command, &variables, limit, clock, &CancellationToken::new()).await {
+        Ok(end) if end.exit == CommandExit::Succeeded => {}
+        Ok(end) => tracing::warn!(
+            plan = record.plan,
+            how = end.exit.in_words(),
+            output = end.output.trim(),
+            "the command after a run did not succeed"
+        ),
+        Err(error) => tracing::warn!(plan = record.plan, %error, "the command after a run could not be run"),
+    }
 }
 
 /// How a run ends that could not even begin.

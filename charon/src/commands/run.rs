@@ -1,6 +1,11 @@
 //! `charon run PLAN`.
 
-use charon_engine::{Canceller, Engine, Run, RunOptions, RunState, Summary};
+use std::time::Duration;
+
+use charon_engine::{
+    Canceller, Engine, Run, RunOptions, RunState, Summary,
+    clock::{Clock, SystemClock},
+};
 
 use crate::{
     exit::{Exit, Failure},
@@ -8,6 +13,9 @@ use crate::{
     progress,
     signals::interrupted,
 };
+
+/// How long a command that has run a plan goes on telling people.
+const TELLING: Duration = Duration::from_secs(15);
 
 pub(crate) async fn run(engine: &Engine, plan: &str, full: bool, output: Output) -> Result<Exit, Failure> {
     let asked = interrupted();
@@ -17,9 +25,23 @@ pub(crate) async fn run(engine: &Engine, plan: &str, full: bool, output: Output)
             if run.is_new() { "the run waits for, or is done by," } else { "the plan has a run, done by" };
         say_aside(&format!("charon: {whose} the charon that runs plans on this data directory; watching it"));
     }
+    let is_here = run.is_here();
     let summary = watch_until(asked, plan, run, output).await?;
+    if is_here {
+        tell_people(engine).await;
+    }
     output.print(&summary, || tell(&summary))?;
     Ok(Exit::of(summary.state))
+}
+
+/// Tells people what became of the run, for a while; what does not get through is told by the next run, or by `charon serve`.
+async fn tell_people(engine: &Engine) {
+    let told = tokio::time::timeout(TELLING, engine.deliver_due(SystemClock.now())).await;
+    match told {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => say_aside(&format!("charon: people could not be told: {error}")),
+        Err(_) => say_aside("charon: people could not be told in time; the next run tries again"),
+    }
 }
 
 /// Shows a run's progress until it ends. Ctrl-C (or SIGTERM) stops it cleanly; a second one, at once.

@@ -9,6 +9,7 @@
 mod choosing;
 mod due;
 mod housekeeping;
+mod messenger;
 mod plans;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub(crate) use choosing::Waiting;
 use choosing::choose;
 use due::due;
 use housekeeping::Housekeeping;
+use messenger::Messenger;
 use plans::Plans;
 
 use crate::{
@@ -63,6 +65,7 @@ pub struct Scheduler {
     plans: Plans,
     tail: Tail,
     housekeeping: Housekeeping,
+    messenger: Messenger,
     attempts: JoinSet<Result<bool, Error>>,
     /// When it said last that it runs plans.
     leased_at: Timestamp,
@@ -86,6 +89,7 @@ impl Engine {
             plans: Plans::default(),
             tail: Tail::new(self).await?,
             housekeeping: Housekeeping::default(),
+            messenger: Messenger::default(),
             attempts: JoinSet::new(),
             leased_at: self.clock.now(),
             looked_at: self.clock.now(),
@@ -189,9 +193,13 @@ impl Scheduler {
             self.leased_at = now;
         }
         let clean_again_at = self.housekeeping.tick(&self.engine, now).await?;
+        let tell_again_at = self.messenger.tick(&self.engine, now).await?;
         self.tail.hand_on(&self.engine).await?;
         let renew_at = self.leased_at.checked_add(RENEWS).ok();
-        Ok([self.plans.next(), choice.again_at, Some(clean_again_at), renew_at].into_iter().flatten().min())
+        Ok([self.plans.next(), choice.again_at, Some(clean_again_at), Some(tell_again_at), renew_at]
+            .into_iter()
+            .flatten()
+            .min())
     }
 
     /// Decides about what is due of one plan.

@@ -16,6 +16,7 @@ mod queue;
 mod runs;
 mod staging;
 mod storages;
+mod telling;
 mod uploads;
 
 use std::{fs, path::Path, time::Duration};
@@ -38,6 +39,8 @@ pub(crate) use queue::{Before, Ended, LiveRun, NewRun};
 pub use runs::{ItemFilter, ItemRecord, RunFilter, RunRecord};
 pub(crate) use staging::Refusal;
 pub(crate) use storages::StorageRow;
+pub use telling::DeliveryRecord;
+pub(crate) use telling::{ChannelRow, Due, Outgoing, ToldRun};
 pub(crate) use uploads::{Committed, HashedFile, Known, KnownFile};
 
 use crate::error::Error;
@@ -164,6 +167,7 @@ fn migrator() -> Migrator {
         migration(1, "first rooms", include_str!("../../migrations/0001_first_rooms.sql")),
         migration(2, "trust", include_str!("../../migrations/0002_trust.sql")),
         migration(3, "scheduler", include_str!("../../migrations/0003_scheduler.sql")),
+        migration(4, "telling", include_str!("../../migrations/0004_telling.sql")),
         migration(5, "budget", include_str!("../../migrations/0005_budget.sql")),
         migration(6, "compact", include_str!("../../migrations/0006_compact.sql")),
         migration(7, "hosts", include_str!("../../migrations/0007_hosts.sql")),
