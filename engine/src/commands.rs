@@ -57,8 +57,8 @@ pub struct CommandsConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         title = "After",
-        description = "What is run after a run, whatever came of it: the variable CHARON_STATE says what. If it fails, that is \
-                       logged, and the run stays what it is.",
+        description = "What is run after a run, whatever came of it; its environment says what. If it fails, that is logged, and \
+                       the run stays what it is.",
         extend("x-group" = "Commands", "x-order" = 2, "x-advanced" = true, "examples" = ["umount /mnt/photos"])
     )]
     pub after: Option<CommandLine>,
