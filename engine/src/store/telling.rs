@@ -332,15 +332,16 @@ impl Store {
     pub(crate) async fn put_plan(&self, plan: PlanId, name: &str, config: &Value, now: Timestamp) {
         sqlx::query(
             "INSERT INTO storages (id, name, provider, config, secrets, secrets_revision, created_at)
-             VALUES (?1, ?1, 'none', '{}', x'', 1, ?2)",
+             VALUES (?1, ?2, 'none', '{}', x'', 1, ?3)",
         )
+        .bind(plan.to_string())
         .bind(name)
         .bind(now.to_string())
         .execute(&self.writer)
         .await
         .expect("a storage");
         sqlx::query(
-            "INSERT INTO plans (id, name, storage_id, config, mirror_ready, created_at) VALUES (?1, ?2, ?2, ?3, 1, ?4)",
+            "INSERT INTO plans (id, name, storage_id, config, mirror_ready, created_at) VALUES (?1, ?2, ?1, ?3, 1, ?4)",
         )
         .bind(plan.to_string())
         .bind(name)
