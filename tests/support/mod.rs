@@ -108,7 +108,15 @@ impl Place {
         });
         match seen.await {
             Ok(runs) => runs,
-            Err(_) => panic!("this never came: {what}: {:#?}", self.runs().await),
+            Err(_) => {
+                let (runs, events) = (self.runs().await, self.events().await);
+                let mut shown = Vec::new();
+                for run in runs.iter().filter(|run| run["ended_at"].is_null()) {
+                    let id = run["run"].as_str().expect("an id");
+                    shown.push(self.charon(&["runs", "show", id, "--json"]).await.stdout);
+                }
+                panic!("this never came: {what}: {runs:#?} {events:#?} {}", shown.join("\n"));
+            }
         }
     }
 

@@ -107,7 +107,15 @@ impl Store {
     /// Begins to write. Takes the write lock at once: another process that has it is waited for, which a transaction that begins
     /// by reading could not do.
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+        match self.writer.begin_with("BEGIN IMMEDIATE").await {
+            // Where a disk is full, SQLite ends the transaction itself, and the connection still takes itself to be in it, for
+            // ever. A new one is in none.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await?.close().await?;
+                self.writer.begin_with("BEGIN IMMEDIATE").await
+            }
+            begun => begun,
+        }
     }
 
     /// Reads the whole database for damage.
