@@ -29,9 +29,11 @@ mod moving;
 mod naming;
 mod numbers;
 mod overseeing;
+mod overview;
 mod parking;
 mod plan;
 mod plans;
+mod pulse;
 mod put;
 mod registry;
 mod retry;
@@ -42,6 +44,7 @@ mod scheduler;
 mod sniff;
 mod storages;
 mod store;
+mod tallies;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -57,10 +60,12 @@ pub use estimate::Estimate;
 pub use events::{Event, EventKind, Subscription, Told};
 pub use ids::{PlanId, RunId, StorageId};
 pub use numbers::with_commas;
+pub use overview::{Overview, PlanStanding};
 pub use plan::{
     AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, PlanConfig, SelectionConfig, UploadConfig,
 };
 pub use plans::PlanView;
+pub use pulse::Unwell;
 pub use put::Put;
 pub use registry::Registry;
 pub use run::{
@@ -70,5 +75,6 @@ pub use schedule::{Schedule, ScheduleError, WindowError, Windows};
 pub use scheduler::{Scheduler, SchedulerSettings};
 pub use storages::StorageView;
 pub use store::{Decision, ItemFilter, ItemRecord, Occurrence, RunFilter, RunRecord};
+pub use tallies::{DURATION_BOUNDS, Durations, PlanTally, Tally};
 pub use timing::{MissedPolicy, OverlapPolicy, PolicyConfig, ScheduleConfig, system_time_zone};
 pub use unsaved::{Unsaved, config_check, open_unsaved};

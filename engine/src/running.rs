@@ -160,6 +160,8 @@ impl Engine {
             ..Progress::default()
         });
         let progress = shown.subscribe();
+        let counting = self.tallies.counting(&row.name, config.kind(), &progress.borrow(), &opened.requests);
+        let counting = Arc::new(counting);
         let mut ctx = self.context(attempt.run, row, &opened, shown);
         let Opened { storage, requests, .. } = opened;
         ctx.attempt = attempt.number;
@@ -168,7 +170,7 @@ impl Engine {
         ctx.done_before.store(before.done, Ordering::Relaxed);
         let ctx = Arc::new(ctx);
         entry.begun(&ctx, progress);
-        let overseer = Overseer::new(Arc::clone(&ctx), config, live);
+        let overseer = Overseer::new(Arc::clone(&ctx), Arc::clone(&counting), config, live);
         let work = async {
             match self.prepare(row, &ctx, storage).await {
                 Ok(Work::Backup(backup)) => backup::run(backup).await,
@@ -184,6 +186,7 @@ impl Engine {
         }
         ctx.stop_if_no_more();
         ctx.spending.give_back().await;
+        counting.tell(&ctx.progress());
         Worked {
             progress: ctx.progress(),
             stop: ctx.stopped().cloned(),
@@ -238,6 +241,9 @@ impl Engine {
         let ended = Ended { record, attempt, is_whole, failures, active_ms };
         if self.store.end_attempt(&ended).await?.is_none() {
             tracing::info!(run = %attempt.run, "an attempt ended that another one had taken over from");
+        } else {
+            let active = std::time::Duration::from_millis(active_ms);
+            self.tallies.left(&live.plan_name, ended.record.state, active);
         }
         Ok(())
     }
