@@ -117,7 +117,7 @@ async fn it_tells_over_http_that_it_is_well_and_metrics_that_are_true() {
     let schedule = json!({"cron": "0 4 * * *", "timezone": "UTC"});
     let config = json!({"kind": "backup", "storage": "family", "destination": place.path("mirror"), "schedule": schedule});
     place.add_plan(NAME, &config).await;
-    let mut serving = place.serve(&["--listen", "127.0.0.1:0"], &[]);
+    let mut serving = place.serve(&[], &[]);
     let address = serving.address().await;
     is_well(address).await;
     let (status, _, body) = ask(address, "/healthz", "127.0.0.1").await;
@@ -168,7 +168,7 @@ async fn it_tells_over_http_that_it_is_well_and_metrics_that_are_true() {
 async fn a_page_of_another_site_gets_nothing() {
     // I6
     let place = Place::new().await;
-    let mut serving = place.serve(&["--listen", "127.0.0.1:0"], &[]);
+    let mut serving = place.serve(&[], &[]);
     let address = serving.address().await;
     for host in ["evil.example", "localhost.evil.example:8484", "0.0.0.0"] {
         for path in ["/metrics", "/healthz", "/"] {
@@ -227,7 +227,7 @@ async fn the_service_manager_is_told_when_it_is_ready_that_it_lives_and_that_it_
     let path = place.path("notify");
     let manager = UnixDatagram::bind(&path).expect("a socket");
     let environment = [("NOTIFY_SOCKET", path.to_str().expect("a path")), ("WATCHDOG_USEC", "200000")];
-    let mut serving = place.serve(&["--listen", "127.0.0.1:0"], &environment);
+    let mut serving = place.serve(&[], &environment);
     let lines = heard(&manager, "READY=1").await;
     assert!(lines.contains(&"STATUS=running 0 of 1 plans by their schedules".to_owned()), "{lines:?}");
     // It listens and is at work, by then.
@@ -240,7 +240,7 @@ async fn the_service_manager_is_told_when_it_is_ready_that_it_lives_and_that_it_
     let waits = place.path("waits");
     let of_second = UnixDatagram::bind(&waits).expect("a socket");
     let environment = [("NOTIFY_SOCKET", waits.to_str().expect("a path"))];
-    let mut second = place.serve(&["--listen", "127.0.0.1:0"], &environment);
+    let mut second = place.serve(&[], &environment);
     let why = second.says("charon: waiting, since ").await;
     assert!(why.starts_with("another charon is running"), "{why}");
     heard(&of_second, &format!("STATUS=waiting, since {why}")).await;
@@ -280,7 +280,7 @@ async fn sigterm_in_the_middle_of_a_run_ends_it_soon_and_the_next_start_goes_on_
     assert!(place.mirrored().len() < 300, "it was in the middle");
 
     place.world().clear_faults();
-    let mut serving = place.serve(&["--listen", "127.0.0.1:0"], &[]);
+    let mut serving = place.serve(&[], &[]);
     let address = serving.address().await;
     let ended = [("plan", "home"), ("state", "succeeded")];
     metrics_when(address, |samples| samples.value("charon_runs_ended_total", &ended) == Some(1.0)).await;

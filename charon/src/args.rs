@@ -283,10 +283,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     pub(crate) grace: u64,
     /// Where /healthz and /metrics are told over HTTP: an address of this machine; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8484")]
+    #[arg(long, env = "CHARON_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8484")]
     pub(crate) listen: SocketAddr,
     /// Tell nothing over HTTP.
-    #[arg(long, conflicts_with = "listen")]
+    #[arg(long)]
     pub(crate) no_http: bool,
 }
 
