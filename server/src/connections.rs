@@ -81,3 +81,38 @@ async fn serve_one(stream: TcpStream, http: Builder, router: Router, shutdown: C
         tracing::debug!(%error, "a connection broke");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+        time::Instant,
+    };
+    use tokio_util::sync::CancellationToken;
+
+    use super::{HEAD_WITHIN, serve};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_come_to_the_end_of_its_request_or_says_nothing_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let shutdown = CancellationToken::new();
+        let server = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { serve(listener, Router::new(), &shutdown).await }
+        });
+        for beginning in ["GET / HTTP/1.1\r\nHost: loc", "", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+            let begun = Instant::now();
+            let mut stream = TcpStream::connect(address).await.expect("a connection");
+            stream.write_all(beginning.as_bytes()).await.expect("it is sent");
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.expect("its end");
+            let waited = begun.elapsed();
+            assert!(waited >= HEAD_WITHIN && waited < 3 * HEAD_WITHIN, "{waited:?} after {beginning:?}");
+        }
+        shutdown.cancel();
+        server.await.expect("no panic");
+    }
+}
