@@ -23,8 +23,17 @@ use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, prelude::*};
 use crate::support::{CLIENT_ID, picture};
 
 /// Tables that stay small: there are as many rows as somebody has typed, or a few.
-const SMALL: [&str; 9] =
-    ["chores", "plans", "storages", "engine", "sources", "albums", "_sqlx_migrations", "sqlite_sequence", "channels"];
+const SMALL: [&str; 9] = [
+    "chores",
+    "plans",
+    "storages",
+    "engine",
+    "sources",
+    "albums",
+    "_sqlx_migrations",
+    "sqlite_sequence",
+    "channels",
+];
 
 /// What may be walked through although it grows, and why.
 const WALKED_THROUGH: [(&str, &str); 3] = [
