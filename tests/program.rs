@@ -24,6 +24,7 @@ mod query_plans;
 mod queue;
 mod schedule;
 mod secrets;
+mod serve;
 mod support;
 mod updating;
 mod upload;

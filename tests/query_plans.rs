@@ -23,8 +23,17 @@ use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, prelude::*};
 use crate::support::{CLIENT_ID, picture};
 
 /// Tables that stay small: there are as many rows as somebody has typed, or a few.
-const SMALL: [&str; 8] =
-    ["plans", "storages", "engine", "sources", "albums", "_sqlx_migrations", "sqlite_sequence", "channels"];
+const SMALL: [&str; 9] = [
+    "chores",
+    "plans",
+    "storages",
+    "engine",
+    "sources",
+    "albums",
+    "_sqlx_migrations",
+    "sqlite_sequence",
+    "channels",
+];
 
 /// What may be walked through although it grows, and why.
 const WALKED_THROUGH: [(&str, &str); 3] = [
@@ -124,6 +133,7 @@ fn walked_through(step: &str) -> Option<&str> {
     // Lists that were given with the statement, results of parts of it, and names that the statement gives to them.
     let is_given = [
         "json_each",
+        "pragma_",
         "wanted",
         "CONSTANT",
         "(subquery",
@@ -223,6 +233,7 @@ async fn live(folder: &Path) {
     for outcome in [None, Some(Outcome::Done), Some(Outcome::Skipped), Some(Outcome::Failed)] {
         engine.run_items(failed, &ItemFilter { outcome, after: None }, 10).await.expect("items");
     }
+    engine.overview().await.expect("a glance");
     engine.events(None, 0, 10).await.expect("events");
     engine.events(Some(failed), 0, 10).await.expect("events");
     engine.run_progress(failed).await.expect("progress");

@@ -98,7 +98,7 @@ fn serve(folder: &Path) -> Child {
     command
         .arg("--data-dir")
         .arg(folder.join("data"))
-        .arg("serve")
+        .args(["serve", "--listen", "127.0.0.1:0"])
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     command.spawn().expect("it starts")

@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, reason = "these comments are the help text, where backticks would be shown")]
 
 use std::{
+    net::SocketAddr,
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
 };
@@ -79,7 +80,11 @@ pub(crate) enum Command {
         #[arg(long)]
         full: bool,
     },
-    /// Run plans by their schedules, until it is stopped. A run that is at work then goes on at the next start.
+    /// Run plans by their schedules, until it is stopped.
+    ///
+    /// Ctrl-C or SIGTERM stops it: runs finish what they hold, and go on at the next start. It tells over HTTP on this machine
+    /// whether it is well (/healthz) and its metrics (/metrics), backs its database up each night, and may be a systemd
+    /// service of Type=notify.
     Serve(Serve),
     /// List the newest runs; show, stop, pause and resume them.
     #[command(args_conflicts_with_subcommands = true)]
@@ -285,6 +290,12 @@ pub(crate) struct Serve {
     /// How many seconds runs may take to finish what they hold when it is stopped.
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     pub(crate) grace: u64,
+    /// Where /healthz and /metrics are told over HTTP: an address of this machine; port 0 takes a free one.
+    #[arg(long, env = "CHARON_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8484")]
+    pub(crate) listen: SocketAddr,
+    /// Tell nothing over HTTP.
+    #[arg(long)]
+    pub(crate) no_http: bool,
 }
 
 /// A run is named by its id, or by its plan: then it is the plan's newest one.

@@ -9,6 +9,7 @@ mod exit;
 mod output;
 mod progress;
 mod rclone;
+mod service_manager;
 mod signals;
 
 use std::{io::IsTerminal, process::ExitCode};
@@ -92,8 +93,8 @@ fn registry() -> Registry {
 fn log_to_stderr(verbose: u8) {
     let default = match verbose {
         0 => "warn",
-        1 => "warn,charon=info,charon_engine=info,charon_provider_gphotos=info",
-        _ => "warn,charon=debug,charon_engine=debug,charon_provider_gphotos=debug",
+        1 => "warn,charon=info,charon_engine=info,charon_provider_gphotos=info,charon_server=info",
+        _ => "warn,charon=debug,charon_engine=debug,charon_provider_gphotos=debug,charon_server=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let colour =

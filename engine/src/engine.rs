@@ -21,9 +21,11 @@ use crate::{
     events::Bus,
     ids::RunId,
     lane::Lanes,
+    pulse::Pulse,
     registry::Registry,
     running::AtWork,
     store::{EngineLease, Store},
+    tallies::Tallies,
     vault::Vault,
 };
 
@@ -81,11 +83,15 @@ pub struct Engine {
     pub(crate) awake: Arc<Notify>,
     /// So many runs at most are at work at once; 0 without a scheduler.
     pub(crate) max_runs: Arc<AtomicU32>,
+    /// What the scheduler tells of itself.
+    pub(crate) pulse: Pulse,
+    /// What the runs of this process have come to.
+    pub(crate) tallies: Tallies,
     /// Whether a scheduler is at work in this process.
     pub(crate) is_scheduling: Arc<AtomicBool>,
     /// This process, among all that have the database open.
     pub(crate) owner: Arc<str>,
-    data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// Held by the one process that runs plans.
     ownership: Arc<OnceCell<File>>,
 }
@@ -118,6 +124,8 @@ impl Engine {
             bus: Bus::default(),
             awake: Arc::default(),
             max_runs: Arc::default(),
+            pulse: Pulse::default(),
+            tallies: Tallies::default(),
             is_scheduling: Arc::default(),
             owner: RunId::new(&*clock, &*entropy).to_string().into(),
             clock,

@@ -54,6 +54,8 @@ named! {
         PlanPaused = "plan.paused",
         /// A plan was removed.
         PlanRemoved = "plan.removed",
+        /// The nightly backup of the database could not be made.
+        BackupFailed = "database.backup_failed",
     }
 }
 

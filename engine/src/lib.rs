@@ -31,9 +31,11 @@ mod moving;
 mod naming;
 mod numbers;
 mod overseeing;
+mod overview;
 mod parking;
 mod plan;
 mod plans;
+mod pulse;
 mod put;
 mod registry;
 mod retry;
@@ -44,6 +46,7 @@ mod scheduler;
 mod sniff;
 mod storages;
 mod store;
+mod tallies;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -60,10 +63,12 @@ pub use estimate::Estimate;
 pub use events::{Event, EventKind, Subscription, Told};
 pub use ids::{ChannelId, NoticeId, PlanId, RunId, StorageId};
 pub use numbers::with_commas;
+pub use overview::{Overview, PlanStanding};
 pub use plan::{
     AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, PlanConfig, SelectionConfig, UploadConfig,
 };
 pub use plans::PlanView;
+pub use pulse::Unwell;
 pub use put::Put;
 pub use registry::Registry;
 pub use run::{
@@ -73,6 +78,7 @@ pub use schedule::{Schedule, ScheduleError, WindowError, Windows};
 pub use scheduler::{Scheduler, SchedulerSettings};
 pub use storages::StorageView;
 pub use store::{Decision, DeliveryRecord, ItemFilter, ItemRecord, Occurrence, RunFilter, RunRecord};
+pub use tallies::{DURATION_BOUNDS, Durations, PlanTally, Tally};
 pub use telling::{ChannelChoice, ChannelView, DeliveryState, Notice, NoticeEvent, channel_schemas};
 pub use timing::{MissedPolicy, OverlapPolicy, PolicyConfig, ScheduleConfig, system_time_zone};
 pub use unsaved::{Unsaved, config_check, open_unsaved};

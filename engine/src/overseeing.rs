@@ -11,6 +11,7 @@ use crate::{
     run::{Progress, RunContext, Stop, Wish},
     schedule::Windows,
     store::LiveRun,
+    tallies::Counting,
 };
 
 /// An attempt whose lease has not been renewed for so long may be taken over. (Today the lock of the data directory says
@@ -28,6 +29,7 @@ const WHILE: SignedDuration = SignedDuration::from_secs(30);
 /// Whoever keeps an eye on an attempt.
 pub(crate) struct Overseer {
     ctx: Arc<RunContext>,
+    counting: Arc<Counting>,
     /// When its time is over, with the limit in minutes.
     time_limit: Option<(Timestamp, u32)>,
     /// When it may be at work.
@@ -35,7 +37,12 @@ pub(crate) struct Overseer {
 }
 
 impl Overseer {
-    pub(crate) fn new(ctx: Arc<RunContext>, config: &PlanConfig, run: &LiveRun) -> Self {
+    pub(crate) fn new(
+        ctx: Arc<RunContext>,
+        counting: Arc<Counting>,
+        config: &PlanConfig,
+        run: &LiveRun,
+    ) -> Self {
         let now = ctx.clock.now();
         let time_limit = config.policy().time_limit_minutes.map(|minutes| {
             let worked = SignedDuration::from_millis(i64::try_from(run.active_ms).unwrap_or(i64::MAX));
@@ -48,7 +55,7 @@ impl Overseer {
         } else {
             Windows::default()
         };
-        Self { ctx, time_limit, windows }
+        Self { ctx, counting, time_limit, windows }
     }
 
     /// Until it is dropped.
@@ -74,6 +81,7 @@ impl Overseer {
                 Err(error) => tracing::debug!(%error, "nobody could be asked whether the run is to stop"),
             }
             let mut progress = rates.with(ctx.progress(), now);
+            self.counting.tell(&progress);
             progress.current = ctx.board.shown();
             if progress != ctx.progress() {
                 ctx.tell(|shown| {

@@ -300,7 +300,8 @@ impl Engine {
     }
 }
 
-fn next_at(row: &PlanRow, schedule: Option<&ScheduleConfig>, now: Timestamp) -> Option<Timestamp> {
+/// When a plan is due next.
+pub(crate) fn next_at(row: &PlanRow, schedule: Option<&ScheduleConfig>, now: Timestamp) -> Option<Timestamp> {
     let (schedule, _) = schedule?.read().ok()?;
     match (row.paused_at, row.paused_until) {
         (None, _) => schedule.after(now).next(),

@@ -168,6 +168,8 @@ impl Engine {
             ..Progress::default()
         });
         let progress = shown.subscribe();
+        let counting = self.tallies.counting(&row.name, config.kind(), &progress.borrow(), &opened.requests);
+        let counting = Arc::new(counting);
         let mut ctx = self.context(attempt.run, row, &opened, shown);
         let Opened { storage, requests, .. } = opened;
         ctx.attempt = attempt.number;
@@ -176,7 +178,7 @@ impl Engine {
         ctx.done_before.store(before.done, Ordering::Relaxed);
         let ctx = Arc::new(ctx);
         entry.begun(&ctx, progress);
-        let overseer = Overseer::new(Arc::clone(&ctx), config, live);
+        let overseer = Overseer::new(Arc::clone(&ctx), Arc::clone(&counting), config, live);
         if let Err(error) = self.tell_of_start(attempt.run).await {
             tracing::warn!(%error, run = %attempt.run, "the beginning of a run could not be told");
         }
@@ -199,6 +201,7 @@ impl Engine {
         }
         ctx.stop_if_no_more();
         ctx.spending.give_back().await;
+        counting.tell(&ctx.progress());
         Worked {
             progress: ctx.progress(),
             stop: ctx.stopped().cloned(),
@@ -257,6 +260,9 @@ impl Engine {
         let ended = Ended { record, attempt, is_whole, failures, active_ms };
         if self.store.end_attempt(&ended).await?.is_none() {
             tracing::info!(run = %attempt.run, "an attempt ended that another one had taken over from");
+        } else {
+            let active = std::time::Duration::from_millis(active_ms);
+            self.tallies.left(&live.plan_name, ended.record.state, active);
         }
         Ok(())
     }

@@ -177,6 +177,8 @@ impl Place {
             .env_remove("CHARON_DATA_DIR")
             .env_remove("CHARON_KEY_FILE")
             .env_remove("RUST_LOG")
+            // Tests run beside each other.
+            .env("CHARON_LISTEN", "127.0.0.1:0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,52 +1,140 @@
-//! `charon serve`: runs plans by their schedules, in the foreground.
+//! `charon serve`: runs plans by their schedules, in the foreground, and tells a service manager and monitors how it is.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use charon_engine::{Engine, Error, Scheduler, SchedulerSettings};
+use charon_server::{BindError, Server};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     args::Serve,
     exit::{Exit, Failure},
     output::say_aside,
+    service_manager::ServiceManager,
     signals::interrupted,
 };
 
 /// How often it is tried whether another charon has ended.
 const BETWEEN_TRIES: Duration = Duration::from_millis(500);
+/// How often it is looked whether the scheduler has come to its first turn.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// How often the service manager is told how it is, unless it wants to be told more often.
+const TELLS: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(engine: &Engine, serve: &Serve) -> Result<Exit, Failure> {
     let stop = interrupted();
     tokio::pin!(stop);
+    let listen = (!serve.no_http).then_some(serve.listen);
+    if let Some(address) = listen {
+        Server::refuse_reachable(address)?;
+    }
+    let manager = Arc::new(ServiceManager::from_environment());
     let settings = SchedulerSettings { max_runs: serve.max_runs, grace: Duration::from_secs(serve.grace) };
     let scheduler = tokio::select! {
         biased;
-        () = &mut stop => return Ok(Exit::Done),
-        scheduler = begin(engine, settings) => scheduler?,
+        () = &mut stop => {
+            manager.stopping();
+            return Ok(Exit::Done);
+        }
+        scheduler = begin(engine, settings, &manager) => scheduler?,
+    };
+    let server = match listen {
+        Some(address) => Some(Server::bind(address).await?),
+        None => None,
     };
     let plans = engine.plans().await?;
     let scheduled = plans.iter().filter(|plan| plan.config.schedule().is_some()).count();
-    say_aside(&format!(
-        "charon: running {scheduled} of {} plans by their schedules; stop it with Ctrl-C",
-        plans.len()
-    ));
-    scheduler.run_until(stop).await?;
+    let doing = format!("running {scheduled} of {} plans by their schedules", plans.len());
+    if let Some(server) = &server {
+        say_aside(&format!("charon: http://{}", server.address()));
+    }
+    say_aside(&format!("charon: {doing}; stop it with Ctrl-C"));
+
+    let closing = CancellationToken::new();
+    let serving = server.map(|server| tokio::spawn(server.serve(engine.clone(), closing.clone())));
+    let telling = tell_how_it_is(engine.clone(), Arc::clone(&manager), doing);
+    let telling = AbortOnDropHandle::new(tokio::spawn(telling));
+    let stop = async {
+        stop.await;
+        drop(telling);
+        manager.stopping();
+        closing.cancel();
+    };
+    let ended = scheduler.run_until(stop).await;
+    // Also where the scheduler ended by itself.
+    closing.cancel();
+    if let Some(serving) = serving
+        && let Err(panic) = serving.await
+    {
+        tracing::error!(%panic, "the HTTP server ended by a mistake in Charon");
+    }
+    ended?;
     say_aside("charon: stopped");
     Ok(Exit::Done)
 }
 
 /// Becomes the one that runs plans, once nobody else is.
-async fn begin(engine: &Engine, settings: SchedulerSettings) -> Result<Scheduler, Failure> {
+async fn begin(
+    engine: &Engine,
+    settings: SchedulerSettings,
+    manager: &ServiceManager,
+) -> Result<Scheduler, Failure> {
     let mut is_told = false;
     loop {
         match engine.scheduler(settings).await {
             Err(busy @ (Error::Busy(_) | Error::BusyElsewhere { .. })) => {
                 if !is_told {
                     say_aside(&format!("charon: waiting, since {busy}"));
+                    manager.status(&format!("waiting, since {busy}"));
                 }
                 is_told = true;
                 tokio::time::sleep(BETWEEN_TRIES).await;
             }
             other => return Ok(other?),
+        }
+    }
+}
+
+/// Tells the service manager when the scheduler is at work, and from then on whether it is well.
+async fn tell_how_it_is(engine: Engine, manager: Arc<ServiceManager>, doing: String) {
+    if !manager.is_there() {
+        return;
+    }
+    let mut told = None;
+    while let Err(unwell) = engine.health().await {
+        if told.as_ref() != Some(&unwell) {
+            manager.status(&unwell.to_string());
+            told = Some(unwell);
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    manager.ready(&doing);
+    let every = manager.wants_to_hear_every().map_or(TELLS, |every| every.min(TELLS));
+    let mut is_well = true;
+    loop {
+        tokio::time::sleep(every).await;
+        match engine.health().await {
+            Ok(()) => {
+                manager.alive();
+                if !is_well {
+                    manager.status(&doing);
+                }
+                is_well = true;
+            }
+            Err(unwell) => {
+                tracing::warn!(%unwell, "charon is not well");
+                manager.status(&unwell.to_string());
+                is_well = false;
+            }
+        }
+    }
+}
+
+impl From<BindError> for Failure {
+    fn from(error: BindError) -> Self {
+        match &error {
+            BindError::Reachable(_) => Self::usage(error.to_string()),
+            BindError::Taken(_) | BindError::Refused { .. } => Self::new(error.to_string()),
         }
     }
 }

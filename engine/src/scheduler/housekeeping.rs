@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::nightly::Nightly;
 use crate::{engine::Engine, error::Error};
 
 /// How often.
@@ -19,11 +20,19 @@ const AT_ONCE: u32 = 2_000;
 #[derive(Debug, Default)]
 pub(super) struct Housekeeping {
     next: Option<Timestamp>,
+    nightly: Nightly,
 }
 
 impl Housekeeping {
     /// Does what is to be done, a little at a time. Gives when to come again.
     pub(super) async fn tick(&mut self, engine: &Engine, now: Timestamp) -> Result<Timestamp, Error> {
+        let forget_again_at = self.forget(engine, now).await?;
+        let back_up_at = self.nightly.tick(engine, now).await?;
+        Ok(back_up_at.map_or(forget_again_at, |at| at.min(forget_again_at)))
+    }
+
+    /// Forgets what is old. Gives when to come again.
+    async fn forget(&mut self, engine: &Engine, now: Timestamp) -> Result<Timestamp, Error> {
         // A clock that was set back is no reason to wait for the old time.
         if let Some(next) = self.next.filter(|next| *next > now && next.duration_since(now) <= EVERY) {
             return Ok(next);

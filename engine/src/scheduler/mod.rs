@@ -10,6 +10,7 @@ mod choosing;
 mod due;
 mod housekeeping;
 mod messenger;
+mod nightly;
 mod plans;
 #[cfg(test)]
 mod tests;
@@ -111,14 +112,19 @@ impl Scheduler {
         loop {
             let version = self.engine.store.data_version().await.ok();
             let now = self.engine.clock.now();
+            self.engine.pulse.looked(now);
             let is_time = next.is_some_and(|next: Timestamp| next <= now) || now < self.looked_at;
             if is_asked || is_time || version != seen {
                 seen = version;
                 match self.tick().await {
-                    Ok(again_at) => (next, faults) = (again_at, 0),
+                    Ok(again_at) => {
+                        (next, faults) = (again_at, 0);
+                        self.engine.pulse.turned();
+                    }
                     // A disk that is full for a moment must not end it.
                     Err(error) => {
                         faults += 1;
+                        self.engine.pulse.failed(&error);
                         tracing::error!(%error, faults, "the scheduler could not do its work; it tries again");
                         next = Some(now + SignedDuration::from_secs(i64::from(faults.min(60))));
                     }
@@ -265,6 +271,7 @@ impl Scheduler {
 impl Drop for Scheduler {
     fn drop(&mut self) {
         self.engine.is_scheduling.store(false, Ordering::Relaxed);
+        self.engine.pulse.gone();
     }
 }
 

@@ -4,6 +4,7 @@
 //! others. Ids and times are given by the caller.
 
 mod albums;
+mod backup;
 mod budget;
 mod engines;
 mod events;
@@ -11,6 +12,7 @@ mod hosts;
 mod ledger;
 mod listings;
 mod occurrences;
+mod overview;
 mod plans;
 mod queue;
 mod runs;
@@ -28,6 +30,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub(crate) use backup::BackupStanding;
 pub(crate) use budget::{DayRow, Take};
 pub(crate) use engines::EngineLease;
 pub(crate) use ledger::{Assigned, Copy, Learnt, Listed, Stored};
@@ -179,6 +182,7 @@ fn migrator() -> Migrator {
         migration(5, "budget", include_str!("../../migrations/0005_budget.sql")),
         migration(6, "compact", include_str!("../../migrations/0006_compact.sql")),
         migration(7, "hosts", include_str!("../../migrations/0007_hosts.sql")),
+        migration(8, "nightly", include_str!("../../migrations/0008_nightly.sql")),
     ])
 }
 
@@ -213,13 +217,15 @@ async fn copy_aside(pool: &SqlitePool, aside: &Path) -> Result<(), String> {
         .execute(pool)
         .await
         .map_err(|error| error.to_string())?;
+    publish(&partial, aside).map_err(|error| error.to_string())
+}
+
+/// Gives a file that is complete its name, durably.
+fn publish(partial: &Path, path: &Path) -> std::io::Result<()> {
     let flush = |path: &Path| fs::File::open(path).and_then(|file| file.sync_all());
-    let put_there = || {
-        flush(&partial)?;
-        fs::rename(&partial, aside)?;
-        if cfg!(unix) { aside.parent().map_or(Ok(()), flush) } else { Ok(()) }
-    };
-    put_there().map_err(|error: std::io::Error| error.to_string())
+    flush(partial)?;
+    fs::rename(partial, path)?;
+    if cfg!(unix) { path.parent().map_or(Ok(()), flush) } else { Ok(()) }
 }
 
 /// The newest migration that the database has, or 0.

@@ -1,0 +1,11 @@
+-- What is shown of the plans at a glance, and when the database was copied.
+
+-- The last good run of each plan is one look-up, however many runs there are.
+CREATE INDEX runs_succeeded ON runs (plan_id, id) WHERE state = 'succeeded';
+
+-- What is done now and then.
+CREATE TABLE chores (
+    name    TEXT PRIMARY KEY,
+    since   TEXT NOT NULL,                    -- the next time is counted from here
+    done_at TEXT                              -- when it was done last; null until then
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,93 @@
+//! What is refused before anything else: names that are not this machine's (a page of another site, whose name was made to point
+//! here), methods that change something, bodies. And what every answer carries.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use axum::{
+    body::HttpBody,
+    extract::Request,
+    http::{HeaderValue, Method, StatusCode, header, uri::Authority},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+/// Lets a request through, or refuses it.
+pub(crate) async fn guard(request: Request, next: Next) -> Response {
+    let mut response = match refusal(&request) {
+        None => next.run(request).await,
+        Some(refusal) => refusal,
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    response
+}
+
+/// Why a request is refused, if it is.
+fn refusal(request: &Request) -> Option<Response> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Some((StatusCode::BAD_REQUEST, "a request has one Host\n").into_response());
+    };
+    let named = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+    let is_ours = named.is_some_and(|host| is_this_machine(&host))
+        && request.uri().authority().is_none_or(is_this_machine);
+    if !is_ours {
+        let words = "this is Charon on this machine: ask for it by the name localhost, 127.0.0.1 or [::1]\n";
+        return Some((StatusCode::MISDIRECTED_REQUEST, words).into_response());
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let allow = [(header::ALLOW, "GET, HEAD")];
+        return Some(
+            (StatusCode::METHOD_NOT_ALLOWED, allow, "nothing can be changed here\n").into_response(),
+        );
+    }
+    if !request.body().is_end_stream() {
+        let close = [(header::CONNECTION, "close")];
+        return Some((StatusCode::PAYLOAD_TOO_LARGE, close, "no body is wanted here\n").into_response());
+    }
+    None
+}
+
+/// Whether this is a name of this machine that nobody else can make point elsewhere. Any port is right: there may be a tunnel.
+fn is_this_machine(authority: &Authority) -> bool {
+    if authority.as_str().contains('@') {
+        return false;
+    }
+    let host = authority.host();
+    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || v6.and_then(|host| host.parse::<Ipv6Addr>().ok()).is_some_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::uri::Authority;
+
+    use super::is_this_machine;
+
+    #[test]
+    fn only_names_of_this_machine_are_answered_to() {
+        for (host, is_ours) in [
+            ("localhost", true),
+            ("LocalHost:8484", true),
+            ("127.0.0.1:8484", true),
+            ("127.1.2.3", true),
+            ("[::1]:8484", true),
+            ("localhost.evil.example", false),
+            ("127.0.0.1.evil.example", false),
+            ("evil.example:8484", false),
+            ("evil@localhost", false),
+            ("localhost@evil.example", false),
+            ("0.0.0.0:8484", false),
+            ("192.168.0.1", false),
+            ("[::]:8484", false),
+            ("[::ffff:192.168.0.1]", false),
+        ] {
+            let authority: Authority = host.parse().expect("an authority");
+            assert_eq!(is_this_machine(&authority), is_ours, "{host}");
+        }
+    }
+}
