@@ -226,16 +226,16 @@ async fn events_are_told_in_order_from_where_somebody_asks() {
     place.seed(3);
     place.add_backup().await;
     let serving = place.serve().await;
-    let mut follower = place.spawn(&["runs", "events", "--after", "0"]);
+    let mut child = place.spawn(&["runs", "events", "--after", "0"]);
     let (_, summary) = place.run("home").await;
-    let mut lines = BufReader::new(follower.stdout.take().expect("its output")).lines();
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     let mut followed: Vec<Value> = Vec::new();
     while followed.last().is_none_or(|event| event["kind"] != "run.ended") {
         let line = lines.next_line().await.expect("a line").expect("it goes on");
         followed.push(serde_json::from_str(&line).expect("JSON"));
     }
-    signal(&follower, "INT").await;
-    assert_eq!(follower.wait().await.expect("it ends").code(), Some(0));
+    signal(&child, "INT").await;
+    assert_eq!(child.wait().await.expect("it ends").code(), Some(0));
 
     assert_eq!(followed, place.events().await, "who follows is told what the rows say");
     let seqs: Vec<i64> = followed.iter().map(|event| event["seq"].as_i64().expect("a number")).collect();
