@@ -110,8 +110,12 @@ impl Tail {
     pub(crate) async fn hand_on(&mut self, engine: &Engine) -> Result<(), Error> {
         // Without listeners there is nothing to read, but for where they will begin.
         if engine.bus.0.receiver_count() == 0 {
-            self.seen = engine.store.newest_event().await?;
-            return Ok(());
+            let newest = engine.store.newest_event().await?;
+            // Whoever has come meanwhile may have looked before this one happened.
+            if engine.bus.0.receiver_count() == 0 {
+                self.seen = newest;
+                return Ok(());
+            }
         }
         loop {
             let events = engine.store.events(None, self.seen, READ_AT_ONCE).await?;

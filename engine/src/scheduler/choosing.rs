@@ -159,7 +159,7 @@ fn stands_in_the_way(
     if let Some(at) = run.start_after.filter(|at| *at > now) {
         return Some((Waiting::Time(at), Some(at)));
     }
-    let allowed = allowed.filter(|_| run.trigger.keeps_to_windows() && run.priority == 0)?;
+    let allowed = allowed.filter(|_| run.keeps_to_windows())?;
     if let Some(until) = allowed.pause {
         return Some((Waiting::Pause(until), until));
     }

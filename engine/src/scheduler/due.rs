@@ -1,6 +1,6 @@
 //! When a plan is due, and what follows from it. Looks at nothing but what it is given.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,6 +29,25 @@ pub(super) struct Due {
     pub(super) start_after: Option<Timestamp>,
     /// Whether the plan's run that has not ended is to give way.
     pub(super) cancels: bool,
+}
+
+impl Due {
+    /// Does not count those among the missed that were decided before.
+    pub(super) fn leave_out(
+        &mut self,
+        before: &HashSet<Timestamp>,
+        schedule: &Schedule,
+        decided_until: Timestamp,
+    ) {
+        let mut counted = schedule.after(decided_until).take_while(|at| *at < self.scheduled_for);
+        let first = counted.find(|at| !before.contains(at));
+        let known = before.iter().filter(|at| **at > decided_until && **at < self.scheduled_for).count();
+        self.missed = self.missed.saturating_sub(u32::try_from(known).unwrap_or(u32::MAX));
+        self.missed_since = first.or(self.missed_since.filter(|_| self.decision == Decision::Missed));
+        if first.is_none() && self.decision == Decision::Missed {
+            self.missed_since = Some(self.scheduled_for);
+        }
+    }
 }
 
 /// What follows from a plan's schedule at a moment. `None` while nothing is due. `decided_until` is where the last decision

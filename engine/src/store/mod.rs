@@ -26,7 +26,7 @@ use sqlx::{
 
 pub(crate) use ledger::{Assigned, Copy, Learnt, Listed, Stored};
 pub(crate) use listings::{Listing, StoredCopy};
-pub(crate) use occurrences::NewDecision;
+pub(crate) use occurrences::{Decided, NewDecision};
 pub use occurrences::{Decision, Occurrence};
 pub(crate) use plans::PlanRow;
 pub(crate) use queue::{Before, Ended, LiveRun, NewRun};
