@@ -153,6 +153,9 @@ impl Engine {
         loop {
             let row = self.plan_row(name).await?;
             let now = self.clock.now();
+            if pause.is_none() && row.paused_at.is_none() {
+                return self.plan(name).await;
+            }
             // A pause that is over ended when it said, though nobody was there to see it.
             let ended_at = row.paused_until.filter(|until| pause.is_none() && *until <= now);
             let decided_until = ended_at.max(row.decided_until.filter(|_| ended_at.is_some())).unwrap_or(now);

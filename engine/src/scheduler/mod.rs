@@ -15,7 +15,10 @@ mod tests;
 
 use std::{
     collections::{HashMap, HashSet},
-    num::NonZeroUsize, sync::atomic::Ordering, time::Duration};
+    num::NonZeroUsize,
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -24,7 +27,7 @@ use tokio::{
 };
 
 pub(crate) use choosing::Waiting;
-use choosing::{choose, earlier};
+use choosing::{choose, earlier, has_rested};
 use due::due;
 use housekeeping::Housekeeping;
 use plans::Plans;
@@ -157,8 +160,11 @@ impl Scheduler {
         for plan in due {
             self.decide(plan, &live, now).await?;
         }
+        let allowed = self.plans.allowed();
         let rested: Vec<(PlanId, RunId, Timestamp)> = (live.iter())
-            .filter_map(|run| Some((run.plan, run.run, run.until.filter(|until| *until <= now)?)))
+            .filter_map(|run| {
+                Some((run.plan, run.run, run.until.filter(|_| has_rested(run, &allowed, now))?))
+            })
             .collect();
         self.engine.store.requeue_rested(&rested, now).await?;
         // What nobody is at any more, though it should be at work: its end could not be recorded.
@@ -170,7 +176,7 @@ impl Scheduler {
         if something_was_due || something_was_left || !rested.is_empty() {
             live = self.live_runs().await?;
         }
-        let choice = choose(&live, &self.plans.allowed(), now, self.settings.max_runs.get());
+        let choice = choose(&live, &allowed, now, self.settings.max_runs.get());
         for run in choice.begin {
             let engine = self.engine.clone();
             let attempt = self.attempts.spawn(async move { engine.attempt(run).await });
@@ -299,8 +305,7 @@ pub(crate) async fn waiting(engine: &Engine) -> Result<HashMap<RunId, Waiting>, 
     let mut waiting = choose(&live, &allowed, engine.clock.now(), most).waiting;
     if !engine.somebody_runs_plans() {
         for (run, why) in &mut waiting {
-            let is_queued =
-                live.iter().any(|one| one.run == *run && one.state == RunState::Queued);
+            let is_queued = live.iter().any(|one| one.run == *run && one.state == RunState::Queued);
             if is_queued {
                 *why = Waiting::Engine;
             }

@@ -119,22 +119,6 @@ impl Store {
                     .await
                     .doing(DOING)?;
             }
-            // Those that wait for the next one of the old windows are judged by the new ones.
-            let freed = sqlx::query(
-                "UPDATE runs SET state = 'queued', parked_until = NULL
-                 WHERE plan_id = ? AND state = 'paused' AND parked_until IS NOT NULL RETURNING id",
-            )
-            .bind(plan.id.to_string())
-            .fetch_all(&mut *tx)
-            .await
-            .doing(DOING)?;
-            for row in freed {
-                let run = parsed(&row, "id").doing(DOING)?;
-                let data = json!({ "why": "the plan's schedule was changed" });
-                write_event(&mut tx, now, &queue::event(EventKind::Requeued, plan.id, run, data))
-                    .await
-                    .doing(DOING)?;
-            }
         }
         tx.commit().await.doing(DOING)
     }

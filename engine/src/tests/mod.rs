@@ -3,7 +3,10 @@
 mod account;
 mod estimates;
 mod fake;
+mod model;
 mod runs;
+mod scheduling;
+mod telling;
 mod unsaved;
 
 use std::sync::Arc;

@@ -55,9 +55,9 @@ impl Believed {
     }
 
     pub(super) fn resume(&mut self, now: Timestamp) {
-        let ended_at = self.pause.flatten().filter(|until| *until <= now);
+        let Some(pause) = self.pause.take() else { return };
+        let ended_at = pause.filter(|until| *until <= now);
         self.accounted_until = ended_at.map_or(now, |ended_at| ended_at.max(self.accounted_until));
-        self.pause = None;
     }
 
     /// Judges what is decided after a turn. `live` are the runs of the plan that had not ended before it; a turn that was killed
