@@ -168,6 +168,9 @@ impl Subscription {
                     return Some(Told::Event(event));
                 }
                 Err(broadcast::error::RecvError::Lagged(_)) => {
+                    // All that was handed on so far is in the database. To go on with the oldest that is still here would be to
+                    // fall behind again at once.
+                    self.live = self.live.resubscribe();
                     return Some(Told::ReadAgain { after: self.last });
                 }
                 Err(broadcast::error::RecvError::Closed) => return None,

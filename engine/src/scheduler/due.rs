@@ -14,7 +14,7 @@ use crate::{
 /// A run that begins so much later than it was due has not been missed: the machine was just starting.
 const ON_TIME: SignedDuration = SignedDuration::from_secs(60);
 /// Missed occurrences are counted no further than this.
-const MOST_COUNTED: u32 = 100_000;
+pub(super) const MOST_COUNTED: u32 = 100_000;
 
 /// What is decided about the occurrences since the last decision: of the latest one, which stands for all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,14 +39,16 @@ impl Due {
         schedule: &Schedule,
         decided_until: Timestamp,
     ) {
-        let mut counted = schedule.after(decided_until).take_while(|at| *at < self.scheduled_for);
-        let first = counted.find(|at| !before.contains(at));
-        let known = before.iter().filter(|at| **at > decided_until && **at < self.scheduled_for).count();
-        self.missed = self.missed.saturating_sub(u32::try_from(known).unwrap_or(u32::MAX));
-        self.missed_since = first.or(self.missed_since.filter(|_| self.decision == Decision::Missed));
-        if first.is_none() && self.decision == Decision::Missed {
-            self.missed_since = Some(self.scheduled_for);
+        if before.is_empty() {
+            return;
         }
+        // Not all that was decided before is of this schedule.
+        let went_by = schedule.after(decided_until).take_while(|at| *at < self.scheduled_for);
+        let mut missed = went_by.filter(|at| !before.contains(at)).zip(1..=MOST_COUNTED);
+        let first = missed.next();
+        self.missed = missed.last().or(first).map_or(0, |(_, count)| count);
+        let itself = Some(self.scheduled_for).filter(|_| self.decision == Decision::Missed);
+        self.missed_since = first.map(|(at, _)| at).or(itself);
     }
 }
 

@@ -28,7 +28,7 @@ use tokio::{
 
 pub(crate) use choosing::Waiting;
 use choosing::{choose, earlier, has_rested};
-use due::due;
+use due::{MOST_COUNTED, due};
 use housekeeping::Housekeeping;
 use plans::Plans;
 
@@ -228,7 +228,7 @@ impl Scheduler {
         };
         if due.missed > 0 {
             // After the clock was set back, some of those may have been decided before.
-            let before = engine.store.occurrences(plan, decided_until, due.missed.saturating_add(1)).await?;
+            let before = engine.store.occurrences(plan, decided_until, MOST_COUNTED).await?;
             let before: HashSet<Timestamp> = before.iter().map(|known| known.scheduled_for).collect();
             due.leave_out(&before, &planned.schedule, decided_until);
         }

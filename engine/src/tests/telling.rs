@@ -63,6 +63,6 @@ async fn a_listener_who_is_too_slow_is_told_to_read_again_and_then_misses_nothin
     stage.engine.pause_plan("home", None).await.expect("paused");
     stage.scheduler.tick().await.expect("a turn");
     let newest = stage.engine.newest_event().await.expect("a number");
-    assert_eq!(heard(&mut far_back, newest).await.last(), Some(&newest));
-    assert_eq!(heard(&mut slow, newest).await.last(), Some(&newest));
+    assert_eq!(heard(&mut far_back, newest).await, [newest]);
+    assert_eq!(heard(&mut slow, newest).await, [newest]);
 }

@@ -153,16 +153,18 @@ fn only_a_run_that_is_on_time_waits_for_its_jitter() {
 fn what_was_decided_before_the_clock_was_set_back_is_not_counted_among_the_missed() {
     let (schedule, decided_until) =
         (Schedule::parse("0 * * * *", "UTC").expect("right"), instant("2026-01-10T06:30:00Z"));
-    let cases: [(&[&str], _, _); 4] = [
+    let cases: [(&[&str], _, _); 5] = [
         (&[], 3, Some("07:00")),
-        (&["07", "08"], 1, Some("09:00")),
-        (&["06", "08", "10"], 2, Some("07:00")),
-        (&["07", "08", "09"], 0, None),
+        (&["07:00", "08:00"], 1, Some("09:00")),
+        (&["06:00", "08:00", "10:00"], 2, Some("07:00")),
+        // By another schedule.
+        (&["07:07", "08:07"], 3, Some("07:00")),
+        (&["07:00", "08:00", "09:00"], 0, None),
     ];
     for (before, missed, since) in cases {
         let mut due = at(&hourly(), "06:30:00", "10:30:00", &[]).expect("it is due");
         let before: HashSet<Timestamp> =
-            before.iter().map(|hour| instant(&format!("2026-01-10T{hour}:00:00Z"))).collect();
+            before.iter().map(|time| instant(&format!("2026-01-10T{time}:00Z"))).collect();
         due.leave_out(&before, &schedule, decided_until);
         let told = (due.missed, due.missed_since.map(clock));
         assert_eq!(told, (missed, since.map(str::to_owned)), "without {before:?}");

@@ -142,20 +142,25 @@ impl Case {
 
     /// Lets all that is at work get on, until it waits for answers.
     async fn rest(&self) {
-        for _ in 0..20_000 {
-            for _ in 0..30 {
-                tokio::task::yield_now().await;
+        let get_on = async {
+            loop {
+                for _ in 0..30 {
+                    tokio::task::yield_now().await;
+                }
+                let live = self.live().await;
+                let is_busy = |run: &RunId| {
+                    let live = live.iter().find(|live| live.run == *run);
+                    live.is_none_or(|live| !self.world.keeps_waiting(&live.storage_name))
+                };
+                if !self.engine().at_work.runs().iter().any(is_busy) {
+                    return;
+                }
             }
-            let live = self.live().await;
-            let is_busy = |run: &RunId| {
-                let live = live.iter().find(|live| live.run == *run);
-                live.is_none_or(|live| !self.world.keeps_waiting(&live.storage_name))
-            };
-            if !self.engine().at_work.runs().iter().any(is_busy) {
-                return;
-            }
+        };
+        // A disk may be slow.
+        if tokio::time::timeout(Duration::from_mins(1), get_on).await.is_err() {
+            panic!("a run does not get on: {:?}", self.live().await);
         }
-        panic!("a run does not get on: {:?}", self.live().await);
     }
 
     fn random_config(&self) -> ScheduleConfig {

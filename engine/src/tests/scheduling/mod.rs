@@ -78,23 +78,29 @@ impl Stage {
 
     /// Takes turns until the run is in this state.
     pub(super) async fn until(&mut self, run: RunId, state: RunState) -> RunRecord {
-        for _ in 0..2_000 {
-            self.scheduler.tick().await.expect("a turn");
-            let record = self.record(run).await;
-            let has_come = match state {
-                // As far as its request.
-                RunState::Running => record.state == state && self.world.keeps_waiting("first"),
-                // Nothing is left of the attempt.
-                _ => record.state == state && !self.engine.at_work.has(run),
-            };
-            if has_come {
-                return record;
+        let get_there = async {
+            loop {
+                self.scheduler.tick().await.expect("a turn");
+                let record = self.engine.run_record(run).await.expect("a run");
+                let has_come = match state {
+                    // As far as its request.
+                    RunState::Running => record.state == state && self.world.keeps_waiting("first"),
+                    // Nothing is left of the attempt.
+                    _ => record.state == state && !self.engine.at_work.has(run),
+                };
+                if has_come {
+                    return record;
+                }
+                for _ in 0..50 {
+                    tokio::task::yield_now().await;
+                }
             }
-            for _ in 0..50 {
-                tokio::task::yield_now().await;
-            }
+        };
+        // A disk may be slow.
+        match tokio::time::timeout(Duration::from_mins(1), get_there).await {
+            Ok(record) => record,
+            Err(_) => panic!("it does not become {state}: {:?}", self.record(run).await),
         }
-        panic!("it does not become {state}: {:?}", self.record(run).await);
     }
 
     pub(super) async fn record(&self, run: RunId) -> RunRecord {
