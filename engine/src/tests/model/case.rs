@@ -24,7 +24,7 @@ use crate::{
     engine::{Engine, Settings},
     ids::RunId,
     registry::Registry,
-    run::{RunOptions, Trigger},
+    run::{RunOptions, RunState, Trigger},
     scheduler::{Scheduler, SchedulerSettings},
     store::{LiveRun, RunFilter},
     timing::ScheduleConfig,
@@ -227,7 +227,10 @@ impl Case {
                 let asked = self.engine().ask_for_run(&name, Trigger::Manual, RunOptions::default()).await;
                 let (run, is_new) = asked.expect("asked");
                 println!("  ask for {name}: {run} (new: {is_new})");
-                self.held.remove(&run);
+                // One that is just about to pause does so; whoever asks for it follows it until then.
+                if self.live().await.iter().any(|live| live.run == run && live.state == RunState::Queued) {
+                    self.held.remove(&run);
+                }
             }
             42..=58 => {
                 let storage = format!("s{}", self.dice.below(STORAGES));
@@ -291,8 +294,7 @@ impl Case {
             self.plans.get_mut(&name).expect("it is there").edit(config, now);
             let live = self.live().await;
             let is_old = |run: &&LiveRun| {
-                let waits =
-                    run.state == crate::run::RunState::Queued && run.attempt == 0 && run.priority == 0;
+                let waits = run.state == RunState::Queued && run.attempt == 0 && run.priority == 0;
                 run.plan == id && waits
             };
             assert!(!is_another || !live.iter().any(|run| is_old(&run)), "dropped by the edit: {live:?}");
