@@ -18,7 +18,7 @@ enum Told {
     Ended,
 }
 
-/// Reads all events, and gives those runs that have ended by them.
+/// Reads all events, and compares them with the states of the runs.
 ///
 /// # Panics
 /// When a run does what cannot be done.

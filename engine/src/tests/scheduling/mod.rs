@@ -97,10 +97,11 @@ impl Stage {
             }
         };
         // A disk may be slow.
-        match tokio::time::timeout(Duration::from_mins(1), get_there).await {
-            Ok(record) => record,
-            Err(_) => panic!("it does not become {state}: {:?}", self.record(run).await),
-        }
+        let there = tokio::time::timeout(Duration::from_mins(1), get_there).await;
+        let Ok(record) = there else {
+            panic!("it does not become {state}: {:?}", self.record(run).await);
+        };
+        record
     }
 
     pub(super) async fn record(&self, run: RunId) -> RunRecord {
