@@ -220,7 +220,7 @@ impl Engine {
             )));
         }
         let plan = self.plan_row(&record.plan).await?.id;
-        self.store.requeue(&[(plan, run)], "somebody resumed it", self.clock.now()).await?;
+        self.store.resume(plan, run, self.clock.now()).await?;
         self.wake();
         Ok(())
     }

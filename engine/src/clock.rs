@@ -86,6 +86,15 @@ impl ManualClock {
         }
     }
 
+    /// Sets the time back. Whoever sleeps sleeps no longer for it.
+    pub(crate) fn set_back(&self, by: Duration) {
+        let mut hands = self.state.lock().expect("nothing panics while it holds the hands");
+        hands.now = hands.now.checked_sub(by).expect("a time that there is");
+        for (until, _) in &mut hands.sleepers {
+            *until = until.checked_sub(by).expect("a time that there is");
+        }
+    }
+
     /// Moves the time to where the next sleeper wakes. Gives false when nobody sleeps.
     pub(crate) fn advance_to_next(&self) -> bool {
         let wait = {

@@ -179,7 +179,7 @@ impl Engine {
             Ok::<File, Error>(lock)
         };
         self.ownership.get_or_try_init(|| own).await?;
-        let taken_up = self.store.recover(&self.at_work.runs(), self.clock.now()).await?;
+        let taken_up = self.store.recover(|run| self.at_work.has(run), self.clock.now()).await?;
         if taken_up > 0 {
             tracing::info!(taken_up, "an earlier process ended in the middle of runs");
         }
@@ -218,7 +218,7 @@ impl Engine {
         }
         // Held until it is told, so that none can begin meanwhile.
         let Ok(Some(_lock)) = self.try_lock() else { return Ok(false) };
-        Ok(self.store.recover(&[], self.clock.now()).await? > 0)
+        Ok(self.store.recover(|_| false, self.clock.now()).await? > 0)
     }
 
     /// The lock of the data directory, unless another process holds it.

@@ -114,8 +114,12 @@ impl Tail {
     pub(crate) async fn hand_on(&mut self, engine: &Engine) -> Result<(), Error> {
         // Without listeners there is nothing to read, but for where they will begin.
         if engine.bus.0.receiver_count() == 0 {
-            self.seen = engine.store.newest_event().await?;
-            return Ok(());
+            let newest = engine.store.newest_event().await?;
+            // Whoever has come meanwhile may have looked before this one happened.
+            if engine.bus.0.receiver_count() == 0 {
+                self.seen = newest;
+                return Ok(());
+            }
         }
         loop {
             let events = engine.store.events(None, self.seen, READ_AT_ONCE).await?;
@@ -168,6 +172,9 @@ impl Subscription {
                     return Some(Told::Event(event));
                 }
                 Err(broadcast::error::RecvError::Lagged(_)) => {
+                    // All that was handed on so far is in the database. To go on with the oldest that is still here would be to
+                    // fall behind again at once.
+                    self.live = self.live.resubscribe();
                     return Some(Told::ReadAgain { after: self.last });
                 }
                 Err(broadcast::error::RecvError::Closed) => return None,

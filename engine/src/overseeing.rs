@@ -49,7 +49,7 @@ impl Overseer {
             let left = (SignedDuration::from_mins(minutes.into()) - worked).max(SignedDuration::ZERO);
             (now.checked_add(left).unwrap_or(Timestamp::MAX), minutes)
         });
-        let windows = if run.trigger.keeps_to_windows() {
+        let windows = if run.keeps_to_windows() {
             let schedule = config.schedule().and_then(|schedule| schedule.read().ok());
             schedule.map(|(_, windows)| windows).unwrap_or_default()
         } else {

@@ -15,6 +15,7 @@ use crate::{
     mirror::Mirror,
     plan::{PlanConfig, judge_destination, judge_sources},
     registry::known,
+    run::Stop,
     storages::refuse_bad_name,
     store::{Occurrence, PlanRow, StorageRow},
     timing::ScheduleConfig,
@@ -134,10 +135,21 @@ impl Engine {
     }
 
     async fn set_pause(&self, name: &str, pause: Option<Option<Timestamp>>) -> Result<PlanView, Error> {
-        let row = self.plan_row(name).await?;
-        self.store.pause_plan((row.id, &row.name), pause, self.clock.now()).await?;
-        self.wake();
-        self.plan(name).await
+        loop {
+            let row = self.plan_row(name).await?;
+            let now = self.clock.now();
+            if pause.is_none() && row.paused_at.is_none() {
+                return self.plan(name).await;
+            }
+            // A pause that is over ended when it said, though nobody was there to see it.
+            let ended_at = row.paused_until.filter(|until| pause.is_none() && *until <= now);
+            let decided_until = ended_at.max(row.decided_until.filter(|_| ended_at.is_some())).unwrap_or(now);
+            let plan = (row.id, row.name.as_str(), row.revision);
+            if self.store.pause_plan(plan, pause, decided_until, now).await? {
+                self.wake();
+                return self.plan(name).await;
+            }
+        }
     }
 
     /// What became of the moments at which a plan was due, from a moment on, the newest first.
@@ -199,7 +211,11 @@ impl Engine {
     /// stops.
     pub async fn remove_plan(&self, name: &str) -> Result<(), Error> {
         let row = self.plan_row(name).await?;
+        let live = self.store.live_runs().await?;
         self.store.remove_plan(row.id, &row.name, self.clock.now()).await?;
+        for run in live.iter().filter(|run| run.plan == row.id) {
+            self.at_work.stop(run.run, Stop::cancelled());
+        }
         self.wake();
         Ok(())
     }

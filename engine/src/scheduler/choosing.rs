@@ -144,10 +144,27 @@ pub(crate) fn choose(
         choice.waiting.insert(run.run, waiting);
     }
     for run in live.iter().filter(|run| matches!(run.state, RunState::Parked | RunState::Paused)) {
-        choice.again_at = earlier(choice.again_at, run.until);
-        choice.waiting.insert(run.run, waiting_of(run));
+        let until = rests_until(run, allowed.get(&run.plan), now);
+        choice.again_at = earlier(choice.again_at, until);
+        choice.waiting.insert(run.run, waiting_of(run, until));
     }
     choice
+}
+
+/// Whether the waiting of a run that is parked or paused is over.
+pub(super) fn has_rested(run: &LiveRun, allowed: &HashMap<PlanId, Allowed>, now: Timestamp) -> bool {
+    rests_until(run, allowed.get(&run.plan), now).is_some_and(|until| until <= now)
+}
+
+/// Until when a run that is parked or paused waits, if it goes on by itself. One that waits for a window goes by those that its
+/// plan has now; they may have been changed since.
+fn rests_until(run: &LiveRun, allowed: Option<&Allowed>, now: Timestamp) -> Option<Timestamp> {
+    let until = run.until?;
+    if run.state != RunState::Paused {
+        return Some(until);
+    }
+    let opens_at = allowed.map_or(Some(now), |allowed| allowed.windows.opens_at(now));
+    Some(opens_at.map_or(until, |opens_at| opens_at.min(until)))
 }
 
 /// What keeps a run from its turn that has nothing to do with other runs, and until when.
@@ -159,7 +176,7 @@ fn stands_in_the_way(
     if let Some(at) = run.start_after.filter(|at| *at > now) {
         return Some((Waiting::Time(at), Some(at)));
     }
-    let allowed = allowed.filter(|_| run.trigger.keeps_to_windows() && run.priority == 0)?;
+    let allowed = allowed.filter(|_| run.keeps_to_windows())?;
     if let Some(until) = allowed.pause {
         return Some((Waiting::Pause(until), until));
     }
@@ -171,8 +188,8 @@ fn stands_in_the_way(
 }
 
 /// What a run that is parked or paused waits for.
-fn waiting_of(run: &LiveRun) -> Waiting {
-    match (run.state, run.until, run.class()) {
+fn waiting_of(run: &LiveRun, until: Option<Timestamp>) -> Waiting {
+    match (run.state, until, run.class()) {
         (RunState::Paused, Some(until), _) => Waiting::Window(Some(until)),
         (RunState::Paused, None, _) => Waiting::Resume,
         (_, Some(until), Some(Class::Quota)) => Waiting::Budget(until),

@@ -1,6 +1,6 @@
 //! When a plan is due, and what follows from it. Looks at nothing but what it is given.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,7 +14,7 @@ use crate::{
 /// A run that begins so much later than it was due has not been missed: the machine was just starting.
 const ON_TIME: SignedDuration = SignedDuration::from_secs(60);
 /// Missed occurrences are counted no further than this.
-const MOST_COUNTED: u32 = 100_000;
+pub(super) const MOST_COUNTED: u32 = 100_000;
 
 /// What is decided about the occurrences since the last decision: of the latest one, which stands for all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,27 @@ pub(super) struct Due {
     pub(super) start_after: Option<Timestamp>,
     /// Whether the plan's run that has not ended is to give way.
     pub(super) cancels: bool,
+}
+
+impl Due {
+    /// Does not count those among the missed that were decided before.
+    pub(super) fn leave_out(
+        &mut self,
+        before: &HashSet<Timestamp>,
+        schedule: &Schedule,
+        decided_until: Timestamp,
+    ) {
+        if before.is_empty() {
+            return;
+        }
+        // Not all that was decided before is of this schedule.
+        let went_by = schedule.after(decided_until).take_while(|at| *at < self.scheduled_for);
+        let mut missed = went_by.filter(|at| !before.contains(at)).zip(1..=MOST_COUNTED);
+        let first = missed.next();
+        self.missed = missed.last().or(first).map_or(0, |(_, count)| count);
+        let itself = Some(self.scheduled_for).filter(|_| self.decision == Decision::Missed);
+        self.missed_since = first.map(|(at, _)| at).or(itself);
+    }
 }
 
 /// What follows from a plan's schedule at a moment. `None` while nothing is due. `decided_until` is where the last decision

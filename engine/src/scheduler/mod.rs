@@ -15,18 +15,23 @@ mod plans;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, num::NonZeroUsize, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZeroUsize,
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::watch,
-    task::JoinSet,
+    task::{self, JoinError, JoinSet},
     time::{MissedTickBehavior, interval},
 };
 
 pub(crate) use choosing::Waiting;
-use choosing::choose;
-use due::due;
+use choosing::{choose, has_rested};
+use due::{MOST_COUNTED, due};
 use housekeeping::Housekeeping;
 use messenger::Messenger;
 use plans::Plans;
@@ -36,8 +41,8 @@ use crate::{
     error::Error,
     events::Tail,
     ids::{PlanId, RunId},
-    run::{RunOptions, Stop, Trigger},
-    store::{Decision, LiveRun, NewDecision, NewRun, Occurrence},
+    run::{RunOptions, RunState, Stop, Trigger},
+    store::{Decided, Decision, LiveRun, NewDecision, NewRun, Occurrence},
 };
 
 /// How often it is looked whether another process has asked for something, and what time it is.
@@ -70,6 +75,8 @@ pub struct Scheduler {
     attempts: JoinSet<Result<bool, Error>>,
     /// When it said last that it runs plans.
     leased_at: Timestamp,
+    /// The runs that those are for. They are at work, whatever the database says as yet.
+    begun: HashMap<task::Id, RunId>,
     /// When it was looked last: a clock that is behind this was set back.
     looked_at: Timestamp,
 }
@@ -93,6 +100,7 @@ impl Engine {
             messenger: Messenger::default(),
             attempts: JoinSet::new(),
             leased_at: self.clock.now(),
+            begun: HashMap::new(),
             looked_at: self.clock.now(),
         })
     }
@@ -134,7 +142,10 @@ impl Scheduler {
                 biased;
                 () = &mut stop => break,
                 () = self.engine.awake.notified() => true,
-                Some(_) = self.attempts.join_next(), if !self.attempts.is_empty() => true,
+                Some(ended) = self.attempts.join_next_with_id(), if !self.attempts.is_empty() => {
+                    self.ended(ended);
+                    true
+                }
                 _ = looks.tick() => false,
             };
         }
@@ -150,49 +161,44 @@ impl Scheduler {
         let now = self.engine.clock.now();
         if now < self.looked_at {
             tracing::warn!(from = %self.looked_at, to = %now, "the clock was set back; schedules go on by the time it tells now");
-            self.plans.set_back(now);
+            self.plans.set_back(&self.engine, now).await?;
         }
         self.looked_at = now;
-        while let Some(ended) = self.attempts.try_join_next() {
-            match ended {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "the end of a run could not be recorded; it is taken up again")
-                }
-                Err(panic) => {
-                    tracing::error!(%panic, "a run ended by a mistake in Charon; it is taken up again")
-                }
-            }
+        while let Some(ended) = self.attempts.try_join_next_with_id() {
+            self.ended(ended);
         }
         self.plans.refresh(&self.engine, now).await?;
-        for (plan, name) in self.plans.rested(now) {
-            self.engine.store.pause_plan((plan, &name), None, now).await?;
-        }
+        self.plans.end_pauses(&self.engine, now).await?;
         self.plans.refresh(&self.engine, now).await?;
-        let mut live = self.engine.store.live_runs().await?;
+        let mut live = self.live_runs().await?;
         let due = self.plans.due(now);
         let something_was_due = !due.is_empty();
         for plan in due {
             self.decide(plan, &live, now).await?;
         }
-        let over: Vec<(PlanId, RunId)> = (live.iter())
-            .filter(|run| run.until.is_some_and(|until| until <= now))
-            .map(|run| (run.plan, run.run))
+        let allowed = self.plans.allowed();
+        let rested: Vec<(PlanId, RunId, Timestamp)> = (live.iter())
+            .filter_map(|run| {
+                Some((run.plan, run.run, run.until.filter(|_| has_rested(run, &allowed, now))?))
+            })
             .collect();
-        self.engine.store.requeue(&over, "its waiting is over", now).await?;
+        self.engine.store.requeue_rested(&rested, now).await?;
         // What nobody is at any more, though it should be at work: its end could not be recorded.
-        let at_work = self.engine.at_work.runs();
-        let is_left = |run: &LiveRun| run.owner.is_some() && !at_work.contains(&run.run);
-        if self.attempts.is_empty() && live.iter().any(is_left) {
-            self.engine.store.recover(&at_work, now).await?;
-            live = self.engine.store.live_runs().await?;
-        } else if something_was_due || !over.is_empty() {
-            live = self.engine.store.live_runs().await?;
+        let is_left = |run: &LiveRun| run.owner.is_some() && !self.engine.at_work.has(run.run);
+        let something_was_left = live.iter().any(is_left);
+        if something_was_left {
+            self.engine.store.recover(|run| self.engine.at_work.has(run), now).await?;
         }
-        let choice = choose(&live, &self.plans.allowed(), now, self.settings.max_runs.get());
+        if something_was_due || something_was_left || !rested.is_empty() {
+            live = self.live_runs().await?;
+        }
+        let choice = choose(&live, &allowed, now, self.settings.max_runs.get());
         for run in choice.begin {
             let engine = self.engine.clone();
-            self.attempts.spawn(async move { Box::pin(engine.attempt(run, watch::Sender::default())).await });
+            let attempt = self
+                .attempts
+                .spawn(async move { Box::pin(engine.attempt(run, watch::Sender::default())).await });
+            self.begun.insert(attempt.id(), run);
         }
         if now.duration_since(self.leased_at).abs() >= RENEWS {
             self.engine.renew_lease().await?;
@@ -208,16 +214,51 @@ impl Scheduler {
             .min())
     }
 
+    /// An attempt is over.
+    fn ended(&mut self, ended: Result<(task::Id, Result<bool, Error>), JoinError>) {
+        let id = match ended {
+            Ok((id, Ok(_))) => id,
+            Ok((id, Err(error))) => {
+                tracing::error!(%error, "the end of a run could not be recorded; it is taken up again");
+                id
+            }
+            Err(panic) => {
+                tracing::error!(%panic, "a run ended by a mistake in Charon; it is taken up again");
+                panic.id()
+            }
+        };
+        self.begun.remove(&id);
+    }
+
+    /// The runs that have not come to their end. Those that this process has begun are at work, though they may not have got to
+    /// writing it down: no other one may begin in their place.
+    async fn live_runs(&self) -> Result<Vec<LiveRun>, Error> {
+        let mut live = self.engine.store.live_runs().await?;
+        let begun: HashSet<RunId> = self.begun.values().copied().chain(self.engine.at_work.runs()).collect();
+        for run in live.iter_mut().filter(|run| begun.contains(&run.run)) {
+            if run.state == RunState::Queued {
+                run.state = RunState::Running;
+            }
+        }
+        Ok(live)
+    }
+
     /// Decides about what is due of one plan.
     async fn decide(&mut self, plan: PlanId, live: &[LiveRun], now: Timestamp) -> Result<(), Error> {
         let engine = &self.engine;
         let Some(planned) = self.plans.get(plan) else { return Ok(()) };
         let live: Vec<&LiveRun> = live.iter().filter(|run| run.plan == plan).collect();
-        let (decided_until, seed) = (planned.decided_until.min(now), plan.to_string());
-        let Some(due) = due(&planned.schedule, &planned.config, decided_until, now, &live, &seed) else {
-            self.plans.decided(plan, now, now);
+        let (decided_until, seed) = (planned.decided_until, plan.to_string());
+        let Some(mut due) = due(&planned.schedule, &planned.config, decided_until, now, &live, &seed) else {
+            self.plans.decided(plan, now);
             return Ok(());
         };
+        if due.missed > 0 {
+            // After the clock was set back, some of those may have been decided before.
+            let before = engine.store.occurrences(plan, decided_until, MOST_COUNTED).await?;
+            let before: HashSet<Timestamp> = before.iter().map(|known| known.scheduled_for).collect();
+            due.leave_out(&before, &planned.schedule, decided_until);
+        }
         let trigger = match due.decision {
             Decision::Run => Some(Trigger::Schedule),
             Decision::CatchUp => Some(Trigger::CatchUp),
@@ -246,21 +287,29 @@ impl Scheduler {
             cancel: live.iter().filter(|_| due.cancels).map(|run| run.run).collect(),
             run,
         };
-        if engine.store.decide(&decision).await? {
+        let decided = engine.store.decide(&decision).await?;
+        if decided == Decided::Now {
             for previous in &decision.cancel {
                 engine.at_work.stop(*previous, Stop::cancelled());
             }
-            self.plans.decided(plan, due.scheduled_for, now);
+        }
+        if decided != Decided::Not {
+            self.plans.decided(plan, due.scheduled_for);
         }
         Ok(())
     }
 
     /// Asks all runs to finish what they hold, waits for them for a while, and leaves the rest to the next start.
     async fn shut_down(mut self) -> Result<(), Error> {
-        for run in self.engine.at_work.runs() {
-            self.engine.at_work.stop(run, Stop::shutting_down());
-        }
-        let ended = async { while self.attempts.join_next().await.is_some() {} };
+        let ended = async {
+            while !self.attempts.is_empty() {
+                // Again and again: one that has only just begun hears nothing yet.
+                for run in self.engine.at_work.runs() {
+                    self.engine.at_work.stop(run, Stop::shutting_down());
+                }
+                tokio::time::timeout(LOOKS, self.attempts.join_next()).await.ok();
+            }
+        };
         if tokio::time::timeout(self.settings.grace, ended).await.is_err() {
             tracing::warn!("some runs did not end in time; the next start takes them up");
         }
@@ -284,8 +333,7 @@ pub(crate) async fn waiting(engine: &Engine) -> Result<HashMap<RunId, Waiting>, 
     let mut waiting = choose(&live, &allowed, engine.clock.now(), most).waiting;
     if !engine.somebody_runs_plans() {
         for (run, why) in &mut waiting {
-            let is_queued =
-                live.iter().any(|one| one.run == *run && one.state == crate::run::RunState::Queued);
+            let is_queued = live.iter().any(|one| one.run == *run && one.state == RunState::Queued);
             if is_queued {
                 *why = Waiting::Engine;
             }

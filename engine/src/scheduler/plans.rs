@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::choosing::Allowed;
 use crate::{
@@ -14,6 +14,10 @@ use crate::{
     store::PlanRow,
     timing::ScheduleConfig,
 };
+
+/// What is decided beyond the present moment by more than this was decided by a clock that has been set back since. Less is
+/// what was written while a turn went on.
+const AHEAD: SignedDuration = SignedDuration::from_secs(60);
 
 /// The plans, as they were when they were last read.
 #[derive(Debug, Default)]
@@ -56,6 +60,7 @@ impl Plans {
                 self.plans.insert(row.id, planned);
             }
         }
+        self.set_back(engine, now).await?;
         self.version = Some(version);
         Ok(())
     }
@@ -71,14 +76,14 @@ impl Plans {
         due.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Those whose pause is over.
-    pub(super) fn rested(&self, now: Timestamp) -> Vec<(PlanId, String)> {
-        let is_over = |planned: &Planned| planned.pause.flatten().is_some_and(|until| until <= now);
-        self.plans
-            .iter()
-            .filter(|(_, planned)| is_over(planned))
-            .map(|(id, planned)| (*id, planned.name.clone()))
-            .collect()
+    /// Ends those pauses that are over, from when they said that they end: what was due since then is not lost.
+    pub(super) async fn end_pauses(&self, engine: &Engine, now: Timestamp) -> Result<(), Error> {
+        for (id, planned) in &self.plans {
+            let Some(until) = planned.pause.flatten().filter(|until| *until <= now) else { continue };
+            let plan = (*id, planned.name.as_str(), planned.revision);
+            engine.store.pause_plan(plan, None, until.max(planned.decided_until), now).await?;
+        }
+        Ok(())
     }
 
     /// The moment at which the first of them is due, or its pause is over.
@@ -91,20 +96,24 @@ impl Plans {
     }
 
     /// A decision was made up to this moment.
-    pub(super) fn decided(&mut self, plan: PlanId, until: Timestamp, now: Timestamp) {
+    pub(super) fn decided(&mut self, plan: PlanId, until: Timestamp) {
         if let Some(planned) = self.plans.get_mut(&plan) {
             planned.decided_until = until;
-            planned.next = planned.next_after(now);
+            planned.next = planned.next_due();
         }
     }
 
-    /// The clock was set back: what was decided beyond the present moment is no reason to wait until then. Decisions are
-    /// rows, so none is made twice.
-    pub(super) fn set_back(&mut self, now: Timestamp) {
-        for planned in self.plans.values_mut().filter(|planned| planned.decided_until > now) {
-            planned.decided_until = now;
-            planned.next = planned.next_after(now);
+    /// What was decided beyond the present moment, by a clock that was set back, is no reason to wait until then. Decisions are
+    /// rows, so none is made twice. It is written down, or the next start would take up from where it finds the clock then.
+    pub(super) async fn set_back(&mut self, engine: &Engine, now: Timestamp) -> Result<(), Error> {
+        let is_ahead = |planned: &Planned| planned.decided_until.duration_since(now) > AHEAD;
+        let ahead: Vec<PlanId> =
+            self.plans.iter().filter(|(_, planned)| is_ahead(planned)).map(|(id, _)| *id).collect();
+        engine.store.set_back(&ahead, now).await?;
+        for plan in ahead {
+            self.decided(plan, now);
         }
+        Ok(())
     }
 
     /// When the runs of plans may be at work.
@@ -124,19 +133,19 @@ impl Planned {
             config.read().map_err(|error| tracing::warn!(plan = row.name, %error, "a plan is not scheduled"));
         let (schedule, windows) = read.ok()?;
         let pause = row.paused_at.map(|_| row.paused_until);
-        let decided_until = row.decided_until.unwrap_or(now).min(now);
+        let decided_until = row.decided_until.unwrap_or(now);
         let (name, revision) = (row.name.clone(), row.revision);
         let mut planned =
             Self { name, revision, config, schedule, windows, decided_until, pause, next: None };
-        planned.next = planned.next_after(now);
+        planned.next = planned.next_due();
         Some(planned)
     }
 
-    fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
+    fn next_due(&self) -> Option<Timestamp> {
         if self.pause.is_some() {
             return None;
         }
-        self.schedule.after(self.decided_until.min(now)).next()
+        self.schedule.after(self.decided_until).next()
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) use budget::{DayRow, Take};
 pub(crate) use engines::EngineLease;
 pub(crate) use ledger::{Assigned, Copy, Learnt, Listed, Stored};
 pub(crate) use listings::{Listing, StoredCopy};
-pub(crate) use occurrences::NewDecision;
+pub(crate) use occurrences::{Decided, NewDecision};
 pub use occurrences::{Decision, Occurrence};
 pub(crate) use plans::PlanRow;
 pub(crate) use queue::{Before, Ended, LiveRun, NewRun};

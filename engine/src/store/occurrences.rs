@@ -66,10 +66,20 @@ pub(crate) struct NewDecision<'a> {
     pub(crate) cancel: Vec<RunId>,
 }
 
+/// What became of a decision that was to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decided {
+    /// It is written, and what follows from it.
+    Now,
+    /// The occurrence was decided before (the clock was set back), and that stays.
+    Before,
+    /// Nothing is written: the plan has changed meanwhile.
+    Not,
+}
+
 impl Store {
-    /// Writes a decision, and the run that follows from it. Gives false if nothing was written: the plan has changed meanwhile.
-    /// One that was decided before stays as it was.
-    pub(crate) async fn decide(&self, new: &NewDecision<'_>) -> Result<bool, Error> {
+    /// Writes a decision, and the run that follows from it.
+    pub(crate) async fn decide(&self, new: &NewDecision<'_>) -> Result<Decided, Error> {
         const DOING: &str = "decide about an occurrence";
         let (occurrence, now) = (&new.occurrence, new.occurrence.decided_at);
         let mut tx = self.begin().await.doing(DOING)?;
@@ -81,7 +91,7 @@ impl Store {
             .await
             .doing(DOING)?;
         if is_same.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(Decided::Not);
         }
         let is_new = sqlx::query(
             "INSERT INTO occurrences (plan_id, scheduled_for, decision, run_id, missed, missed_since, decided_at)
@@ -97,7 +107,8 @@ impl Store {
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
-        if is_new.rows_affected() == 1 {
+        let is_new = is_new.rows_affected() == 1;
+        if is_new {
             let missed = u64::from(occurrence.missed) + u64::from(occurrence.decision == Decision::Missed);
             if missed > 0 {
                 let data = json!({
@@ -121,7 +132,7 @@ impl Store {
             }
         }
         tx.commit().await.doing(DOING)?;
-        Ok(true)
+        Ok(if is_new { Decided::Now } else { Decided::Before })
     }
 
     /// Forgets what was decided about moments before this.

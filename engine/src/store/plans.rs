@@ -19,10 +19,12 @@ use crate::{
     run::{RunState, Stop},
 };
 
-/// The revision that a plan gets when it changes.
+/// The revision that a plan gets when it changes: none comes twice, though the plan that had the latest one may be removed. Every
+/// change of a plan is told by an event, and the numbers of those only grow.
 macro_rules! next_revision {
     () => {
-        "(SELECT COALESCE(MAX(revision), 0) + 1 FROM plans)"
+        "(SELECT MAX(COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0), COALESCE(MAX(revision), 0)) + 1
+          FROM plans)"
     };
 }
 
@@ -122,31 +124,53 @@ impl Store {
         tx.commit().await.doing(DOING)
     }
 
-    /// Pauses the schedule of a plan, or (`None`) resumes it from `now` on: what was due meanwhile is not missed.
+    /// Pauses the schedule of a plan, or (`None`) resumes it: what was due until the moment given is not missed. Gives false if
+    /// nothing was written: the plan has changed meanwhile.
     pub(crate) async fn pause_plan(
         &self,
-        (plan, name): (PlanId, &str),
+        (plan, name, revision): (PlanId, &str, i64),
         pause: Option<Option<Timestamp>>,
+        decided_until: Timestamp,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         const DOING: &str = "pause a plan";
         let mut tx = self.begin().await.doing(DOING)?;
-        sqlx::query(concat!(
+        let done = sqlx::query(concat!(
             "UPDATE plans SET paused_at = ?2, paused_until = ?3, decided_until = ?4, revision = ",
             next_revision!(),
-            " WHERE id = ?1"
+            " WHERE id = ?1 AND revision = ?5"
         ))
         .bind(plan.to_string())
         .bind(pause.map(|_| now.to_string()))
         .bind(pause.flatten().map(|until| until.to_string()))
-        .bind(now.to_string())
+        .bind(decided_until.to_string())
+        .bind(revision)
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
         let data = json!({ "name": name, "paused": pause.is_some(), "until": pause.flatten() });
         let event = NewEvent { kind: EventKind::PlanPaused, plan: Some(plan), run: None, data };
         write_event(&mut tx, now, &event).await.doing(DOING)?;
-        tx.commit().await.doing(DOING)
+        tx.commit().await.doing(DOING)?;
+        Ok(true)
+    }
+
+    /// The clock was set back: these plans are decided until now, and no further.
+    pub(crate) async fn set_back(&self, plans: &[PlanId], now: Timestamp) -> Result<(), Error> {
+        if plans.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<String> = plans.iter().map(PlanId::to_string).collect();
+        sqlx::query("UPDATE plans SET decided_until = ?2 WHERE id IN (SELECT value FROM json_each(?1))")
+            .bind(json!(ids).to_string())
+            .bind(now.to_string())
+            .execute(&self.writer)
+            .await
+            .doing("record that the clock was set back")
+            .map(drop)
     }
 
     /// Changes whenever any plan is added, changed or removed.

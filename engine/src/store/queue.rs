@@ -106,7 +106,8 @@ impl Store {
             .doing(DOING)?;
         let live: Vec<LiveRun> = rows.iter().map(read_live).collect::<Result<_, _>>().doing(DOING)?;
         let at_work = |run: &&LiveRun| matches!(run.state, RunState::Running | RunState::Pausing);
-        let Some(there) = live.iter().find(at_work).or(live.first()) else {
+        let has_begun = |run: &&LiveRun| run.attempt > 0;
+        let Some(there) = live.iter().find(at_work).or(live.iter().find(has_begun)).or(live.first()) else {
             insert_run(&mut tx, new, now).await.doing(DOING)?;
             tx.commit().await.doing(DOING)?;
             return Ok((new.run, true));
@@ -219,14 +220,26 @@ impl Store {
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
-    /// Ends an attempt, and leaves the run in the state of the record. Gives what became of all its items; `None` if there is a
-    /// later attempt, or no such run any more.
+    /// Ends an attempt, and leaves the run in the state of the record; or, if it were to go on later, in the one that somebody
+    /// has asked for meanwhile. Gives what became of all its items; `None` if there is a later attempt, or no such run any more.
     pub(crate) async fn end_attempt(&self, ended: &Ended) -> Result<Option<Counts>, Error> {
         const DOING: &str = "end a run";
         let Ended { record, attempt, .. } = ended;
         let now = record.ended_at.unwrap_or(record.queued_at);
-        let stop = record.stop.as_ref().map(|stop| json!(stop).to_string());
         let mut tx = self.begin().await.doing(DOING)?;
+        let row = sqlx::query("SELECT wish FROM runs WHERE id = ? AND attempt = ?")
+            .bind(attempt.run.to_string())
+            .bind(attempt.number)
+            .fetch_optional(&mut *tx)
+            .await
+            .doing(DOING)?;
+        let wish: Option<Wish> = row.map_or(Ok(None), |row| maybe_parsed(&row, "wish")).doing(DOING)?;
+        // What was asked last may not be why it stopped.
+        let (state, stop, until) = match wish.filter(|_| record.state.is_live()) {
+            Some(Wish::Cancel) => (RunState::Cancelled, Some(Stop::cancelled()), None),
+            Some(Wish::Pause) => (RunState::Paused, Some(Stop::paused()), None),
+            None => (record.state, record.stop.clone(), record.parked_until),
+        };
         let row = sqlx::query(
             "UPDATE runs SET state = ?3, ended_at = ?4, parked_until = ?5, unchanged = ?6, requests = ?7, stop = ?8,
                  failures = ?9, active_ms = ?10, wish = NULL, progress = NULL, lease_owner = NULL, lease_until = NULL
@@ -234,12 +247,12 @@ impl Store {
         )
         .bind(attempt.run.to_string())
         .bind(attempt.number)
-        .bind(record.state.as_str())
+        .bind(state.as_str())
         .bind(record.ended_at.map(|time| time.to_string()))
-        .bind(record.parked_until.map(|time| time.to_string()))
+        .bind(until.map(|time| time.to_string()))
         .bind(stored(record.items.unchanged))
         .bind(json!(record.requests_by_meter).to_string())
-        .bind(stop)
+        .bind(stop.as_ref().map(|stop| json!(stop).to_string()))
         .bind(ended.failures)
         .bind(stored(ended.active_ms))
         .fetch_optional(&mut *tx)
@@ -262,28 +275,27 @@ impl Store {
         }
         // What a quick listing left out without a row of its own.
         let counted = count_items(&mut tx, attempt.run, record.items.skipped).await.doing(DOING)?;
-        let message = record.stop.as_ref().map(|stop| stop.message.clone());
-        end_attempts(&mut tx, attempt.run, now, record.state, message.as_deref()).await.doing(DOING)?;
-        let kind = match record.state {
+        let message = stop.as_ref().map(|stop| stop.message.clone());
+        end_attempts(&mut tx, attempt.run, now, state, message.as_deref()).await.doing(DOING)?;
+        let kind = match state {
             RunState::Parked => EventKind::Parked,
             RunState::Paused => EventKind::Paused,
             RunState::Queued => EventKind::Requeued,
             _ => EventKind::Ended,
         };
         let data = json!({
-            "plan": record.plan, "state": record.state, "attempt": attempt.number, "items": counted, "bytes": record.bytes,
-            "until": record.parked_until, "class": record.stop.as_ref().and_then(|stop| stop.class), "message": message,
+            "plan": record.plan, "state": state, "attempt": attempt.number, "items": counted, "bytes": record.bytes,
+            "until": until, "class": stop.as_ref().and_then(|stop| stop.class), "message": message,
         });
         write_event(&mut tx, now, &event(kind, plan, attempt.run, data)).await.doing(DOING)?;
         tx.commit().await.doing(DOING)?;
         Ok(Some(counted))
     }
 
-    /// Puts runs back into the queue whose waiting is over.
-    pub(crate) async fn requeue(
+    /// Puts runs back into the queue that waited until a moment which has come. One that waits for something else by now stays.
+    pub(crate) async fn requeue_rested(
         &self,
-        runs: &[(PlanId, RunId)],
-        why: &str,
+        runs: &[(PlanId, RunId, Timestamp)],
         now: Timestamp,
     ) -> Result<(), Error> {
         const DOING: &str = "put a run back into the queue";
@@ -291,38 +303,41 @@ impl Store {
             return Ok(());
         }
         let mut tx = self.begin().await.doing(DOING)?;
-        for (plan, run) in runs {
-            let done = sqlx::query(
-                "UPDATE runs SET state = 'queued', parked_until = NULL, start_after = NULL
-                 WHERE id = ? AND state IN ('parked', 'paused')",
-            )
-            .bind(run.to_string())
-            .execute(&mut *tx)
-            .await
-            .doing(DOING)?;
-            if done.rows_affected() == 1 {
-                let event = event(EventKind::Requeued, *plan, *run, json!({ "why": why }));
-                write_event(&mut tx, now, &event).await.doing(DOING)?;
-            }
+        for (plan, run, until) in runs {
+            let back = Back { until: Some(*until), priority: 0, why: "its waiting is over" };
+            requeue_in(&mut tx, (*plan, *run), &back, now).await.doing(DOING)?;
         }
+        tx.commit().await.doing(DOING)
+    }
+
+    /// Puts a run that is parked or paused back into the queue, since somebody resumes it: it goes on now, as one that was asked for.
+    pub(crate) async fn resume(&self, plan: PlanId, run: RunId, now: Timestamp) -> Result<(), Error> {
+        const DOING: &str = "resume a run";
+        let mut tx = self.begin().await.doing(DOING)?;
+        let priority = Trigger::Manual.priority();
+        let back = Back { until: None, priority, why: "somebody resumed it" };
+        requeue_in(&mut tx, (plan, run), &back, now).await.doing(DOING)?;
         tx.commit().await.doing(DOING)
     }
 
     /// Runs of a storage that wait for a person go on: the person has acted.
     pub(crate) async fn requeue_those_of(&self, storage: StorageId, now: Timestamp) -> Result<(), Error> {
+        const DOING: &str = "put a run back into the queue";
+        let mut tx = self.begin().await.doing(DOING)?;
         let rows = sqlx::query(
             "SELECT runs.id, runs.plan_id FROM runs JOIN plans ON plans.id = runs.plan_id
              WHERE plans.storage_id = ? AND runs.state = 'parked' AND runs.parked_until IS NULL",
         )
         .bind(storage.to_string())
-        .fetch_all(&self.reader)
-        .await;
-        let runs: Vec<(PlanId, RunId)> = rows
-            .and_then(|rows| {
-                rows.iter().map(|row| Ok((parsed(row, "plan_id")?, parsed(row, "id")?))).collect()
-            })
-            .doing("look for runs that wait for a person")?;
-        self.requeue(&runs, "the storage was changed", now).await
+        .fetch_all(&mut *tx)
+        .await
+        .doing(DOING)?;
+        for row in rows {
+            let (plan, run) = (parsed(&row, "plan_id").doing(DOING)?, parsed(&row, "id").doing(DOING)?);
+            let back = Back { until: None, priority: 0, why: "the storage was changed" };
+            requeue_in(&mut tx, (plan, run), &back, now).await.doing(DOING)?;
+        }
+        tx.commit().await.doing(DOING)
     }
 
     /// Asks the one who is at a run to pause or to stop; does it at once where nobody is at it. Gives the state that the run is in
@@ -341,8 +356,13 @@ impl Store {
     }
 
     /// Takes up what processes that are no more have left in the middle: it goes on under a new attempt, or ends as somebody had
-    /// asked. To be called by the one process that holds the data directory; `but` are the runs that it is at itself.
-    pub(crate) async fn recover(&self, but: &[RunId], now: Timestamp) -> Result<u64, Error> {
+    /// asked. To be called by the one process that holds the data directory; `is_ours` tells the runs that it is at itself. It is
+    /// asked while nobody else writes: who is at a run is on the list before the run begins, and until its end is written.
+    pub(crate) async fn recover(
+        &self,
+        is_ours: impl Fn(RunId) -> bool + Send,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
         const DOING: &str = "take up interrupted runs";
         let mut tx = self.begin().await.doing(DOING)?;
         let rows = sqlx::query("SELECT id, plan_id, wish FROM runs WHERE state IN ('running', 'pausing')")
@@ -353,7 +373,7 @@ impl Store {
         for row in rows {
             let (run, plan): (RunId, PlanId) =
                 (parsed(&row, "id").doing(DOING)?, parsed(&row, "plan_id").doing(DOING)?);
-            if but.contains(&run) {
+            if is_ours(run) {
                 continue;
             }
             let wish: Option<Wish> = maybe_parsed(&row, "wish").doing(DOING)?;
@@ -387,6 +407,36 @@ impl Store {
         }
         Ok(taken_up)
     }
+}
+
+/// How a run that is parked or paused comes back into the queue.
+struct Back<'a> {
+    /// Only if it waits until then.
+    until: Option<Timestamp>,
+    /// Its priority from now on, unless it is larger.
+    priority: i64,
+    why: &'a str,
+}
+
+async fn requeue_in(
+    tx: &mut Transaction<'_, Sqlite>,
+    (plan, run): (PlanId, RunId),
+    back: &Back<'_>,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE runs SET state = 'queued', parked_until = NULL, start_after = NULL, priority = MAX(priority, ?3)
+         WHERE id = ?1 AND state IN ('parked', 'paused') AND (?2 IS NULL OR parked_until = ?2)",
+    )
+    .bind(run.to_string())
+    .bind(back.until.map(|until| until.to_string()))
+    .bind(back.priority)
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 1 {
+        write_event(tx, now, &event(EventKind::Requeued, plan, run, json!({ "why": back.why }))).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn insert_run(
@@ -568,6 +618,12 @@ fn read_live(row: &SqliteRow) -> Result<LiveRun, sqlx::Error> {
 }
 
 impl LiveRun {
+    /// Whether it keeps to the windows of the plan's schedule, and to its pause: nobody has asked for it, and nobody has made it
+    /// go on.
+    pub(crate) fn keeps_to_windows(&self) -> bool {
+        self.trigger.keeps_to_windows() && self.priority == 0
+    }
+
     /// The class of what it waits for.
     pub(crate) fn class(&self) -> Option<Class> {
         self.stop.as_ref().and_then(|stop| stop.class)

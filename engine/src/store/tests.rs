@@ -32,6 +32,13 @@ impl Store {
         Ok(())
     }
 
+    /// Puts a run into the queue although the plan has another one, as a plan does whose runs wait for each other.
+    pub(crate) async fn insert_another(&self, new: &NewRun, now: Timestamp) {
+        let mut tx = self.begin().await.expect("a transaction");
+        super::queue::insert_run(&mut tx, new, now).await.expect("inserted");
+        tx.commit().await.expect("written");
+    }
+
     /// Leaves no run that has not ended.
     pub(crate) async fn give_up_runs(&self) {
         let live = "UPDATE runs SET state = 'failed' WHERE state NOT IN ('succeeded', 'partial', 'failed', 'cancelled')";

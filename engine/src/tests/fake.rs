@@ -18,6 +18,7 @@ use futures::{StreamExt, stream, stream::BoxStream};
 use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use tokio::sync::Notify;
 use url::Url;
 
 pub(super) const API: Cost = Cost("api");
@@ -63,7 +64,22 @@ fn limit() -> u32 {
 
 /// What the provider sees.
 #[derive(Debug, Default)]
-pub(super) struct World(Mutex<State>);
+pub(super) struct World {
+    state: Mutex<State>,
+    /// Told when requests are answered in another way.
+    changed: Notify,
+}
+
+/// How requests are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Answers {
+    #[default]
+    Well,
+    /// Not until they are answered in another way.
+    NotYet,
+    /// With an error of this class.
+    With(Class),
+}
 
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that a server may do")]
@@ -78,6 +94,10 @@ struct State {
     is_unsure: bool,
     /// Whether no request is ever answered.
     stands_still: bool,
+    /// How requests with a token are answered, if not well.
+    answers: HashMap<String, Answers>,
+    /// How many requests with a token wait for an answer.
+    unanswered: HashMap<String, usize>,
     /// Whether the last page of a listing names the second one as the next.
     goes_round: bool,
     /// Whether every request is answered with the words that the day's quota is spent.
@@ -88,7 +108,33 @@ struct State {
 
 impl World {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().expect("not poisoned")
+        self.state.lock().expect("not poisoned")
+    }
+
+    /// From now on, requests with this token are answered so; those too that wait.
+    pub(super) fn answer(&self, token: &str, answers: Answers) {
+        self.state().answers.insert(token.to_owned(), answers);
+        self.changed.notify_waiters();
+    }
+
+    /// Whether a request with this token waits for its answer.
+    pub(super) fn keeps_waiting(&self, token: &str) -> bool {
+        self.state().unanswered.get(token).is_some_and(|count| *count > 0)
+    }
+
+    async fn answered(&self, token: &str) -> Result<(), Error> {
+        loop {
+            let changed = self.changed.notified();
+            let answers = self.state().answers.get(token).copied().unwrap_or_default();
+            match answers {
+                Answers::Well => return Ok(()),
+                Answers::With(class) => return Err(Error::new(class, "ask", "the world will not have it")),
+                Answers::NotYet => {
+                    let _waits = Waits::begin(self, token);
+                    changed.await;
+                }
+            }
+        }
     }
 
     /// Gives the account of a token so many items, named after the token.
@@ -136,6 +182,25 @@ impl World {
     /// What was asked since the last time.
     pub(super) fn requests(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.state().requests)
+    }
+}
+
+/// A request that waits for its answer.
+struct Waits<'a> {
+    world: &'a World,
+    token: &'a str,
+}
+
+impl<'a> Waits<'a> {
+    fn begin(world: &'a World, token: &'a str) -> Self {
+        *world.state().unanswered.entry(token.to_owned()).or_default() += 1;
+        Self { world, token }
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        *self.world.state().unanswered.entry(self.token.to_owned()).or_default() -= 1;
     }
 }
 
@@ -296,6 +361,9 @@ impl FakeStorage {
             }
         }
         let token = token(&secrets.0);
+        // Others need not wait for this answer.
+        drop(secrets);
+        self.world.answered(&token).await?;
         let account = self.world.state().accounts.get(&token).cloned();
         if let Some(account) = account {
             self.host.account(&account).await?;

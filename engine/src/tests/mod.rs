@@ -4,8 +4,11 @@ mod account;
 mod budget;
 mod estimates;
 mod fake;
+mod model;
 mod put;
 mod runs;
+mod scheduling;
+mod telling;
 mod unsaved;
 
 use std::sync::Arc;
