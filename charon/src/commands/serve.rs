@@ -43,8 +43,8 @@ pub(crate) async fn run(engine: &Engine, serve: &Serve) -> Result<Exit, Failure>
         None => None,
     };
     let plans = engine.plans().await?;
-    let scheduled = plans.iter().filter(|plan| plan.config.schedule().is_some()).count();
-    let doing = format!("running {scheduled} of {} plans by their schedules", plans.len());
+    let of_themselves = plans.iter().filter(|plan| plan.config.schedule().is_some()).count();
+    let doing = format!("running {of_themselves} of {} plans by their schedules", plans.len());
     say_aside(&format!("charon: {doing}; stop it with Ctrl-C"));
     if let Some(http) = &http {
         say_aside(&format!("charon: http://{}", http.address()));
