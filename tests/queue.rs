@@ -70,7 +70,7 @@ impl Place {
     }
 
     fn begin_to_serve(&self, arguments: &[&str]) -> Serving {
-        let mut child = self.spawn(&[&["serve"][..], arguments].concat());
+        let mut child = self.spawn(&[&["serve", "--no-http"][..], arguments].concat());
         let log = BufReader::new(child.stderr.take().expect("its log")).lines();
         Serving { child, log }
     }

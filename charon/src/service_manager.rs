@@ -1,5 +1,5 @@
 //! The service manager that started the program, if one did: it is told when the program is ready, how it is and that it stops, by
-//! the protocol of systemd (sd_notify(3)): one datagram of lines `NAME=value` to the socket that `NOTIFY_SOCKET` names.
+//! the protocol of systemd (`sd_notify(3)`): one datagram of lines `NAME=value` to the socket that `NOTIFY_SOCKET` names.
 
 use std::{
     ffi::{OsStr, OsString},

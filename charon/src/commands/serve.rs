@@ -38,20 +38,20 @@ pub(crate) async fn run(engine: &Engine, serve: &Serve) -> Result<Exit, Failure>
         }
         scheduler = begin(engine, settings, &manager) => scheduler?,
     };
-    let server = match listen {
+    let http = match listen {
         Some(address) => Some(Server::bind(address).await?),
         None => None,
     };
     let plans = engine.plans().await?;
-    let scheduled = plans.iter().filter(|plan| plan.config.schedule().is_some()).count();
-    let doing = format!("running {scheduled} of {} plans by their schedules", plans.len());
-    if let Some(server) = &server {
-        say_aside(&format!("charon: http://{}", server.address()));
-    }
+    let of_themselves = plans.iter().filter(|plan| plan.config.schedule().is_some()).count();
+    let doing = format!("running {of_themselves} of {} plans by their schedules", plans.len());
     say_aside(&format!("charon: {doing}; stop it with Ctrl-C"));
+    if let Some(http) = &http {
+        say_aside(&format!("charon: http://{}", http.address()));
+    }
 
     let closing = CancellationToken::new();
-    let serving = server.map(|server| tokio::spawn(server.serve(engine.clone(), closing.clone())));
+    let serving = http.map(|http| tokio::spawn(http.serve(engine.clone(), closing.clone())));
     let telling = tell_how_it_is(engine.clone(), Arc::clone(&manager), doing);
     let telling = AbortOnDropHandle::new(tokio::spawn(telling));
     let stop = async {
