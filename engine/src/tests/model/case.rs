@@ -158,9 +158,8 @@ impl Case {
             }
         };
         // A disk may be slow.
-        if tokio::time::timeout(Duration::from_mins(1), get_on).await.is_err() {
-            panic!("a run does not get on: {:?}", self.live().await);
-        }
+        let rests = tokio::time::timeout(Duration::from_mins(1), get_on).await;
+        assert!(rests.is_ok(), "a run does not get on: {:?}", self.live().await);
     }
 
     fn random_config(&self) -> ScheduleConfig {

@@ -49,7 +49,7 @@ async fn what_somebody_asked_last_holds_although_the_run_was_just_about_to_be_pa
 
 #[tokio::test]
 async fn a_lane_takes_one_run_although_another_one_is_asked_for_while_the_first_begins() {
-    for yields in 0..40 {
+    for yields in (0..40).step_by(4) {
         let mut stage = Stage::new().await;
         stage.answer(Answers::NotYet);
         stage.add_plan("by schedule", json!({"schedule": {"cron": "@every 1h", "timezone": "UTC"}})).await;
