@@ -338,9 +338,10 @@ async fn a_data_directory_that_is_full_stops_the_run_and_the_next_one_goes_on_wh
     let told = on_a_small_disk(
         &place,
         "mount -o remount,size=10m mirror
-         mkdir data; mount -t tmpfs -o size=600k,mode=700 none data
+         mkdir data; mount -t tmpfs -o size=20m,mode=700 none data
          charon storage add family --config storage.json >&2
          charon plan add home --config plan.json >&2
+         mount -o remount,size=$(($(du -sk data | cut -f1) + 150))k data
          charon run home --json > full.json 2> full.txt && exit 9 || echo \"code $?\"
          mount -o remount,size=20m data
          charon run home --json > room.json; echo \"code $?\"

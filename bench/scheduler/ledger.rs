@@ -43,9 +43,9 @@ async fn lists(engine: &Engine, items: u32, runs: u32) {
     let any_run = |number: u32| run_id((number * 7_919) % runs);
     let mut row = |what: &str, mut took: Vec<f64>| {
         took.sort_by(f64::total_cmp);
-        let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
-        worst = worst.max(at(0.99));
-        println!("| {what} | {:.2} ms | {:.2} ms |", at(0.5), at(0.99));
+        let at = |hundredths: usize| took[(took.len() - 1) * hundredths / 100];
+        worst = worst.max(at(99));
+        println!("| {what} | {:.2} ms | {:.2} ms |", at(50), at(99));
     };
     row(
         "runs",

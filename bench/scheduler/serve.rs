@@ -1,14 +1,17 @@
 //! `charon serve` with a thousand plans: the real binary, a real database, the clock on the wall.
 
 use std::{
+    io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use charon_engine::{Engine, Registry, Settings};
+use charon_engine::{
+    Engine, Registry, Settings,
+    clock::{Clock, SystemClock},
+};
 use charon_provider_gphotos::GPhotos;
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
@@ -25,11 +28,8 @@ pub(crate) async fn measure(idle_seconds: u64) {
 
     let began = Instant::now();
     let serve = serve(folder.path());
-    let engine = open(folder.path()).await;
-    while !somebody_runs_plans(folder.path()) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
     let start = began.elapsed().as_secs_f64();
+    let engine = open(folder.path()).await;
     told("start-up", &format!("{start:.2} s"), start < 2.0, "under 2 s");
 
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -71,7 +71,7 @@ async fn fill(engine: &Engine, folder: &Path) {
         "api_url": "http://127.0.0.1:9", "token_url": "http://127.0.0.1:9/token", "auth_url": "http://127.0.0.1:9/auth",
     });
     engine.add_storage("family", "gphotos", object(config)).await.expect("a storage");
-    let month = Timestamp::now().strftime("%m").to_string().parse::<usize>().expect("a month");
+    let month = SystemClock.now().strftime("%m").to_string().parse::<usize>().expect("a month");
     for number in 0..PLANS {
         let schedule =
             format!("{} {} {} {} *", number % 60, number % 24, 1 + number % 28, 1 + (month + 5) % 12);
@@ -95,25 +95,26 @@ fn object(value: Value) -> Map<String, Value> {
 
 fn serve(folder: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_charon"));
+    // It says where it listens once it runs plans and answers.
     command
         .arg("--data-dir")
         .arg(folder.join("data"))
         .args(["serve", "--listen", "127.0.0.1:0"])
         .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.spawn().expect("it starts")
+        .stderr(Stdio::piped());
+    let mut serve = command.spawn().expect("it starts");
+    let mut said = BufReader::new(serve.stderr.take().expect("its standard error")).lines();
+    let listens = said.find(|line| line.as_ref().is_ok_and(|line| line.contains("http://")));
+    assert!(listens.is_some(), "it ended before it listened");
+    // Read on, so that it can say more.
+    std::thread::spawn(move || said.for_each(drop));
+    serve
 }
 
 fn stop(mut serve: Child) {
     let id = serve.id().to_string();
     Command::new("kill").args(["-TERM", &id]).status().expect("a signal");
     serve.wait().expect("its end");
-}
-
-/// Whether the scheduler is at work: it has taken the lock, and its lease.
-fn somebody_runs_plans(folder: &Path) -> bool {
-    let lock = std::fs::File::open(folder.join("data/charon.lock"));
-    lock.is_ok_and(|lock| lock.try_lock().is_err())
 }
 
 /// What the process has used of the processor so far (proc(5): utime and stime, in hundredths of a second on Linux).

@@ -3,6 +3,10 @@
 -- The last good run of each plan is one look-up, however many runs there are.
 CREATE INDEX runs_succeeded ON runs (plan_id, id) WHERE state = 'succeeded';
 
+-- Old days of the budget are forgotten by their date, and what was told of a plan goes with it.
+CREATE INDEX budget_by_day ON budget (day);
+CREATE INDEX overdue_told_by_plan ON overdue_told (plan_id);
+
 -- What is done now and then.
 CREATE TABLE chores (
     name    TEXT PRIMARY KEY,

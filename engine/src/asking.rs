@@ -140,7 +140,7 @@ impl Engine {
         let engine = self.clone();
         let work = async move {
             if is_here {
-                engine.attempt(id, progress_in.clone()).await?;
+                Box::pin(engine.attempt(id, progress_in.clone())).await?;
             }
             Box::pin(engine.watch(id, &progress_in)).await
         };
@@ -159,7 +159,7 @@ impl Engine {
             if !self.is_scheduling() && self.take_ownership().await.is_ok() {
                 // Nobody else is there to do it, by now.
                 if !self.at_work.has(run) {
-                    self.attempt(run, progress.clone()).await?;
+                    Box::pin(self.attempt(run, progress.clone())).await?;
                     continue;
                 }
             }

@@ -18,7 +18,7 @@ use crate::{
     run::Stop,
     storages::refuse_bad_name,
     store::{Occurrence, PlanRow, StorageRow},
-    timing::ScheduleConfig,
+    timing::{Pause, ScheduleConfig},
 };
 
 /// A plan as it can be shown.
@@ -126,7 +126,7 @@ impl Engine {
         if until.is_some_and(|until| until <= self.clock.now()) {
             return Err(Error::BadName("a pause ends in the future; give a later time".into()));
         }
-        self.set_pause(name, Some(until)).await
+        self.set_pause(name, Some(Pause { until })).await
     }
 
     /// Resumes the schedule of a plan. What was due while it was paused is not made up for.
@@ -134,7 +134,7 @@ impl Engine {
         self.set_pause(name, None).await
     }
 
-    async fn set_pause(&self, name: &str, pause: Option<Option<Timestamp>>) -> Result<PlanView, Error> {
+    async fn set_pause(&self, name: &str, pause: Option<Pause>) -> Result<PlanView, Error> {
         loop {
             let row = self.plan_row(name).await?;
             let now = self.clock.now();

@@ -128,7 +128,8 @@ impl Engine {
         let Some(row) = self.store.plan_by_id(live.plan).await? else { return Ok(false) };
         let ended = match self.ready(&row).await {
             Ok((config, opened)) => {
-                self.work(&row, &config, opened, &entry, (attempt, before), &live, shown).await
+                let work = self.work((&row, &config), opened, &entry, (attempt, before), &live, shown);
+                Box::pin(work).await
             }
             Err(error) => Worked {
                 progress: Progress::default(),
@@ -154,8 +155,7 @@ impl Engine {
 
     async fn work(
         &self,
-        row: &PlanRow,
-        config: &PlanConfig,
+        (row, config): (&PlanRow, &PlanConfig),
         opened: Opened,
         entry: &Entry,
         (attempt, before): (Attempt, Before),

@@ -1,7 +1,7 @@
 //! When a plan runs, and within what bounds: the parts of its configuration that both kinds of plans share.
 
 use charon_schema::{Mistake, Mistakes};
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,13 @@ pub struct ScheduleConfig {
     #[serde(default = "skip")]
     #[schemars(title = "Overlap", extend("x-group" = "Schedule", "x-order" = 7))]
     pub overlap: OverlapPolicy,
+}
+
+/// A plan's schedule is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    /// Until when; `None` until somebody resumes it.
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// The bounds of a plan's runs.

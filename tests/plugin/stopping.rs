@@ -177,16 +177,15 @@ fn catches_sigterm(status: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_second_run_beside_one_is_told_that_charon_is_busy() {
+async fn a_second_host_that_asks_for_the_same_run_follows_it() {
     let place = Place::with(slow()).await;
     place.seed(200);
     let document = place.backup(&with(place.config(), &json!({"connections": 1})));
     let mut plugged = Plugged::start(&place, "run", &document).await;
-    plugged.until("started").await;
+    let started = plugged.until("started").await;
     let ended = place.plugin("run", &document).await;
-    let error = last(&ended);
-    assert_eq!((ended.code, &error["class"]), (Some(1), &json!("busy")), "{ended:?}");
-    assert!(error["cure"].is_string());
-    plugged.signal("TERM").await;
-    assert_eq!(plugged.end().await.0, Some(130));
+    let summary = last(&ended);
+    assert_eq!((ended.code, &summary["state"]), (Some(0), &json!("succeeded")), "{ended:?}");
+    let (code, first) = plugged.end().await;
+    assert_eq!((code, &first["run"]), (Some(0), &summary["run"]), "{started}");
 }

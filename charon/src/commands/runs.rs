@@ -27,9 +27,10 @@ pub(crate) async fn run(engine: &Engine, command: Runs, output: Output) -> Resul
         Runs::Cancel { run } => {
             let record = find(engine, &run).await?;
             let state = engine.cancel_run(record.run).await?;
-            output.print(&json!({ "run": record.run, "state": state }), || match state.is_live() {
-                true => format!("The run of {} finishes what it holds, and then ends.", record.plan),
-                false => format!("The run of {} has ended.", record.plan),
+            output.print(&json!({ "run": record.run, "state": state }), || {
+                let becomes =
+                    if state.is_live() { "finishes what it holds, and then ends" } else { "has ended" };
+                format!("The run of {} {becomes}.", record.plan)
             })?;
         }
         Runs::Pause { run } => {

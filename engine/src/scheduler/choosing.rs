@@ -14,14 +14,15 @@ use crate::{
     run::RunState,
     schedule::Windows,
     store::LiveRun,
+    timing::Pause,
 };
 
 /// What a plan says of when its runs may be at work.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Allowed {
     pub(crate) windows: Windows,
-    /// Whether its schedule is paused, and until when.
-    pub(crate) pause: Option<Option<Timestamp>>,
+    /// Whether its schedule is paused.
+    pub(crate) pause: Option<Pause>,
 }
 
 /// What a run waits for.
@@ -177,7 +178,7 @@ fn stands_in_the_way(
         return Some((Waiting::Time(at), Some(at)));
     }
     let allowed = allowed.filter(|_| run.keeps_to_windows())?;
-    if let Some(until) = allowed.pause {
+    if let Some(Pause { until }) = allowed.pause {
         return Some((Waiting::Pause(until), until));
     }
     if allowed.windows.is_open(now) {

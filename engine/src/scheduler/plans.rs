@@ -12,7 +12,7 @@ use crate::{
     plans::config_of,
     schedule::{Schedule, Windows},
     store::PlanRow,
-    timing::ScheduleConfig,
+    timing::{Pause, ScheduleConfig},
 };
 
 /// What is decided beyond the present moment by more than this was decided by a clock that has been set back since. Less is
@@ -36,7 +36,7 @@ pub(super) struct Planned {
     pub(super) windows: Windows,
     /// Where the last decision was.
     pub(super) decided_until: Timestamp,
-    pub(super) pause: Option<Option<Timestamp>>,
+    pub(super) pause: Option<Pause>,
     /// When it is due next; `None` while it is paused, or when it is never due.
     pub(super) next: Option<Timestamp>,
 }
@@ -79,7 +79,10 @@ impl Plans {
     /// Ends those pauses that are over, from when they said that they end: what was due since then is not lost.
     pub(super) async fn end_pauses(&self, engine: &Engine, now: Timestamp) -> Result<(), Error> {
         for (id, planned) in &self.plans {
-            let Some(until) = planned.pause.flatten().filter(|until| *until <= now) else { continue };
+            let Some(until) = planned.pause.and_then(|pause| pause.until).filter(|until| *until <= now)
+            else {
+                continue;
+            };
             let plan = (*id, planned.name.as_str(), planned.revision);
             engine.store.pause_plan(plan, None, until.max(planned.decided_until), now).await?;
         }
@@ -88,7 +91,10 @@ impl Plans {
 
     /// The moment at which the first of them is due, or its pause is over.
     pub(super) fn next(&self) -> Option<Timestamp> {
-        self.plans.values().filter_map(|planned| planned.next.or(planned.pause.flatten())).min()
+        self.plans
+            .values()
+            .filter_map(|planned| planned.next.or(planned.pause.and_then(|pause| pause.until)))
+            .min()
     }
 
     pub(super) fn get(&self, plan: PlanId) -> Option<&Planned> {
@@ -132,7 +138,7 @@ impl Planned {
         let read =
             config.read().map_err(|error| tracing::warn!(plan = row.name, %error, "a plan is not scheduled"));
         let (schedule, windows) = read.ok()?;
-        let pause = row.paused_at.map(|_| row.paused_until);
+        let pause = row.paused_at.map(|_| Pause { until: row.paused_until });
         let decided_until = row.decided_until.unwrap_or(now);
         let (name, revision) = (row.name.clone(), row.revision);
         let mut planned =
@@ -156,7 +162,7 @@ pub(super) async fn allowed(engine: &Engine, plans: &[PlanId]) -> Result<HashMap
         let Some(row) = engine.store.plan_by_id(*id).await? else { continue };
         let Ok(config) = config_of(&row) else { continue };
         let windows = config.schedule().and_then(|schedule| schedule.read().ok()).map(|(_, windows)| windows);
-        let pause = row.paused_at.map(|_| row.paused_until);
+        let pause = row.paused_at.map(|_| Pause { until: row.paused_until });
         allowed.insert(*id, Allowed { windows: windows.unwrap_or_default(), pause });
     }
     Ok(allowed)

@@ -17,6 +17,7 @@ use crate::{
     events::{EventKind, NewEvent},
     ids::{PlanId, StorageId},
     run::{RunState, Stop},
+    timing::Pause,
 };
 
 /// The revision that a plan gets when it changes: none comes twice, though the plan that had the latest one may be removed. Every
@@ -129,7 +130,7 @@ impl Store {
     pub(crate) async fn pause_plan(
         &self,
         (plan, name, revision): (PlanId, &str, i64),
-        pause: Option<Option<Timestamp>>,
+        pause: Option<Pause>,
         decided_until: Timestamp,
         now: Timestamp,
     ) -> Result<bool, Error> {
@@ -142,7 +143,7 @@ impl Store {
         ))
         .bind(plan.to_string())
         .bind(pause.map(|_| now.to_string()))
-        .bind(pause.flatten().map(|until| until.to_string()))
+        .bind(pause.and_then(|pause| pause.until).map(|until| until.to_string()))
         .bind(decided_until.to_string())
         .bind(revision)
         .execute(&mut *tx)
@@ -151,7 +152,8 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        let data = json!({ "name": name, "paused": pause.is_some(), "until": pause.flatten() });
+        let data =
+            json!({ "name": name, "paused": pause.is_some(), "until": pause.and_then(|pause| pause.until) });
         let event = NewEvent { kind: EventKind::PlanPaused, plan: Some(plan), run: None, data };
         write_event(&mut tx, now, &event).await.doing(DOING)?;
         tx.commit().await.doing(DOING)?;

@@ -158,7 +158,7 @@ impl From<Error> for Refusal {
             Error::Storage(error) => class(error.class),
             Error::Destination(_) => "destination",
             Error::Refused(_) => "refused",
-            Error::Busy(_) => "busy",
+            Error::Busy(_) | Error::BusyElsewhere { .. } => "busy",
             // The database, the key, the data directory.
             _ => "data",
         };

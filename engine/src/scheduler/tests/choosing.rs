@@ -13,6 +13,7 @@ use crate::{
     schedule::Windows,
     scheduler::choosing::{Allowed, Choice, Waiting, choose, has_rested},
     store::LiveRun,
+    timing::Pause,
 };
 
 const MOST: usize = 3;
@@ -42,7 +43,7 @@ fn asked_for(run: LiveRun) -> LiveRun {
     LiveRun { trigger: Trigger::Manual, priority: 1, ..run }
 }
 
-fn allowed(windows: &[&str], pause: Option<Option<Timestamp>>) -> HashMap<PlanId, Allowed> {
+fn allowed(windows: &[&str], pause: Option<Pause>) -> HashMap<PlanId, Allowed> {
     let windows: Vec<String> = windows.iter().map(|window| (*window).to_owned()).collect();
     let windows = Windows::parse(&windows, "UTC").expect("windows");
     HashMap::from([(plan_id(1), Allowed { windows, pause })])
@@ -98,8 +99,8 @@ fn a_run_by_its_schedule_keeps_to_windows_and_pauses_and_one_that_was_asked_for_
         (&["22:00-06:00"][..], None, opens.clone()),
         (&["11:00-13:00"], None, Waiting::Turn),
         (&["11:00-12:00"], None, Waiting::Window(Some(instant("2026-01-11T11:00:00Z")))),
-        (&[], Some(None), Waiting::Pause(None)),
-        (&["22:00-06:00"], Some(Some(until)), Waiting::Pause(Some(until))),
+        (&[], Some(Pause { until: None }), Waiting::Pause(None)),
+        (&["22:00-06:00"], Some(Pause { until: Some(until) }), Waiting::Pause(Some(until))),
     ] {
         let allowed = allowed(windows, pause);
         let by_schedule = [queued(1, 1)];
@@ -230,7 +231,8 @@ fn some_queue() -> impl Strategy<Value = (Vec<LiveRun>, HashMap<PlanId, Allowed>
         }
         let allowed = (0..).zip(plans).map(|(plan, (windows, pause))| {
             let windows = Windows::parse(&windows, "UTC").expect("windows");
-            let pause = pause.map(|until| until.map(|minutes| noon() + SignedDuration::from_mins(minutes)));
+            let later = |minutes| noon() + SignedDuration::from_mins(minutes);
+            let pause = pause.map(|until: Option<i64>| Pause { until: until.map(later) });
             (plan_id(plan), Allowed { windows, pause })
         });
         (live, allowed.collect())
@@ -274,7 +276,7 @@ proptest! {
                 Waiting::Window(at) if run.state == RunState::Queued => {
                     !plan.windows.is_open(noon()) && plan.windows.opens_at(noon()) == *at && run.keeps_to_windows()
                 }
-                Waiting::Pause(until) => plan.pause == Some(*until) && run.keeps_to_windows(),
+                Waiting::Pause(until) => plan.pause == Some(Pause { until: *until }) && run.keeps_to_windows(),
                 Waiting::Window(Some(_)) => run.state == RunState::Paused && run.until.is_some(),
                 Waiting::Attempt(at) => run.state == RunState::Parked && run.until == Some(*at),
                 Waiting::Person(_) => run.state == RunState::Parked && run.until.is_none(),

@@ -13,6 +13,7 @@ use crate::{
     registry::Registry,
     scheduler::plans::Plans,
     store::{PlanRow, StorageRow},
+    timing::Pause,
 };
 
 struct Shelf {
@@ -125,9 +126,9 @@ async fn a_pause_that_was_changed_meanwhile_is_not_ended() {
         let named = (plan, "home", row.revision);
         shelf.engine.store.pause_plan(named, Some(until), hour(12), hour(12)).await.expect("written")
     };
-    assert!(pause(Some(hour(13))).await);
+    assert!(pause(Pause { until: Some(hour(13)) }).await);
     shelf.refresh(&mut plans).await;
-    assert!(pause(None).await);
+    assert!(pause(Pause { until: None }).await);
     plans.end_pauses(&shelf.engine, hour(14)).await.expect("looked at");
     assert!(shelf.row(plan).await.paused_at.is_some(), "somebody has paused it for good");
 }

@@ -9,7 +9,7 @@ use crate::{
     run::RunState,
     schedule::{Schedule, Windows},
     store::{Decision, LiveRun, Occurrence},
-    timing::{MissedPolicy, OverlapPolicy, ScheduleConfig},
+    timing::{MissedPolicy, OverlapPolicy, Pause, ScheduleConfig},
 };
 
 const ON_TIME: SignedDuration = SignedDuration::from_secs(60);
@@ -22,7 +22,7 @@ pub(super) struct Believed {
     pub(super) windows: Windows,
     /// All that was due until here is accounted for, or was dropped by an edit or a pause.
     pub(super) accounted_until: Timestamp,
-    pub(super) pause: Option<Option<Timestamp>>,
+    pub(super) pause: Option<Pause>,
     /// Whether the clock has only gone forward since the plan was made.
     pub(super) is_steady: bool,
     /// What has been decided, as it was seen.
@@ -56,14 +56,14 @@ impl Believed {
 
     pub(super) fn resume(&mut self, now: Timestamp) {
         let Some(pause) = self.pause.take() else { return };
-        let ended_at = pause.filter(|until| *until <= now);
+        let ended_at = pause.until.filter(|until| *until <= now);
         self.accounted_until = ended_at.map_or(now, |ended_at| ended_at.max(self.accounted_until));
     }
 
     /// Judges what is decided after a turn. `live` are the runs of the plan that had not ended before it; a turn that was killed
     /// may have done nothing.
     pub(super) fn judge(&mut self, rows: Vec<Occurrence>, live: &[LiveRun], now: Timestamp, is_whole: bool) {
-        if is_whole && self.pause.flatten().is_some_and(|until| until <= now) {
+        if is_whole && self.pause.and_then(|pause| pause.until).is_some_and(|until| until <= now) {
             self.resume(now);
         }
         let rows: BTreeMap<Timestamp, Occurrence> =
@@ -89,7 +89,7 @@ impl Believed {
     fn judge_one(&self, row: &Occurrence, live: &[LiveRun], now: Timestamp) {
         let told = || format!("{row:?} with {live:?} of {self:?}");
         // A pause that ended in the very turn is over.
-        let is_paused = self.pause.is_some_and(|pause| pause.is_none_or(|until| until > now));
+        let is_paused = self.pause.is_some_and(|pause| pause.until.is_none_or(|until| until > now));
         assert!(!is_paused, "a paused plan is not due: {}", told());
         assert_eq!(row.decided_at, now, "{}", told());
         let before = row.scheduled_for - SignedDuration::from_nanos(1);

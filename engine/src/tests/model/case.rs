@@ -27,7 +27,7 @@ use crate::{
     run::{RunOptions, RunState, Trigger},
     scheduler::{Scheduler, SchedulerSettings},
     store::{LiveRun, RunFilter},
-    timing::ScheduleConfig,
+    timing::{Pause, ScheduleConfig},
 };
 
 const STORAGES: u64 = 5;
@@ -310,7 +310,7 @@ impl Case {
             println!("  pause {name} until {until:?}");
             self.engine().pause_plan(&name, until).await.expect("paused");
             let plan = self.plans.get_mut(&name).expect("it is there");
-            (plan.pause, plan.accounted_until) = (Some(until), now);
+            (plan.pause, plan.accounted_until) = (Some(Pause { until }), now);
         } else {
             println!("  resume {name}");
             self.engine().resume_plan(&name).await.expect("resumed");

@@ -10,6 +10,7 @@ use crate::{
     run::{RunState, Trigger},
     scheduler::{self, Waiting},
     store::{Decision, LiveRun, RunFilter, RunRecord},
+    timing::Pause,
 };
 
 const ALL: u32 = 100_000;
@@ -96,7 +97,9 @@ impl Case {
                 Waiting::Window(at) => {
                     at.is_some_and(|at| at > now) && !plan.windows.is_open(now) && run.keeps_to_windows()
                 }
-                Waiting::Pause(until) => plan.pause == Some(*until) && run.keeps_to_windows(),
+                Waiting::Pause(until) => {
+                    plan.pause == Some(Pause { until: *until }) && run.keeps_to_windows()
+                }
                 _ => false,
             },
             RunState::Parked => match run.until {
