@@ -198,9 +198,9 @@ async fn live(folder: &Path) {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(scheduler.run_until(async move { drop(stopped.await) }));
     let mut listening = engine.subscribe(Some(0)).await.expect("a subscription");
-    let mut scheduled = object(home);
-    scheduled.insert("schedule".into(), json!({"cron": "@every 1s", "timezone": "UTC"}));
-    engine.update_plan("home", scheduled).await.expect("updated");
+    let mut often = object(home);
+    often.insert("schedule".into(), json!({"cron": "@every 1s", "timezone": "UTC"}));
+    engine.update_plan("home", often).await.expect("updated");
     tokio::time::timeout(Duration::from_secs(30), async {
         let by_schedule =
             |run: &charon_engine::RunRecord| run.scheduled_for.is_some() && run.state == RunState::Succeeded;

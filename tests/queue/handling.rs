@@ -109,6 +109,7 @@ async fn a_run_that_waits_is_paused_resumed_and_cancelled_without_anybody_who_ru
     let (code, parked) = place.run("home").await;
     assert_eq!(code, 4, "{parked:#}");
     place.world().clear_faults();
+    place.test_passes().await;
 
     let paused = told(&place, &["runs", "pause", "home"]).await;
     assert_eq!(paused, json!({"run": parked["run"], "state": "paused"}));
@@ -135,6 +136,7 @@ async fn a_run_that_waits_is_paused_resumed_and_cancelled_without_anybody_who_ru
     let said = place.done(&["runs", "cancel", "home"]).await;
     assert!(said.stdout.contains("The run of home has ended."), "{said:?}");
     place.world().clear_faults();
+    place.test_passes().await;
     assert_eq!(place.run("home").await.0, 0);
     assert_runs(&place, &[("succeeded", 1), ("cancelled", 1), ("succeeded", 2)]).await;
 }
@@ -243,7 +245,7 @@ async fn events_are_told_in_order_from_where_somebody_asks() {
     // What became of items may be told in several parts.
     let mut kinds: Vec<&str> = followed.iter().map(|event| event["kind"].as_str().expect("a kind")).collect();
     kinds.dedup();
-    assert_eq!(kinds, ["plan.added", "run.queued", "run.started", "run.items", "run.ended"]);
+    assert_eq!(kinds, ["storage.added", "plan.added", "run.queued", "run.started", "run.items", "run.ended"]);
     let last = followed.last().expect("the end");
     assert_eq!((&last["data"]["items"], &last["run"]), (&counts(3, 0), &summary["run"]), "{last:#}");
 

@@ -97,7 +97,7 @@ impl Place {
     pub(crate) async fn until_runs(&self, what: &str, reached: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let mut look = interval(Duration::from_millis(20));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let seen = timeout(Duration::from_secs(60), async {
+        let seen = timeout(Duration::from_mins(1), async {
             loop {
                 look.tick().await;
                 let runs = self.runs().await;
@@ -106,18 +106,16 @@ impl Place {
                 }
             }
         });
-        match seen.await {
-            Ok(runs) => runs,
-            Err(_) => {
-                let (runs, events) = (self.runs().await, self.events().await);
-                let mut shown = Vec::new();
-                for run in runs.iter().filter(|run| run["ended_at"].is_null()) {
-                    let id = run["run"].as_str().expect("an id");
-                    shown.push(self.charon(&["runs", "show", id, "--json"]).await.stdout);
-                }
-                panic!("this never came: {what}: {runs:#?} {events:#?} {}", shown.join("\n"));
-            }
+        if let Ok(runs) = seen.await {
+            return runs;
         }
+        let (runs, events) = (self.runs().await, self.events().await);
+        let mut shown = Vec::new();
+        for run in runs.iter().filter(|run| run["ended_at"].is_null()) {
+            let id = run["run"].as_str().expect("an id");
+            shown.push(self.charon(&["runs", "show", id, "--json"]).await.stdout);
+        }
+        panic!("this never came: {what}: {runs:#?} {events:#?} {}", shown.join("\n"));
     }
 
     /// The events from the first one on, as `charon runs events` tells them.
@@ -131,7 +129,7 @@ impl Place {
     pub(crate) async fn until_event(&self, kind: &str) {
         let mut look = interval(Duration::from_millis(20));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let seen = timeout(Duration::from_secs(60), async {
+        let seen = timeout(Duration::from_mins(1), async {
             while !self.events().await.iter().any(|event| event["kind"] == kind) {
                 look.tick().await;
             }
