@@ -26,7 +26,7 @@ CREATE TABLE new_remotes (
     listed_by     INTEGER,                    -- the number of the run whose listing showed it last; it may be gone
     no_clip       INTEGER NOT NULL DEFAULT 0, -- how often the storage has said that there is no clip, whatever its listing says
     clip_again_at TEXT,                       -- not before this it is asked for the clip again
-    PRIMARY KEY (storage, remote_id)
+    PRIMARY KEY (asset_id, storage, remote_id)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO new_remotes
     SELECT storages.no, remote_id, asset_id, file_name, mime_type,
@@ -35,7 +35,7 @@ INSERT INTO new_remotes
     FROM remotes JOIN storages ON storages.id = remotes.storage_id LEFT JOIN runs ON runs.id = remotes.listed_by;
 DROP TABLE remotes;
 ALTER TABLE new_remotes RENAME TO remotes;
-CREATE INDEX remotes_by_asset ON remotes (asset_id);
+CREATE UNIQUE INDEX remotes_by_id ON remotes (storage, remote_id);
 
 CREATE TABLE new_contents (
     asset_id INTEGER NOT NULL REFERENCES assets (id),
@@ -71,8 +71,8 @@ CREATE UNIQUE INDEX copies_by_key ON copies (plan, COALESCE(path_key, lower(path
 
 CREATE TABLE new_run_items (
     run     INTEGER NOT NULL REFERENCES runs (no) ON DELETE CASCADE,
-    item    TEXT NOT NULL,                    -- a media id or a local path
-    name    TEXT NOT NULL,
+    item    ANY NOT NULL,                     -- the asset that a media id stands for, or a local path
+    name    TEXT,                             -- null for the file name of the remote
     outcome TEXT NOT NULL,                    -- done, skipped, failed
     class   TEXT,
     reason  TEXT,
@@ -82,9 +82,12 @@ CREATE TABLE new_run_items (
     PRIMARY KEY (run, item)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO new_run_items
-    SELECT runs.no, item, name, outcome, class, reason, run_items.bytes,
+    SELECT runs.no, COALESCE(remotes.asset_id, item), NULLIF(run_items.name, remotes.file_name), outcome, class, reason, run_items.bytes,
         CAST(round((julianday(at) - 2440587.5) * 86400000000.0) AS INTEGER), run_items.attempt
-    FROM run_items JOIN runs ON runs.id = run_items.run_id;
+    FROM run_items JOIN runs ON runs.id = run_items.run_id JOIN plans ON plans.id = runs.plan_id
+    JOIN storages ON storages.id = plans.storage_id
+    LEFT JOIN remotes ON remotes.storage = storages.no AND remotes.remote_id = item WHERE true
+    ON CONFLICT DO NOTHING;
 DROP TABLE run_items;
 ALTER TABLE new_run_items RENAME TO run_items;
 -- Most are done, and are found along the table.

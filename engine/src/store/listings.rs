@@ -175,9 +175,12 @@ impl Store {
         most: usize,
     ) -> Result<Vec<RemoteId>, Error> {
         let rows = sqlx::query(concat!(
-            "SELECT item FROM ",
+            "SELECT remotes.remote_id AS item FROM ",
             newest_records!(),
-            " WHERE outcome = 'failed' OR (outcome = 'skipped' AND reason = ?4)
+            " AS newest JOIN remotes ON remotes.asset_id = newest.item AND remotes.storage = ",
+            no!(storage "?2"),
+            "
+             WHERE outcome = 'failed' OR (outcome = 'skipped' AND reason = ?4)
              UNION
              SELECT remotes.remote_id FROM copies JOIN remotes
                  ON remotes.asset_id = copies.asset_id AND remotes.storage = ",
@@ -228,10 +231,10 @@ impl Store {
             "    AND NOT (copies.part = 1 AND remotes.no_clip > 0)
                  AND NOT EXISTS (SELECT 1 FROM run_items WHERE run = ",
             no!(run "?4"),
-            " AND item = remotes.remote_id)
+            " AND item = remotes.asset_id)
                  AND NOT EXISTS (SELECT 1 FROM run_items WHERE run = ",
             no!(run "?3"),
-            " AND item = remotes.remote_id
+            " AND item = remotes.asset_id
                      AND outcome = 'skipped' AND reason <> ?8)
              ORDER BY copies.asset_id, copies.part LIMIT ?7",
         ))
@@ -270,7 +273,7 @@ impl Store {
             newest_records!(),
             " AS newest CROSS JOIN remotes ON remotes.storage = ",
             no!(storage "?2"),
-            " AND remotes.remote_id = newest.item
+            " AND remotes.asset_id = newest.item
              WHERE newest.outcome = 'skipped' AND newest.reason <> ?5 AND remotes.listed_by <> ",
             no!(run "?4"),
             " AND ",
@@ -307,7 +310,7 @@ impl Store {
              JOIN runs ON runs.no = run_items.run
              JOIN plans ON plans.id = runs.plan_id
              JOIN storages ON storages.id = plans.storage_id
-             JOIN remotes ON remotes.storage = storages.no AND remotes.remote_id = run_items.item
+             JOIN remotes ON remotes.storage = storages.no AND remotes.asset_id = run_items.item
              JOIN copies ON copies.plan = plans.no AND copies.asset_id = remotes.asset_id AND copies.part = 0
              JOIN contents ON contents.asset_id = copies.asset_id AND contents.part = 0
                  AND contents.sha256 = copies.sha256

@@ -78,6 +78,16 @@ pub struct ItemRecord {
     pub at: Timestamp,
 }
 
+/// The number by which large tables know the storage of the run that is bound under this name.
+macro_rules! storage_of {
+    ($bound:literal) => {
+        concat!(
+            "(SELECT storages.no FROM runs JOIN plans ON plans.id = runs.plan_id JOIN storages ON storages.id = plans.storage_id
+              WHERE runs.id = ", $bound, ")"
+        )
+    };
+}
+
 /// Which runs are wanted, and from where on.
 #[derive(Clone, Debug, Default)]
 pub struct RunFilter {
@@ -148,12 +158,18 @@ impl Store {
                 ("INDEXED BY run_items_not_done", "AND outcome = 'failed' AND outcome <> 'done'")
             }
         };
-        let run_no = no!(run "?1");
+        let (run_no, storage_no) = (no!(run "?1"), storage_of!("?1"));
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT * FROM run_items {index} WHERE run = {run_no} AND item > ?2 {outcome} ORDER BY item LIMIT ?3"
+            "SELECT COALESCE(remotes.remote_id, run_items.item) AS item, COALESCE(name, remotes.file_name, '') AS name, outcome,
+                 class, reason, bytes, at
+             FROM run_items {index}
+             LEFT JOIN remotes ON remotes.asset_id = run_items.item AND remotes.storage = {storage_no}
+             WHERE run = {run_no} {outcome} AND run_items.item > COALESCE(
+                 (SELECT asset_id FROM remotes WHERE storage = {storage_no} AND remote_id = ?2), ?2, -1)
+             ORDER BY run_items.item LIMIT ?3"
         )))
         .bind(run.to_string())
-        .bind(filter.after.as_deref().unwrap_or(""))
+        .bind(filter.after.as_deref())
         .bind(most)
         .fetch_all(&self.reader)
         .await;
@@ -240,8 +256,10 @@ async fn insert_items(
         "INSERT INTO run_items (run, item, name, outcome, class, reason, bytes, at, attempt)
          SELECT ",
         no!(run "?1"),
-        ", value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, ?3
-         FROM json_each(?2) WHERE true
+        ", COALESCE(remotes.asset_id, value ->> 0), NULLIF(value ->> 1, remotes.file_name), value ->> 2, value ->> 3,
+             value ->> 4, value ->> 5, value ->> 6, ?3
+         FROM json_each(?2) LEFT JOIN remotes ON remotes.storage = ", storage_of!("?1"), " AND remotes.remote_id = value ->> 0
+         WHERE true
          ON CONFLICT (run, item) DO UPDATE SET outcome = excluded.outcome, class = excluded.class,
              reason = excluded.reason, bytes = excluded.bytes, at = excluded.at, attempt = excluded.attempt",
     ))

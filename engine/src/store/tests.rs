@@ -119,9 +119,10 @@ const IN_THE_OLD_FORM: [(&str, &str); 5] = [
     ),
     (
         "run_items",
-        "SELECT runs.id AS run_id, item, name, outcome, class, reason, run_items.bytes,
+        "SELECT runs.id AS run_id, COALESCE(remotes.remote_id, item) AS item, COALESCE(name, file_name) AS name, outcome, class,
+             reason, run_items.bytes,
              strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000000, 'unixepoch') AS at
-         FROM main.run_items JOIN runs ON runs.no = run",
+         FROM main.run_items JOIN runs ON runs.no = run LEFT JOIN main.remotes ON remotes.asset_id = item",
     ),
     ("local_files", "SELECT path, size, modified_ns, lower(hex(sha256)) AS sha256 FROM main.local_files"),
 ];
