@@ -2,7 +2,7 @@
 
 #[path = "../notify/tests/deliver/http_server.rs"]
 #[expect(dead_code, reason = "not all of it is needed here")]
-mod http_server;
+pub(crate) mod http_server;
 #[path = "../notify/tests/deliver/smtp_server.rs"]
 #[expect(dead_code, reason = "not all of it is needed here")]
 mod smtp_server;

@@ -26,5 +26,6 @@ mod schedule;
 mod secrets;
 mod serve;
 mod support;
+mod telling;
 mod updating;
 mod upload;

@@ -65,8 +65,48 @@ fn line(progress: &Progress) -> String {
     if items.failed > 0 {
         line += &format!(", {} failed", items.failed);
     }
+    if let Some(rate) = progress.bytes_per_second.filter(|rate| *rate > 0) {
+        line += &format!(", {}/s", bytes(rate));
+    }
+    if let Some(left) = progress.seconds_left.filter(|left| *left > 0) {
+        line += &format!(", about {} left", duration(left));
+    }
     if let Some(waiting) = &progress.waiting {
         line += &format!(" ({waiting})");
     }
     line
+}
+
+/// A length of time as people say it, no more precisely than an estimate is.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds.div_ceil(60)),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use charon_engine::{Counts, Progress};
+
+    use super::line;
+
+    #[test]
+    fn a_line_tells_what_is_done_how_fast_and_how_long_the_rest_takes() {
+        let progress = Progress {
+            items: Counts { done: 300, unchanged: 100, ..Counts::default() },
+            bytes: 900_000_000,
+            found: 1_000,
+            found_all: true,
+            bytes_per_second: Some(2_500_000),
+            seconds_left: Some(7_290),
+            ..Progress::default()
+        };
+        assert_eq!(line(&progress), "400 of 1000, 900.00 MB, 100 unchanged, 2.50 MB/s, about 2 h 1 min left");
+        let beginning =
+            Progress { waiting: Some("lane of Family busy with Nightly".into()), ..Progress::default() };
+        assert_eq!(line(&beginning), "0 of 0 found so far, 0 B (lane of Family busy with Nightly)");
+    }
 }

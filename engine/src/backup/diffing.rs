@@ -88,7 +88,8 @@ pub(super) async fn diff_page(
     // The others have been listed too.
     let others = items.iter().filter(|item| !is_wanted.contains(&item.id));
     assigned.extend(others.map(|item| self::assigned(item, &known, None)));
-    let assets = ctx.store.record_page(ctx.plan, ctx.storage, ctx.run, ctx.clock.now(), &assigned).await?;
+    let assets =
+        ctx.store.record_page(ctx.plan, ctx.storage, ctx.attempt(), ctx.clock.now(), &assigned).await?;
     drop(assigning);
 
     ctx.unchanged(home.len() as u64);

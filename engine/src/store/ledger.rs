@@ -8,7 +8,8 @@ use serde_json::json;
 use sqlx::Row;
 
 use super::{
-    Doing, ItemRecord, Store, count, decode_error, maybe_time, micros, no, runs::record_items, stored,
+    Doing, ItemRecord, Store, count, decode_error, maybe_time, micros, no, queue::is_at_work,
+    runs::record_items, stored,
 };
 use crate::{
     error::Error,
@@ -171,12 +172,15 @@ impl Store {
         &self,
         plan: PlanId,
         storage: StorageId,
-        run: RunId,
+        attempt: Attempt,
         now: Timestamp,
         items: &[Assigned<'_>],
     ) -> Result<Vec<i64>, Error> {
         const DOING: &str = "record a page of a listing";
         let mut tx = self.begin().await.doing(DOING)?;
+        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
+            return Err(Error::Superseded);
+        }
         let row =
             sqlx::query("SELECT COALESCE(MAX(id), 0) FROM assets").fetch_one(&mut *tx).await.doing(DOING)?;
         let mut newest: i64 = row.try_get(0).doing(DOING)?;
@@ -213,7 +217,7 @@ impl Store {
         ))
         .bind(storage.to_string())
         .bind(micros(now))
-        .bind(run.to_string())
+        .bind(attempt.run.to_string())
         .bind(json!(remotes).to_string())
         .fetch_all(&mut *tx)
         .await

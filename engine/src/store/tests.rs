@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::{NewRun, Store};
 use crate::{
     ids::{PlanId, RunId},
-    run::{RunOptions, Trigger},
+    run::{Attempt, RunOptions, Trigger},
 };
 
 impl Store {
@@ -23,13 +23,13 @@ impl Store {
         run: RunId,
         plan: PlanId,
         now: Timestamp,
-    ) -> Result<(), crate::Error> {
+    ) -> Result<Attempt, crate::Error> {
         let (trigger, options) = (Trigger::Manual, RunOptions::default());
         let new = NewRun { run, plan, trigger, scheduled_for: None, start_after: None, options };
         self.give_up_runs().await;
         self.ask_for_run(&new, now).await?;
-        self.begin_attempt(run, "a test", now, now).await?.expect("it was in the queue");
-        Ok(())
+        let (attempt, _) = self.begin_attempt(run, "a test", now, now).await?.expect("it was in the queue");
+        Ok(attempt)
     }
 
     /// Puts a run into the queue although the plan has another one, as a plan does whose runs wait for each other.

@@ -93,7 +93,7 @@ impl Place {
         let plan = engine.plan("home").await.expect("a plan").id;
         let storage = engine.storage("family").await.expect("a storage").id;
         let (now, run) = (engine.clock.now(), RunId::new(&*engine.clock, &SystemEntropy));
-        engine.store.start_run(run, plan, now).await.expect("a run");
+        let attempt = engine.store.start_run(run, plan, now).await.expect("a run");
         let items = self.world.items_of(token);
         let listed: Vec<Assigned<'_>> = items
             .iter()
@@ -106,7 +106,7 @@ impl Place {
                 path: None,
             })
             .collect();
-        engine.store.record_page(plan, storage, run, now, &listed).await.expect("recorded");
+        engine.store.record_page(plan, storage, attempt, now, &listed).await.expect("recorded");
         engine.store.give_up_runs().await;
     }
 }

@@ -112,7 +112,8 @@ async fn what_was_uploaded_since_is_found_wherever_it_is_listed() {
         path: None,
     };
     let now = place.clock.now();
-    place.store.record_page(other.id, place.storage, run, now, &[uploaded]).await.expect("an item");
+    let attempt = place.store.start_run(run, other.id, now).await.expect("a run");
+    place.store.record_page(other.id, place.storage, attempt, now, &[uploaded]).await.expect("an item");
     assert_eq!(place.counts(1, 95, 0, 0).await.listing, FULL);
     assert_eq!(place.counts(0, 96, 0, 0).await.listing, QUICK);
 }
@@ -352,7 +353,8 @@ async fn an_item_that_another_run_brought_into_the_ledger_meanwhile_is_one_asset
     let page = async |path: Option<(String, String)>| {
         let run = RunId::new(&*place.clock, &SystemEntropy);
         let (now, new) = (place.clock.now(), Assigned { path, ..new.clone() });
-        place.store.record_page(place.plan, place.storage, run, now, &[new]).await.expect("an item")
+        let attempt = place.store.start_run(run, place.plan, now).await.expect("a run");
+        place.store.record_page(place.plan, place.storage, attempt, now, &[new]).await.expect("an item")
     };
     let first = page(None).await;
     // This one was looked up before that was recorded.
