@@ -13,6 +13,7 @@ CREATE INDEX plans_by_revision ON plans (revision);
 ALTER TABLE runs ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN lease_owner TEXT;
 ALTER TABLE runs ADD COLUMN lease_until TEXT;
+UPDATE runs SET attempt = 1 WHERE started_at IS NOT NULL;
 -- Larger ones go first.
 ALTER TABLE runs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}';  -- JSON: how it goes about it

@@ -30,8 +30,8 @@ CREATE TABLE new_remotes (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO new_remotes
     SELECT storages.no, remote_id, asset_id, file_name, mime_type,
-        CAST(round((julianday(taken_at) - 2440587.5) * 86400000000.0) AS INTEGER),
-        CAST(round((julianday(first_seen_at) - 2440587.5) * 86400000000.0) AS INTEGER), runs.no, no_clip, clip_again_at
+        (strftime('%s', substr(taken_at, 1, 19)) * 1000000 + CASE substr(taken_at, 20, 1) WHEN '.' THEN CAST(substr(rtrim(substr(taken_at, 21), 'Z') || '000000', 1, 6) AS INTEGER) ELSE 0 END),
+        (strftime('%s', substr(first_seen_at, 1, 19)) * 1000000 + CASE substr(first_seen_at, 20, 1) WHEN '.' THEN CAST(substr(rtrim(substr(first_seen_at, 21), 'Z') || '000000', 1, 6) AS INTEGER) ELSE 0 END), runs.no, no_clip, clip_again_at
     FROM remotes JOIN storages ON storages.id = remotes.storage_id LEFT JOIN runs ON runs.id = remotes.listed_by;
 DROP TABLE remotes;
 ALTER TABLE new_remotes RENAME TO remotes;
@@ -63,7 +63,7 @@ CREATE TABLE new_copies (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO new_copies
     SELECT plans.no, asset_id, part = 'clip', path, NULLIF(path_key, lower(path)), unhex(sha256), size,
-        CAST(round((julianday(stored_at) - 2440587.5) * 86400000000.0) AS INTEGER)
+        (strftime('%s', substr(stored_at, 1, 19)) * 1000000 + CASE substr(stored_at, 20, 1) WHEN '.' THEN CAST(substr(rtrim(substr(stored_at, 21), 'Z') || '000000', 1, 6) AS INTEGER) ELSE 0 END)
     FROM copies JOIN plans ON plans.id = copies.plan_id;
 DROP TABLE copies;
 ALTER TABLE new_copies RENAME TO copies;
@@ -83,7 +83,7 @@ CREATE TABLE new_run_items (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO new_run_items
     SELECT runs.no, COALESCE(remotes.asset_id, item), NULLIF(run_items.name, remotes.file_name), outcome, class, reason, run_items.bytes,
-        CAST(round((julianday(at) - 2440587.5) * 86400000000.0) AS INTEGER), run_items.attempt
+        (strftime('%s', substr(at, 1, 19)) * 1000000 + CASE substr(at, 20, 1) WHEN '.' THEN CAST(substr(rtrim(substr(at, 21), 'Z') || '000000', 1, 6) AS INTEGER) ELSE 0 END), run_items.attempt
     FROM run_items JOIN runs ON runs.id = run_items.run_id JOIN plans ON plans.id = runs.plan_id
     JOIN storages ON storages.id = plans.storage_id
     LEFT JOIN remotes ON remotes.storage = storages.no AND remotes.remote_id = item WHERE true
@@ -117,8 +117,8 @@ CREATE TABLE new_listings (
 ) STRICT;
 INSERT INTO new_listings
     SELECT plan_id, run_id, selection, is_full, is_complete, items, skipped,
-        CAST(round((julianday(began_at) - 2440587.5) * 86400000000.0) AS INTEGER),
-        CAST(round((julianday(ended_at) - 2440587.5) * 86400000000.0) AS INTEGER)
+        (strftime('%s', substr(began_at, 1, 19)) * 1000000 + CASE substr(began_at, 20, 1) WHEN '.' THEN CAST(substr(rtrim(substr(began_at, 21), 'Z') || '000000', 1, 6) AS INTEGER) ELSE 0 END),
+        (strftime('%s', substr(ended_at, 1, 19)) * 1000000 + CASE substr(ended_at, 20, 1) WHEN '.' THEN CAST(substr(rtrim(substr(ended_at, 21), 'Z') || '000000', 1, 6) AS INTEGER) ELSE 0 END)
     FROM listings ORDER BY rowid;
 DROP TABLE listings;
 ALTER TABLE new_listings RENAME TO listings;

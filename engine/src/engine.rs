@@ -13,6 +13,7 @@ use std::{
 
 use jiff::SignedDuration;
 use tokio::sync::{Notify, OnceCell};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     budget::Budgets,
@@ -31,9 +32,9 @@ use crate::{
 
 /// A process that runs plans has said so for this long. Only another machine waits for its end, and who renews it wakes the disk:
 /// so it is long.
-const LEASE: SignedDuration = SignedDuration::from_hours(1);
+const LEASE: SignedDuration = SignedDuration::from_mins(15);
 /// How often it says so again.
-pub(crate) const RENEWS: SignedDuration = SignedDuration::from_mins(20);
+pub(crate) const RENEWS: SignedDuration = SignedDuration::from_mins(6);
 
 /// What an engine is made of.
 #[derive(Clone, Debug)]
@@ -87,6 +88,8 @@ pub struct Engine {
     pub(crate) pulse: Pulse,
     /// What the runs of this process have come to.
     pub(crate) tallies: Tallies,
+    /// Cancelled when the program is about to end.
+    pub(crate) is_ending: CancellationToken,
     /// Whether a scheduler is at work in this process.
     pub(crate) is_scheduling: Arc<AtomicBool>,
     /// This process, among all that have the database open.
@@ -126,6 +129,7 @@ impl Engine {
             max_runs: Arc::default(),
             pulse: Pulse::default(),
             tallies: Tallies::default(),
+            is_ending: CancellationToken::new(),
             is_scheduling: Arc::default(),
             owner: RunId::new(&*clock, &*entropy).to_string().into(),
             clock,
@@ -234,7 +238,8 @@ impl Engine {
     }
 }
 
-/// This machine, by a name that it keeps: the lease of a process that was killed on it is no reason to wait.
+/// This machine, by a name that it keeps: the lease of a process that was killed on it is no reason to wait. (In a container that
+/// has no such name, it is one that changes when the machine is started anew.)
 fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
     let known = read("/etc/machine-id").or_else(|| read("/proc/sys/kernel/random/boot_id"));

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::{
+    error::Error,
     plan::PlanConfig,
     run::{Progress, RunContext, Stop, Wish},
     schedule::Windows,
@@ -23,6 +24,8 @@ const LOOKS: Duration = Duration::from_millis(250);
 const WRITES: Duration = Duration::from_secs(1);
 /// A lease is renewed at least this often.
 const RENEWS: Duration = Duration::from_secs(30);
+/// What a machine has slept through is not time at work; nor is what a clock has jumped.
+const LONGEST_LOOK: SignedDuration = SignedDuration::from_mins(10);
 /// Rates are those of the last while of this length.
 const WHILE: SignedDuration = SignedDuration::from_secs(30);
 
@@ -30,8 +33,8 @@ const WHILE: SignedDuration = SignedDuration::from_secs(30);
 pub(crate) struct Overseer {
     ctx: Arc<RunContext>,
     counting: Arc<Counting>,
-    /// When its time is over, with the limit in minutes.
-    time_limit: Option<(Timestamp, u32)>,
+    /// For how many minutes it may be at work.
+    time_limit: Option<u32>,
     /// When it may be at work.
     windows: Windows,
 }
@@ -43,12 +46,7 @@ impl Overseer {
         config: &PlanConfig,
         run: &LiveRun,
     ) -> Self {
-        let now = ctx.clock.now();
-        let time_limit = config.policy().time_limit_minutes.map(|minutes| {
-            let worked = SignedDuration::from_millis(i64::try_from(run.active_ms).unwrap_or(i64::MAX));
-            let left = (SignedDuration::from_mins(minutes.into()) - worked).max(SignedDuration::ZERO);
-            (now.checked_add(left).unwrap_or(Timestamp::MAX), minutes)
-        });
+        let time_limit = config.policy().time_limit_minutes;
         let windows = if run.keeps_to_windows() {
             let schedule = config.schedule().and_then(|schedule| schedule.read().ok());
             schedule.map(|(_, windows)| windows).unwrap_or_default()
@@ -63,20 +61,25 @@ impl Overseer {
         let ctx = &self.ctx;
         let mut rates = Rates::default();
         let (mut written, mut told) = (Instant::now(), Progress::default());
+        let mut looked_at = ctx.clock.now();
         loop {
             let now = ctx.clock.now();
-            if let Some((until, minutes)) = self.time_limit
-                && until <= now
+            let worked =
+                ctx.has_worked_for(now.duration_since(looked_at).clamp(SignedDuration::ZERO, LONGEST_LOOK));
+            looked_at = now;
+            if let Some(minutes) = self.time_limit
+                && worked >= SignedDuration::from_mins(minutes.into())
             {
                 ctx.stop(Stop::out_of_time(minutes));
             }
             if !self.windows.is_open(now) {
                 ctx.stop(Stop::outside_window(self.windows.opens_at(now)));
             }
-            match ctx.store.wish(ctx.run).await {
+            match ctx.store.wish(ctx.attempt()).await {
                 Ok(Some(Wish::Pause)) => ctx.stop(Stop::paused()),
                 Ok(Some(Wish::Cancel)) => ctx.stop(Stop::cancelled()),
                 Ok(None) => {}
+                Err(error @ Error::Superseded) => ctx.stop_for(&error),
                 // The work itself meets it soon enough.
                 Err(error) => tracing::debug!(%error, "nobody could be asked whether the run is to stop"),
             }
@@ -94,9 +97,9 @@ impl Overseer {
             let since = written.elapsed();
             if (since >= WRITES && progress != told) || since >= RENEWS {
                 let until = now.checked_add(LEASE).unwrap_or(now);
-                match ctx.store.renew_lease(ctx.attempt(), until, &progress).await {
+                match ctx.store.renew_lease(ctx.attempt(), until, worked, &progress).await {
                     Ok(true) => (written, told) = (Instant::now(), progress),
-                    Ok(false) => ctx.stop_for(&crate::error::Error::Superseded),
+                    Ok(false) => ctx.stop_for(&Error::Superseded),
                     Err(error) => tracing::debug!(%error, "the lease of a run could not be renewed"),
                 }
             }

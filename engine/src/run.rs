@@ -9,7 +9,7 @@ use std::{
 };
 
 use charon_provider::{Class, Error as StorageError, Facts, Reason};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -259,6 +259,14 @@ impl Stop {
         Self { state: RunState::Cancelled, class: None, message, until: None }
     }
 
+    /// The program ended in the middle of it again and again.
+    pub(crate) fn in_vain(times: u32) -> Self {
+        let message = format!(
+            "the program ended in the middle of it {times} times in a row, and nothing was done meanwhile; see in its log why"
+        );
+        Self::failed(None, message)
+    }
+
     /// The program ends while it is at work.
     pub(crate) fn shutting_down() -> Self {
         let message = "the program was stopped; it goes on when the program is started again".into();
@@ -359,6 +367,8 @@ pub(crate) struct RunContext {
     pub(crate) is_dry: bool,
     /// The files that bytes are moved of now.
     pub(crate) board: Board,
+    /// How long the run has been at work, in all its attempts, in milliseconds.
+    pub(crate) active_ms: AtomicU64,
     /// How many items earlier attempts have done that this one has not come across yet.
     pub(crate) done_before: AtomicU64,
     stop: OnceLock<Stop>,
@@ -399,6 +409,7 @@ impl RunContext {
             failed_of: None,
             is_dry: false,
             board: Board::default(),
+            active_ms: AtomicU64::new(0),
             done_before: AtomicU64::new(0),
             stop: OnceLock::new(),
             no_more: OnceLock::new(),
@@ -515,6 +526,13 @@ impl RunContext {
     /// An item worked: faults before it have passed.
     pub(crate) fn item_worked(&self) {
         self.faults_in_a_row.store(0, Ordering::Relaxed);
+    }
+
+    /// It has been at work for so much longer; gives how long that is in all.
+    pub(crate) fn has_worked_for(&self, longer: SignedDuration) -> SignedDuration {
+        let more = u64::try_from(longer.as_millis()).unwrap_or_default();
+        let all = self.active_ms.fetch_add(more, Ordering::Relaxed).saturating_add(more);
+        SignedDuration::from_millis(i64::try_from(all).unwrap_or(i64::MAX))
     }
 
     /// Counts items that are where they should be since before this run. Of those that an earlier attempt at the run has put

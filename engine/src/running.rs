@@ -8,7 +8,7 @@ use std::{
 };
 
 use charon_provider::{Class, Error as StorageError, Position, Storage};
-use jiff::{SignedDuration, Timestamp};
+
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -137,9 +137,10 @@ impl Engine {
                 requests: BTreeMap::new(),
                 retries: 0,
                 after: None,
+                active_ms: live.active_ms,
             },
         };
-        self.end(attempt, before, &live, record, ended, now).await?;
+        self.end(attempt, before, &live, record, ended).await?;
         if let Err(error) = self.tell_of_run(run).await {
             tracing::error!(%error, %run, "what became of a run could not be told");
         }
@@ -176,6 +177,7 @@ impl Engine {
         ctx.full_listing = live.options.full_listing;
         ctx.failed_of = live.options.failed_of;
         ctx.done_before.store(before.done, Ordering::Relaxed);
+        ctx.active_ms.store(live.active_ms, Ordering::Relaxed);
         let ctx = Arc::new(ctx);
         entry.begun(&ctx, progress);
         let overseer = Overseer::new(Arc::clone(&ctx), Arc::clone(&counting), config, live);
@@ -208,6 +210,7 @@ impl Engine {
             requests: requests.by_meter(),
             retries: config.policy().retries,
             after: commands.after.clone().map(|after| (after, commands.time_limit())),
+            active_ms: ctx.active_ms.load(Ordering::Relaxed),
         }
     }
 
@@ -231,9 +234,8 @@ impl Engine {
         live: &LiveRun,
         mut record: RunRecord,
         worked: Worked,
-        began_at: Timestamp,
     ) -> Result<(), Error> {
-        let Worked { progress, stop, requests, retries, after } = worked;
+        let Worked { progress, stop, requests, retries, after, active_ms } = worked;
         let now = self.clock.now();
         // One that got on has shown that it can.
         let failures = if progress.items.done > before.done { 0 } else { live.failures };
@@ -253,10 +255,8 @@ impl Engine {
         let is_whole = stop.is_none();
         record.stop = stop;
         if let Some((command, limit)) = after {
-            after_the_work(&command, limit, &record, &*self.clock).await;
+            after_the_work(&command, limit, &record, &*self.clock, &self.is_ending).await;
         }
-        let worked_for = now.duration_since(began_at).max(SignedDuration::ZERO).as_millis();
-        let active_ms = live.active_ms + u64::try_from(worked_for).unwrap_or(u64::MAX);
         let ended = Ended { record, attempt, is_whole, failures, active_ms };
         if self.store.end_attempt(&ended).await?.is_none() {
             tracing::info!(run = %attempt.run, "an attempt ended that another one had taken over from");
@@ -442,6 +442,8 @@ struct Worked {
     retries: u32,
     /// What is run afterwards, and how long it may take.
     after: Option<(CommandLine, Duration)>,
+    /// How long the run has been at work.
+    active_ms: u64,
 }
 
 /// Runs what the plan wants to be run before a run. If that fails, nothing is moved.
@@ -470,17 +472,28 @@ async fn before_the_work(
         Ok(end) if end.exit == CommandExit::Cancelled => Err(Stop::cancelled()),
         Ok(end) => {
             let how = end.exit.in_words();
-            Err(failed(format!(
-                "the command before the run {how}, so nothing was moved: {}",
-                end.output.trim()
-            )))
+            // The whole of what it printed may be more than everybody who is told of the run should read.
+            tracing::warn!(
+                plan = row.name,
+                output = end.output.trim(),
+                "the command before a run did not succeed"
+            );
+            let last: String =
+                end.output.trim().lines().last().unwrap_or_default().chars().take(200).collect();
+            Err(failed(format!("the command before the run {how}, so nothing was moved: {last}")))
         }
         Err(error) => Err(failed(format!("{error}; nothing was moved"))),
     }
 }
 
 /// Runs what the plan wants to be run after a run. Whatever comes of it, the run stays what it is.
-async fn after_the_work(command: &CommandLine, limit: Duration, record: &RunRecord, clock: &dyn Clock) {
+async fn after_the_work(
+    command: &CommandLine,
+    limit: Duration,
+    record: &RunRecord,
+    clock: &dyn Clock,
+    is_ending: &CancellationToken,
+) {
     let variables = CommandVariables {
         plan: record.plan.clone(),
         run: record.run.to_string(),
@@ -492,7 +505,7 @@ async fn after_the_work(command: &CommandLine, limit: Duration, record: &RunReco
         bytes: record.bytes,
         message: record.stop.as_ref().map(|stop| stop.message.clone()),
     };
-    match commands::run(command, &variables, limit, clock, &CancellationToken::new()).await {
+    match commands::run(command, &variables, limit, clock, is_ending).await {
         Ok(end) if end.exit == CommandExit::Succeeded => {}
         Ok(end) => tracing::warn!(
             plan = record.plan,

@@ -40,6 +40,7 @@ impl Housekeeping {
         let before = |kept| now.checked_sub(kept).unwrap_or(Timestamp::MIN);
         let forgotten = engine.store.forget_events(before(EVENTS_KEPT), AT_ONCE).await?;
         let of_items = engine.store.forget_item_events(before(ITEM_EVENTS_KEPT), AT_ONCE).await?;
+        engine.forget_told(now).await?;
         engine.store.forget_occurrences(before(OCCURRENCES_KEPT)).await?;
         let wait =
             if forgotten.max(of_items) == u64::from(AT_ONCE) { SignedDuration::from_secs(1) } else { EVERY };

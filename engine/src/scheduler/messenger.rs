@@ -3,13 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
-use crate::{engine::Engine, error::Error, store::RunFilter};
+use crate::{engine::Engine, error::Error};
 
 /// How often it is looked which plans are overdue.
 const LOOKS: SignedDuration = SignedDuration::from_mins(10);
-/// So many of the newest runs are looked at when the program starts: it may have ended before it had written down what is to
-/// be told of them.
-const NEWEST: u32 = 50;
+/// So many events are looked at at once.
+const AT_ONCE: u32 = 200;
 
 /// The one who tells.
 #[derive(Debug, Default)]
@@ -21,16 +20,34 @@ pub(super) struct Messenger {
     /// The newest event that has been seen; others may have led to something to tell.
     seen: i64,
     looked_at: Option<Timestamp>,
+    /// Up to which event it is written down what is to be told.
+    written: Option<i64>,
 }
 
 impl Messenger {
+    /// Writes down what is to be told of the runs that have ended or were parked since the last time, also by a process that is no
+    /// more and had not come to that.
+    async fn write_down(&mut self, engine: &Engine) -> Result<(), Error> {
+        let mut after = match self.written {
+            Some(after) => after,
+            None => engine.store.told_until().await?,
+        };
+        loop {
+            let ends = engine.store.ends_after(after, AT_ONCE).await?;
+            let Some((last, _)) = ends.last().copied() else { break };
+            for (_, run) in ends {
+                engine.tell_of_run(run).await?;
+            }
+            engine.store.set_told_until(last).await?;
+            after = last;
+        }
+        self.written = Some(after);
+        Ok(())
+    }
+
     /// Does what is to be done. Gives when to come again, if nothing happens before.
     pub(super) async fn tick(&mut self, engine: &Engine, now: Timestamp) -> Result<Timestamp, Error> {
-        if self.looked_at.is_none() {
-            for run in engine.store.runs(&RunFilter::default(), NEWEST).await? {
-                engine.tell_of_run(run.run).await?;
-            }
-        }
+        self.write_down(engine).await?;
         let is_time = self.looked_at.is_none_or(|at| now.duration_since(at).abs() >= LOOKS);
         if is_time {
             engine.tell_overdue(now).await?;

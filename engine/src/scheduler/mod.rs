@@ -41,6 +41,7 @@ use crate::{
     error::Error,
     events::Tail,
     ids::{PlanId, RunId},
+    retry,
     run::{RunOptions, RunState, Stop, Trigger},
     store::{Decided, Decision, LiveRun, NewDecision, NewRun, Occurrence},
 };
@@ -77,6 +78,8 @@ pub struct Scheduler {
     leased_at: Timestamp,
     /// The runs that those are for. They are at work, whatever the database says as yet.
     begun: HashMap<task::Id, RunId>,
+    /// Runs whose last attempt could not be begun or recorded: how often, and until when no other one is made.
+    held_back: HashMap<RunId, (u32, Timestamp)>,
     /// When it was looked last: a clock that is behind this was set back.
     looked_at: Timestamp,
 }
@@ -101,6 +104,7 @@ impl Engine {
             attempts: JoinSet::new(),
             leased_at: self.clock.now(),
             begun: HashMap::new(),
+            held_back: HashMap::new(),
             looked_at: self.clock.now(),
         })
     }
@@ -164,6 +168,18 @@ impl Scheduler {
             self.plans.set_back(&self.engine, now).await?;
         }
         self.looked_at = now;
+        if now.duration_since(self.leased_at).abs() >= RENEWS {
+            if let Err(error) = self.engine.renew_lease().await {
+                // Somebody else runs plans by now (this machine has slept for long): nothing here may go on.
+                if matches!(error, Error::BusyElsewhere { .. }) {
+                    for run in self.engine.at_work.runs() {
+                        self.engine.at_work.stop(run, Stop::shutting_down());
+                    }
+                }
+                return Err(error);
+            }
+            self.leased_at = now;
+        }
         while let Some(ended) = self.attempts.try_join_next_with_id() {
             self.ended(ended);
         }
@@ -200,10 +216,6 @@ impl Scheduler {
                 .spawn(async move { Box::pin(engine.attempt(run, watch::Sender::default())).await });
             self.begun.insert(attempt.id(), run);
         }
-        if now.duration_since(self.leased_at).abs() >= RENEWS {
-            self.engine.renew_lease().await?;
-            self.leased_at = now;
-        }
         let clean_again_at = self.housekeeping.tick(&self.engine, now).await?;
         let tell_again_at = self.messenger.tick(&self.engine, now).await?;
         self.tail.hand_on(&self.engine).await?;
@@ -214,20 +226,29 @@ impl Scheduler {
             .min())
     }
 
-    /// An attempt is over.
+    /// An attempt is over. One that could not be begun, or not be recorded, is not made again at once.
     fn ended(&mut self, ended: Result<(task::Id, Result<bool, Error>), JoinError>) {
-        let id = match ended {
-            Ok((id, Ok(_))) => id,
+        let (id, has_failed) = match ended {
+            Ok((id, Ok(_))) => (id, false),
             Ok((id, Err(error))) => {
-                tracing::error!(%error, "the end of a run could not be recorded; it is taken up again");
-                id
+                tracing::error!(%error, "an attempt at a run could not be recorded; it is taken up again later");
+                self.engine.pulse.failed(&error);
+                (id, true)
             }
             Err(panic) => {
-                tracing::error!(%panic, "a run ended by a mistake in Charon; it is taken up again");
-                panic.id()
+                tracing::error!(%panic, "a run ended by a mistake in Charon; it is taken up again later");
+                (panic.id(), true)
             }
         };
-        self.begun.remove(&id);
+        let Some(run) = self.begun.remove(&id) else { return };
+        if has_failed {
+            let times = self.held_back.get(&run).map_or(1, |(times, _)| times + 1);
+            let until =
+                self.engine.clock.now().checked_add(retry::before_attempt(times, &*self.engine.entropy));
+            self.held_back.insert(run, (times, until.unwrap_or(Timestamp::MAX)));
+        } else {
+            self.held_back.remove(&run);
+        }
     }
 
     /// The runs that have not come to their end. Those that this process has begun are at work, though they may not have got to
@@ -239,6 +260,10 @@ impl Scheduler {
             if run.state == RunState::Queued {
                 run.state = RunState::Running;
             }
+        }
+        for run in &mut live {
+            let until = self.held_back.get(&run.run).map(|(_, until)| *until);
+            run.start_after = run.start_after.max(until);
         }
         Ok(live)
     }
@@ -301,6 +326,7 @@ impl Scheduler {
 
     /// Asks all runs to finish what they hold, waits for them for a while, and leaves the rest to the next start.
     async fn shut_down(mut self) -> Result<(), Error> {
+        self.engine.is_ending.cancel();
         let ended = async {
             while !self.attempts.is_empty() {
                 // Again and again: one that has only just begun hears nothing yet.
@@ -327,7 +353,7 @@ impl Drop for Scheduler {
 /// What each run that has not ended, and is not at work, waits for, by what the database says now.
 pub(crate) async fn waiting(engine: &Engine) -> Result<HashMap<RunId, Waiting>, Error> {
     let live = engine.store.live_runs().await?;
-    let plans: Vec<PlanId> = live.iter().map(|run| run.plan).collect();
+    let plans: HashSet<PlanId> = live.iter().map(|run| run.plan).collect();
     let allowed = plans::allowed(engine, &plans).await?;
     let most = engine.store.max_runs().await?.map_or(1, |most| usize::try_from(most).unwrap_or(usize::MAX));
     let mut waiting = choose(&live, &allowed, engine.clock.now(), most).waiting;

@@ -1,6 +1,6 @@
 //! What the scheduler knows of the plans: their schedules, read once, and when each is due next.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -156,7 +156,10 @@ impl Planned {
 }
 
 /// When the runs of plans may be at work, by what the database says now.
-pub(super) async fn allowed(engine: &Engine, plans: &[PlanId]) -> Result<HashMap<PlanId, Allowed>, Error> {
+pub(super) async fn allowed(
+    engine: &Engine,
+    plans: &HashSet<PlanId>,
+) -> Result<HashMap<PlanId, Allowed>, Error> {
     let mut allowed = HashMap::new();
     for id in plans {
         let Some(row) = engine.store.plan_by_id(*id).await? else { continue };

@@ -60,6 +60,45 @@ impl Store {
             .doing("look up the newest event")
     }
 
+    /// The runs that have ended, or were parked, after an event, with the numbers of the events that tell so.
+    pub(crate) async fn ends_after(&self, after: i64, most: u32) -> Result<Vec<(i64, RunId)>, Error> {
+        let rows = sqlx::query(
+            "SELECT seq, run_id FROM events INDEXED BY events_of_ends
+             WHERE kind IN ('run.ended', 'run.parked') AND seq > ? ORDER BY seq LIMIT ?",
+        )
+        .bind(after)
+        .bind(most)
+        .fetch_all(&self.reader)
+        .await;
+        rows.and_then(|rows| {
+            rows.iter().map(|row| Ok((row.try_get("seq")?, parsed(row, "run_id")?))).collect()
+        })
+        .doing("look which runs have ended")
+    }
+
+    /// Up to which event it is written down what people are to be told. Where nobody has looked yet, that is the newest one: what
+    /// was before is no news.
+    pub(crate) async fn told_until(&self) -> Result<i64, Error> {
+        let row = sqlx::query("SELECT seq FROM told").fetch_optional(&self.reader).await;
+        let known =
+            row.and_then(|row| row.map(|row| row.try_get(0)).transpose()).doing("look what was told")?;
+        if let Some(seq) = known {
+            return Ok(seq);
+        }
+        let newest = self.newest_event().await?;
+        self.set_told_until(newest).await?;
+        Ok(newest)
+    }
+
+    pub(crate) async fn set_told_until(&self, seq: i64) -> Result<(), Error> {
+        sqlx::query("INSERT OR REPLACE INTO told (one, seq) VALUES (1, ?)")
+            .bind(seq)
+            .execute(&self.writer)
+            .await
+            .doing("note what was told")
+            .map(drop)
+    }
+
     /// Forgets what was told of single items before this, a few at a time. Gives how many events it was.
     pub(crate) async fn forget_item_events(&self, before: Timestamp, most: u32) -> Result<u64, Error> {
         let done = sqlx::query(

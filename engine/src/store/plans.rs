@@ -106,7 +106,7 @@ impl Store {
         if is_new_schedule {
             let dropped = sqlx::query(
                 "UPDATE runs SET state = 'cancelled', ended_at = ?2, stop = ?3
-                 WHERE plan_id = ?1 AND state = 'queued' AND attempt = 0 AND priority = 0 RETURNING id",
+                 WHERE plan_id = ?1 AND state IN ('queued', 'paused') AND attempt = 0 AND priority = 0 RETURNING id",
             )
             .bind(plan.id.to_string())
             .bind(now.to_string())

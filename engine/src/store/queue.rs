@@ -2,7 +2,7 @@
 //! that tells of it, and only from the states that it may be made from.
 
 use charon_provider::Class;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
@@ -70,6 +70,9 @@ pub(crate) struct Ended {
     pub(crate) failures: u32,
     pub(crate) active_ms: u64,
 }
+
+/// A run whose process ended so often in the middle of it, without anything done since the time before, has failed.
+const MOST_IN_VAIN: u32 = 20;
 
 const LIVE: &str = "
     SELECT runs.*, plans.name AS plan_name, storages.name AS storage_name, COALESCE(storages.account, storages.id) AS lane
@@ -180,16 +183,18 @@ impl Store {
         &self,
         attempt: Attempt,
         lease_until: Timestamp,
+        worked: SignedDuration,
         progress: &Progress,
     ) -> Result<bool, Error> {
         let done = sqlx::query(
-            "UPDATE runs SET lease_until = ?3, progress = ?4
+            "UPDATE runs SET lease_until = ?3, progress = ?4, active_ms = ?5
              WHERE id = ?1 AND attempt = ?2 AND state IN ('running', 'pausing')",
         )
         .bind(attempt.run.to_string())
         .bind(attempt.number)
         .bind(lease_until.to_string())
         .bind(json!(progress).to_string())
+        .bind(i64::try_from(worked.as_millis()).unwrap_or(i64::MAX))
         .execute(&self.writer)
         .await
         .doing("renew the lease of a run")?;
@@ -197,14 +202,20 @@ impl Store {
     }
 
     /// What somebody asks of the one who is at a run.
-    pub(crate) async fn wish(&self, run: RunId) -> Result<Option<Wish>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Superseded`] when the attempt is not at work any more: there is a later one, or the plan was removed.
+    pub(crate) async fn wish(&self, attempt: Attempt) -> Result<Option<Wish>, Error> {
         const DOING: &str = "look whether a run is to pause";
-        let row = sqlx::query("SELECT wish FROM runs WHERE id = ?")
-            .bind(run.to_string())
-            .fetch_optional(&self.reader)
-            .await
-            .doing(DOING)?;
-        row.map_or(Ok(None), |row| maybe_parsed(&row, "wish")).doing(DOING)
+        let row = sqlx::query(
+            "SELECT wish FROM runs WHERE id = ? AND attempt = ? AND state IN ('running', 'pausing')",
+        )
+        .bind(attempt.run.to_string())
+        .bind(attempt.number)
+        .fetch_optional(&self.reader)
+        .await
+        .doing(DOING)?;
+        row.map_or(Err(Error::Superseded), |row| maybe_parsed(&row, "wish").doing(DOING))
     }
 
     /// How far a run is that another process is at.
@@ -365,10 +376,12 @@ impl Store {
     ) -> Result<u64, Error> {
         const DOING: &str = "take up interrupted runs";
         let mut tx = self.begin().await.doing(DOING)?;
-        let rows = sqlx::query("SELECT id, plan_id, wish FROM runs WHERE state IN ('running', 'pausing')")
-            .fetch_all(&mut *tx)
-            .await
-            .doing(DOING)?;
+        let rows = sqlx::query(
+            "SELECT id, plan_id, wish, failures, done FROM runs WHERE state IN ('running', 'pausing')",
+        )
+        .fetch_all(&mut *tx)
+        .await
+        .doing(DOING)?;
         let mut taken_up = 0;
         for row in rows {
             let (run, plan): (RunId, PlanId) =
@@ -377,24 +390,32 @@ impl Store {
                 continue;
             }
             let wish: Option<Wish> = maybe_parsed(&row, "wish").doing(DOING)?;
+            // One that got on has shown that it can; one that never does is not taken up for ever.
+            let before = count(&row, "done").doing(DOING)?;
+            let got_on = count_items(&mut tx, run, 0).await.doing(DOING)?.done > before;
+            let failures: u32 = row.try_get("failures").doing(DOING)?;
+            let failures = if got_on { 0 } else { failures + 1 };
             let (state, kind, stop) = match wish {
                 Some(Wish::Cancel) => (RunState::Cancelled, EventKind::Ended, Stop::cancelled()),
                 Some(Wish::Pause) => (RunState::Paused, EventKind::Paused, Stop::paused()),
+                None if failures >= MOST_IN_VAIN => {
+                    (RunState::Failed, EventKind::Ended, Stop::in_vain(failures))
+                }
                 None => (RunState::Queued, EventKind::Requeued, Stop::interrupted()),
             };
             sqlx::query(
                 "UPDATE runs SET state = ?2, stop = ?3, wish = NULL, lease_owner = NULL, lease_until = NULL, progress = NULL,
-                     ended_at = CASE WHEN ?4 THEN ?5 END WHERE id = ?1",
+                     ended_at = CASE WHEN ?4 THEN ?5 END, failures = ?6 WHERE id = ?1",
             )
             .bind(run.to_string())
             .bind(state.as_str())
             .bind(json!(stop).to_string())
-            .bind(state == RunState::Cancelled)
+            .bind(matches!(state, RunState::Cancelled | RunState::Failed))
             .bind(now.to_string())
+            .bind(failures)
             .execute(&mut *tx)
             .await
             .doing(DOING)?;
-            count_items(&mut tx, run, 0).await.doing(DOING)?;
             end_attempts(&mut tx, run, now, RunState::Failed, Some(&Stop::interrupted().message))
                 .await
                 .doing(DOING)?;

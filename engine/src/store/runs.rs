@@ -19,7 +19,7 @@ use crate::{
     error::Error,
     events::EventKind,
     ids::{PlanId, RunId},
-    run::{Attempt, Counts, Outcome, RunState, Stop, Trigger},
+    run::{Attempt, Counts, Outcome, Progress, RunState, Stop, Trigger},
 };
 
 /// One run, as the database has it.
@@ -275,7 +275,10 @@ const RUNS: &str = "SELECT runs.*, plans.name AS plan_name FROM runs JOIN plans 
 
 fn read(row: &SqliteRow) -> Result<RunRecord, sqlx::Error> {
     let stop: Option<&str> = row.try_get("stop")?;
-    Ok(RunRecord {
+    // While it is at work, what its process says of it goes before what earlier attempts have left.
+    let progress: Option<&str> = row.try_get("progress")?;
+    let progress: Option<Progress> = progress.and_then(|text| serde_json::from_str(text).ok());
+    let mut record = RunRecord {
         run: parsed(row, "id")?,
         plan: row.try_get("plan_name")?,
         trigger: parsed(row, "trigger")?,
@@ -296,7 +299,11 @@ fn read(row: &SqliteRow) -> Result<RunRecord, sqlx::Error> {
         bytes: count(row, "bytes")?,
         requests_by_meter: serde_json::from_str(row.try_get("requests")?).map_err(decode_error)?,
         stop: stop.map(|text| serde_json::from_str(text).map_err(decode_error)).transpose()?,
-    })
+    };
+    if let Some(progress) = progress {
+        (record.items, record.bytes) = (progress.items, progress.bytes);
+    }
+    Ok(record)
 }
 
 fn read_item(row: &SqliteRow) -> Result<ItemRecord, sqlx::Error> {

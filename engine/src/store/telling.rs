@@ -254,9 +254,10 @@ impl Store {
         row.and_then(|row| maybe_time(&row, "next_at")).doing("look up when something is to be told")
     }
 
-    /// Forgets what was delivered before then. What was given up is kept.
-    pub(crate) async fn forget_delivered(&self, before: Timestamp) -> Result<(), Error> {
-        sqlx::query("DELETE FROM outbox WHERE state = 'delivered' AND ended_at < ?")
+    /// Forgets what was delivered, or given up, before then.
+    pub(crate) async fn forget_told(&self, state: DeliveryState, before: Timestamp) -> Result<(), Error> {
+        sqlx::query("DELETE FROM outbox WHERE state = ? AND ended_at < ?")
+            .bind(state.as_str())
             .bind(began(before).to_string())
             .execute(&self.writer)
             .await
@@ -271,11 +272,13 @@ impl Store {
         state: Option<DeliveryState>,
         most: u32,
     ) -> Result<Vec<DeliveryRecord>, Error> {
-        let rows = sqlx::query(
-            "SELECT outbox.*, channels.name AS channel FROM outbox JOIN channels ON channels.id = outbox.channel_id
-             WHERE (?1 IS NULL OR channel_id = ?1) AND (?2 IS NULL OR state = ?2)
-             ORDER BY enqueued_at DESC, outbox.id DESC LIMIT ?3",
-        )
+        // One query for each choice, so that each goes along an index in its order.
+        let of_channel = if channel.is_some() { "AND channel_id = ?1" } else { "" };
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT outbox.*, channels.name AS channel FROM outbox CROSS JOIN channels ON channels.id = outbox.channel_id
+             WHERE enqueued_at >= '' {of_channel} AND (?2 IS NULL OR +state = ?2)
+             ORDER BY enqueued_at DESC, outbox.id DESC LIMIT ?3"
+        )))
         .bind(channel.map(|id| id.to_string()))
         .bind(state.map(DeliveryState::as_str))
         .bind(most)
@@ -304,8 +307,7 @@ impl Store {
     ) -> Result<Vec<(RunState, Option<Stop>)>, Error> {
         let rows = sqlx::query(
             "SELECT state, stop FROM runs
-             WHERE plan_id = ?1 AND (queued_at, id) < (SELECT queued_at, id FROM runs WHERE id = ?2)
-             ORDER BY queued_at DESC, id DESC LIMIT ?3",
+             WHERE plan_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
         )
         .bind(plan.to_string())
         .bind(run.to_string())
@@ -319,7 +321,7 @@ impl Store {
     /// Whether it is written down that this run waited for a person, whoever is or was to be told.
     pub(crate) async fn has_waited_for_a_person(&self, run: RunId) -> Result<bool, Error> {
         let row =
-            sqlx::query("SELECT EXISTS (SELECT 1 FROM outbox WHERE event = ? AND about LIKE ? || '/%')")
+            sqlx::query("SELECT EXISTS (SELECT 1 FROM outbox WHERE event = ?1 AND about > ?2 || '/' AND about < ?2 || '0')")
                 .bind(Event::NeedsAttention.as_str())
                 .bind(run.to_string())
                 .fetch_one(&self.reader)
@@ -380,11 +382,10 @@ impl Store {
     /// When the last good run of a plan ended.
     pub(crate) async fn last_good_end(&self, plan: PlanId) -> Result<Option<Timestamp>, Error> {
         let row = sqlx::query(
-            "SELECT ended_at FROM runs WHERE plan_id = ? AND state = ? AND ended_at IS NOT NULL
-             ORDER BY queued_at DESC, id DESC LIMIT 1",
+            "SELECT ended_at FROM runs WHERE plan_id = ? AND state = 'succeeded' AND ended_at IS NOT NULL
+             ORDER BY id DESC LIMIT 1",
         )
         .bind(plan.to_string())
-        .bind(RunState::Succeeded.as_str())
         .fetch_optional(&self.reader)
         .await;
         row.and_then(|row| row.as_ref().map_or(Ok(None), |row| maybe_time(row, "ended_at")))

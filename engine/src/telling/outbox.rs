@@ -74,8 +74,9 @@ impl Engine {
     /// # Errors
     /// When the database does not do as it is told. What does not get through is no error: it is written down.
     pub async fn deliver_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
-        self.store.forget_delivered(now.checked_sub((30 * 24).hours()).unwrap_or(Timestamp::MIN)).await?;
         loop {
+            // What came to be told meanwhile does not wait until all the rest is through.
+            let now = now.max(self.clock.now());
             let due = self.store.take_due(now, later(now.max(self.clock.now()), TAKEN), AT_A_TIME).await?;
             if due.is_empty() {
                 return self.store.next_due().await;
@@ -85,6 +86,13 @@ impl Engine {
                 told?;
             }
         }
+    }
+
+    /// Forgets what was told long ago, and what could not be.
+    pub(crate) async fn forget_told(&self, now: Timestamp) -> Result<(), Error> {
+        let before = |days: i32| now.checked_sub((days * 24).hours()).unwrap_or(Timestamp::MIN);
+        self.store.forget_told(DeliveryState::Delivered, before(30)).await?;
+        self.store.forget_told(DeliveryState::GivenUp, before(90)).await
     }
 
     /// What is to be told and what has been, the newest first: of one channel or of all, in one state or in any.

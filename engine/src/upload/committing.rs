@@ -102,6 +102,11 @@ impl ToStorage {
                     None => return Ok(None),
                 },
             };
+            // Whoever has taken over commits what is staged (I8).
+            if let Err(error) = upload.ctx.store.wish(upload.ctx.attempt()).await {
+                upload.ctx.stop_for(&error);
+                return Ok(None);
+            }
             let answer_was_lost = AtomicBool::new(false);
             let answer = commit_once(upload, sink, album.as_ref(), items, &answer_was_lost).await;
             drop(turn);
