@@ -193,8 +193,11 @@ async fn fill(path: &Path, items: u32, runs: u32) {
                      VALUES (?5, ?1, ?2, 'schedule', ?3, ?4, ?3, ?3, ?3, 5000, '{\"api\":1}', 1)")
             .bind(run_id(number).to_string()).bind(plan(number)).bind(at.to_string()).bind(state).bind(number + 1_000)
             .execute(&mut database).await.expect("a run");
-        sqlx::query("INSERT INTO occurrences (plan_id, scheduled_for, decision, run_id, missed, decided_at) VALUES (?1, ?2, 'run', ?3, 0, ?2)")
-            .bind(plan(number)).bind(at.to_string()).bind(run_id(number).to_string()).execute(&mut database).await.expect("an occurrence");
+        sqlx::query("INSERT INTO occurrences (plan, scheduled_for, decision, run, missed, decided_at) VALUES (?1, ?2, 'run', ?3, 0, ?2)")
+            .bind(number % PLANS + 2)
+            .bind(at.as_microsecond())
+            .bind(number + 1_000)
+            .execute(&mut database).await.expect("an occurrence");
         // Events are kept for a month.
         if number + 43_200 >= runs {
             for kind in ["run.queued", "run.started", "run.ended"] {

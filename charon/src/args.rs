@@ -301,6 +301,14 @@ pub(crate) struct Serve {
 /// A run is named by its id, or by its plan: then it is the plan's newest one.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Runs {
+    /// List the newest runs, as without a word.
+    List {
+        /// Only those of this plan.
+        plan: Option<String>,
+        /// How many.
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: u32,
+    },
     /// Show a run, and what became of its items.
     Show {
         /// Its id, or its plan.

@@ -126,3 +126,17 @@ CREATE INDEX listings_by_run ON listings (run_id);
 
 -- The newest runs of a plan are found by their ids.
 DROP INDEX runs_by_plan;
+
+CREATE TABLE new_occurrences (
+    plan          INTEGER NOT NULL REFERENCES plans (no) ON DELETE CASCADE,
+    scheduled_for INTEGER NOT NULL,
+    decision      TEXT NOT NULL,              -- run, catch_up, missed, overlap
+    run           INTEGER,                    -- its number; it may be gone
+    missed        INTEGER NOT NULL,           -- how many before it were missed
+    missed_since  INTEGER,                    -- the first of those
+    decided_at    INTEGER NOT NULL,
+    PRIMARY KEY (plan, scheduled_for)
+) STRICT, WITHOUT ROWID;
+-- Nobody has written any yet: they came with a version that was never out.
+DROP TABLE occurrences;
+ALTER TABLE new_occurrences RENAME TO occurrences;

@@ -1,17 +1,23 @@
 //! Keeps an eye on an attempt while it is at work: whether somebody asks it to pause or to stop, whether its time or its window
 //! is over, whether it still is the latest attempt; and lets other processes see how far it is.
 
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::{
     error::Error,
+    host::Requests,
     plan::PlanConfig,
     run::{Progress, RunContext, Stop, Wish},
     schedule::Windows,
-    store::LiveRun,
+    store::{LiveRun, SoFar},
     tallies::Counting,
 };
 
@@ -24,8 +30,8 @@ const LOOKS: Duration = Duration::from_millis(250);
 const WRITES: Duration = Duration::from_secs(1);
 /// A lease is renewed at least this often.
 const RENEWS: Duration = Duration::from_secs(30);
-/// What a machine has slept through is not time at work; nor is what a clock has jumped.
-const LONGEST_LOOK: SignedDuration = SignedDuration::from_mins(10);
+/// What a machine has slept through, or a clock has jumped, counts as so much time at work at most.
+const LONGEST_LOOK: SignedDuration = SignedDuration::from_mins(30);
 /// Rates are those of the last while of this length.
 const WHILE: SignedDuration = SignedDuration::from_secs(30);
 
@@ -33,6 +39,9 @@ const WHILE: SignedDuration = SignedDuration::from_secs(30);
 pub(crate) struct Overseer {
     ctx: Arc<RunContext>,
     counting: Arc<Counting>,
+    requests: Arc<Requests>,
+    /// Those of earlier attempts, by meter.
+    requests_before: BTreeMap<String, u64>,
     /// For how many minutes it may be at work.
     time_limit: Option<u32>,
     /// When it may be at work.
@@ -43,6 +52,7 @@ impl Overseer {
     pub(crate) fn new(
         ctx: Arc<RunContext>,
         counting: Arc<Counting>,
+        (requests, requests_before): (Arc<Requests>, BTreeMap<String, u64>),
         config: &PlanConfig,
         run: &LiveRun,
     ) -> Self {
@@ -53,7 +63,16 @@ impl Overseer {
         } else {
             Windows::default()
         };
-        Self { ctx, counting, time_limit, windows }
+        Self { ctx, counting, requests, requests_before, time_limit, windows }
+    }
+
+    /// Those of all attempts, by meter.
+    fn all_requests(&self) -> BTreeMap<String, u64> {
+        let mut all = self.requests_before.clone();
+        for (meter, count) in self.requests.by_meter() {
+            *all.entry(meter).or_default() += count;
+        }
+        all
     }
 
     /// Until it is dropped.
@@ -97,7 +116,8 @@ impl Overseer {
             let since = written.elapsed();
             if (since >= WRITES && progress != told) || since >= RENEWS {
                 let until = now.checked_add(LEASE).unwrap_or(now);
-                match ctx.store.renew_lease(ctx.attempt(), until, worked, &progress).await {
+                let so_far = SoFar { worked, progress: &progress, requests: &self.all_requests() };
+                match ctx.store.renew_lease(ctx.attempt(), until, &so_far).await {
                     Ok(true) => (written, told) = (Instant::now(), progress),
                     Ok(false) => ctx.stop_for(&Error::Superseded),
                     Err(error) => tracing::debug!(%error, "the lease of a run could not be renewed"),

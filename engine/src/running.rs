@@ -126,9 +126,11 @@ impl Engine {
         let Some(live) = self.store.live_run(run).await? else { return Ok(false) };
         let Some(record) = self.store.run(run).await? else { return Ok(false) };
         let Some(row) = self.store.plan_by_id(live.plan).await? else { return Ok(false) };
+        let requests = record.requests_by_meter.clone();
         let ended = match self.ready(&row).await {
             Ok((config, opened)) => {
-                let work = self.work((&row, &config), opened, &entry, (attempt, before), &live, shown);
+                let work =
+                    self.work((&row, &config), opened, &entry, (attempt, before), (&live, requests), shown);
                 Box::pin(work).await
             }
             Err(error) => Worked {
@@ -160,7 +162,7 @@ impl Engine {
         opened: Opened,
         entry: &Entry,
         (attempt, before): (Attempt, Before),
-        live: &LiveRun,
+        (live, requests_before): (&LiveRun, BTreeMap<String, u64>),
         shown: watch::Sender<Progress>,
     ) -> Worked {
         shown.send_replace(Progress {
@@ -179,8 +181,9 @@ impl Engine {
         ctx.done_before.store(before.done, Ordering::Relaxed);
         ctx.active_ms.store(live.active_ms, Ordering::Relaxed);
         let ctx = Arc::new(ctx);
+        let requests_so_far = (Arc::clone(&requests), requests_before);
         entry.begun(&ctx, progress);
-        let overseer = Overseer::new(Arc::clone(&ctx), Arc::clone(&counting), config, live);
+        let overseer = Overseer::new(Arc::clone(&ctx), Arc::clone(&counting), requests_so_far, config, live);
         if let Err(error) = self.tell_of_start(attempt.run).await {
             tracing::warn!(%error, run = %attempt.run, "the beginning of a run could not be told");
         }

@@ -66,7 +66,10 @@ fn next(view: &PlanView) -> String {
 
 fn row(view: &PlanView) -> [String; 5] {
     let next = match (view.next_at, view.paused_at, view.config.schedule()) {
-        (_, Some(_), Some(_)) => "paused".to_owned(),
+        (_, Some(_), Some(_)) => match view.paused_until {
+            Some(until) => format!("paused until {}", until.strftime("%Y-%m-%d %H:%M:%SZ")),
+            None => "paused".to_owned(),
+        },
         (Some(next), ..) => next.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
         (None, _, Some(_)) => "never".to_owned(),
         (None, _, None) => "by hand".to_owned(),

@@ -25,6 +25,12 @@ pub(crate) async fn run(engine: &Engine, plan: &str, full: bool, output: Output)
             if run.is_new() { "the run waits for, or is done by," } else { "the plan has a run, done by" };
         say_aside(&format!("charon: {whose} the charon that runs plans on this data directory; watching it"));
     }
+    if full && !run.is_new() {
+        say_aside(
+            "charon: the plan had a run that has not ended, and this one goes on with it; if it is at work already, its \
+             listing is as it was begun, and --full takes another run after it",
+        );
+    }
     let is_here = run.is_here();
     let summary = watch_until(asked, plan, run, output).await?;
     if is_here {

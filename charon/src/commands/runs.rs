@@ -20,6 +20,7 @@ const EVENTS_AT_ONCE: u32 = 500;
 
 pub(crate) async fn run(engine: &Engine, command: Runs, output: Output) -> Result<Exit, Failure> {
     match command {
+        Runs::List { plan, limit } => return list(engine, plan.as_deref(), limit, output).await,
         Runs::Show { run, outcome, after, limit } => {
             let outcome = outcome.map(|name| read_outcome(&name)).transpose()?;
             show(engine, &run, ItemFilter { outcome, after }, limit, output).await?;
@@ -92,7 +93,7 @@ async fn show(
     let progress = engine.run_progress(record.run).await?;
     output.print(&json!({ "run": record, "progress": progress, "items": items }), || {
         let mut text = rows(std::slice::from_ref(&record));
-        text += &format!("\n  id {}, {}, {} attempts", record.run, record.trigger, record.attempts);
+        text += &format!("\n  id {}, {}, attempts: {}", record.run, record.trigger, record.attempts);
         if let Some(waiting) = &record.waiting {
             text += &format!("\n  waits: {waiting}");
         }

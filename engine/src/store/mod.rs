@@ -38,7 +38,7 @@ pub(crate) use listings::{Listing, StoredCopy};
 pub(crate) use occurrences::{Decided, NewDecision};
 pub use occurrences::{Decision, Occurrence};
 pub(crate) use plans::PlanRow;
-pub(crate) use queue::{Before, Ended, LiveRun, NewRun};
+pub(crate) use queue::{Before, Ended, LiveRun, NewRun, SoFar};
 pub use runs::{ItemFilter, ItemRecord, RunFilter, RunRecord};
 pub(crate) use staging::Refusal;
 pub(crate) use storages::StorageRow;

@@ -9,7 +9,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 use super::{
     Doing, Store,
     events::write_event,
-    maybe_time, parsed,
+    micros, moment, no, parsed,
     queue::{NewRun, ask_in, insert_run},
 };
 use crate::{
@@ -93,17 +93,18 @@ impl Store {
         if is_same.rows_affected() == 0 {
             return Ok(Decided::Not);
         }
-        let is_new = sqlx::query(
-            "INSERT INTO occurrences (plan_id, scheduled_for, decision, run_id, missed, missed_since, decided_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        )
+        let is_new = sqlx::query(concat!(
+            "INSERT INTO occurrences (plan, scheduled_for, decision, missed, missed_since, decided_at)
+             VALUES (",
+            no!(plan "?1"),
+            ", ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        ))
         .bind(new.plan.to_string())
-        .bind(occurrence.scheduled_for.to_string())
+        .bind(micros(occurrence.scheduled_for))
         .bind(occurrence.decision.as_str())
-        .bind(occurrence.run.map(|run| run.to_string()))
         .bind(occurrence.missed)
-        .bind(occurrence.missed_since.map(|time| time.to_string()))
-        .bind(now.to_string())
+        .bind(occurrence.missed_since.map(micros))
+        .bind(micros(now))
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
@@ -128,7 +129,18 @@ impl Store {
                 ask_in(&mut tx, *previous, Wish::Cancel, now).await.doing(DOING)?;
             }
             if let Some(run) = &new.run {
-                insert_run(&mut tx, run, now).await.doing(DOING)?;
+                let no = insert_run(&mut tx, run, now).await.doing(DOING)?;
+                sqlx::query(concat!(
+                    "UPDATE occurrences SET run = ?3 WHERE plan = ",
+                    no!(plan "?1"),
+                    " AND scheduled_for = ?2",
+                ))
+                .bind(new.plan.to_string())
+                .bind(micros(occurrence.scheduled_for))
+                .bind(no)
+                .execute(&mut *tx)
+                .await
+                .doing(DOING)?;
             }
         }
         tx.commit().await.doing(DOING)?;
@@ -137,8 +149,8 @@ impl Store {
 
     /// Forgets what was decided about moments before this.
     pub(crate) async fn forget_occurrences(&self, before: Timestamp) -> Result<(), Error> {
-        sqlx::query("DELETE FROM occurrences WHERE plan_id IN (SELECT id FROM plans) AND scheduled_for < ?")
-            .bind(before.to_string())
+        sqlx::query("DELETE FROM occurrences WHERE plan IN (SELECT no FROM plans) AND scheduled_for < ?")
+            .bind(micros(before))
             .execute(&self.writer)
             .await
             .doing("forget old occurrences")
@@ -152,11 +164,14 @@ impl Store {
         since: Timestamp,
         most: u32,
     ) -> Result<Vec<Occurrence>, Error> {
-        let rows = sqlx::query(
-            "SELECT * FROM occurrences WHERE plan_id = ? AND scheduled_for >= ? ORDER BY scheduled_for DESC LIMIT ?",
-        )
+        let rows = sqlx::query(concat!(
+            "SELECT occurrences.*, (SELECT id FROM runs WHERE no = occurrences.run) AS run_id FROM occurrences
+             WHERE plan = ",
+            no!(plan "?1"),
+            " AND scheduled_for >= ?2 ORDER BY scheduled_for DESC LIMIT ?3",
+        ))
         .bind(plan.to_string())
-        .bind(since.to_string())
+        .bind(micros(since))
         .bind(most)
         .fetch_all(&self.reader)
         .await;
@@ -167,11 +182,14 @@ impl Store {
 fn read(row: &SqliteRow) -> Result<Occurrence, sqlx::Error> {
     let run: Option<&str> = row.try_get("run_id")?;
     Ok(Occurrence {
-        scheduled_for: parsed(row, "scheduled_for")?,
+        scheduled_for: moment(row, "scheduled_for")?,
         decision: parsed(row, "decision")?,
         run: run.map(|run| run.parse().map_err(super::decode_error)).transpose()?,
         missed: row.try_get("missed")?,
-        missed_since: maybe_time(row, "missed_since")?,
-        decided_at: parsed(row, "decided_at")?,
+        missed_since: row
+            .try_get::<Option<i64>, _>("missed_since")?
+            .map(|micros| Timestamp::from_microsecond(micros).map_err(super::decode_error))
+            .transpose()?,
+        decided_at: moment(row, "decided_at")?,
     })
 }

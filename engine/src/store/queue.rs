@@ -1,6 +1,8 @@
 //! The queue: the row of a run is its place in it. Every change of a run's state is made here, in one transaction with the event
 //! that tells of it, and only from the states that it may be made from.
 
+use std::collections::BTreeMap;
+
 use charon_provider::Class;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -57,6 +59,16 @@ pub(crate) struct Before {
     /// Items that are done, and their bytes.
     pub(crate) done: u64,
     pub(crate) bytes: u64,
+}
+
+/// What a run has come to, while an attempt is at work.
+#[derive(Debug)]
+pub(crate) struct SoFar<'a> {
+    /// How long it has been at work, in all attempts.
+    pub(crate) worked: SignedDuration,
+    pub(crate) progress: &'a Progress,
+    /// The requests of all attempts, by meter.
+    pub(crate) requests: &'a BTreeMap<String, u64>,
 }
 
 /// How an attempt ended.
@@ -183,18 +195,18 @@ impl Store {
         &self,
         attempt: Attempt,
         lease_until: Timestamp,
-        worked: SignedDuration,
-        progress: &Progress,
+        so_far: &SoFar<'_>,
     ) -> Result<bool, Error> {
         let done = sqlx::query(
-            "UPDATE runs SET lease_until = ?3, progress = ?4, active_ms = ?5
+            "UPDATE runs SET lease_until = ?3, progress = ?4, active_ms = ?5, requests = ?6
              WHERE id = ?1 AND attempt = ?2 AND state IN ('running', 'pausing')",
         )
         .bind(attempt.run.to_string())
         .bind(attempt.number)
         .bind(lease_until.to_string())
-        .bind(json!(progress).to_string())
-        .bind(i64::try_from(worked.as_millis()).unwrap_or(i64::MAX))
+        .bind(json!(so_far.progress).to_string())
+        .bind(i64::try_from(so_far.worked.as_millis()).unwrap_or(i64::MAX))
+        .bind(json!(so_far.requests).to_string())
         .execute(&self.writer)
         .await
         .doing("renew the lease of a run")?;
@@ -460,11 +472,12 @@ async fn requeue_in(
     Ok(())
 }
 
+/// Puts a run into the queue; gives its number.
 pub(super) async fn insert_run(
     tx: &mut Transaction<'_, Sqlite>,
     run: &NewRun,
     now: Timestamp,
-) -> Result<(), sqlx::Error> {
+) -> Result<i64, sqlx::Error> {
     let data =
         json!({ "trigger": run.trigger, "scheduled_for": run.scheduled_for, "start_after": run.start_after });
     let no = write_event(tx, now, &event(EventKind::Queued, run.plan, run.run, data)).await?;
@@ -482,8 +495,8 @@ pub(super) async fn insert_run(
     .bind(json!(run.options).to_string())
     .bind(run.start_after.map(|time| time.to_string()))
     .execute(&mut **tx)
-    .await
-    .map(drop)
+    .await?;
+    Ok(no)
 }
 
 pub(super) async fn ask_in(

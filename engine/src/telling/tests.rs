@@ -293,6 +293,7 @@ async fn an_overdue_plan_is_told_once_until_there_is_a_good_run() {
     assert_eq!(look(1).await, ["overdue"]);
     // Not again, though what was told is forgotten meanwhile.
     assert_eq!(look(40 * 24).await, [""; 0]);
+    place.engine.forget_told(place.now()).await.expect("forgotten");
     assert!(place.in_state(DeliveryState::Delivered).await.is_empty());
     // A channel that is new is told too.
     place.add_webhook("second", events(&[Event::Overdue])).await;
