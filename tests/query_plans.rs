@@ -23,7 +23,7 @@ use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, prelude::*};
 use crate::support::{CLIENT_ID, picture};
 
 /// Tables that stay small: there are as many rows as somebody has typed, or a few.
-const SMALL: [&str; 9] = [
+const SMALL: [&str; 10] = [
     "chores",
     "plans",
     "storages",
@@ -33,6 +33,7 @@ const SMALL: [&str; 9] = [
     "_sqlx_migrations",
     "sqlite_sequence",
     "channels",
+    "told",
 ];
 
 /// What may be walked through although it grows, and why.
