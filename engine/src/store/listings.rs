@@ -177,12 +177,12 @@ impl Store {
         let rows = sqlx::query(concat!(
             "SELECT remotes.remote_id AS item FROM ",
             newest_records!(),
-            " AS newest JOIN remotes ON remotes.asset_id = newest.item AND remotes.storage = ",
+            " AS newest CROSS JOIN remotes ON remotes.asset_id = newest.item AND remotes.storage = ",
             no!(storage "?2"),
             "
              WHERE outcome = 'failed' OR (outcome = 'skipped' AND reason = ?4)
              UNION
-             SELECT remotes.remote_id FROM copies JOIN remotes
+             SELECT remotes.remote_id FROM copies CROSS JOIN remotes
                  ON remotes.asset_id = copies.asset_id AND remotes.storage = ",
             no!(storage "?2"),
             "
@@ -216,6 +216,7 @@ impl Store {
         after: Option<&StoredCopy>,
         most: u32,
     ) -> Result<Vec<StoredCopy>, Error> {
+        // Column `item` holds anything: it is found along its index by what is not a column, hence the plus.
         let rows = sqlx::query(concat!(
             "SELECT copies.asset_id, copies.part, copies.path, copies.size FROM copies
              CROSS JOIN remotes ON remotes.asset_id = copies.asset_id AND remotes.storage = ",
@@ -231,10 +232,10 @@ impl Store {
             "    AND NOT (copies.part = 1 AND remotes.no_clip > 0)
                  AND NOT EXISTS (SELECT 1 FROM run_items WHERE run = ",
             no!(run "?4"),
-            " AND item = remotes.asset_id)
+            " AND item = +remotes.asset_id)
                  AND NOT EXISTS (SELECT 1 FROM run_items WHERE run = ",
             no!(run "?3"),
-            " AND item = remotes.asset_id
+            " AND item = +remotes.asset_id
                      AND outcome = 'skipped' AND reason <> ?8)
              ORDER BY copies.asset_id, copies.part LIMIT ?7",
         ))
