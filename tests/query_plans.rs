@@ -291,7 +291,7 @@ async fn live(folder: &Path) {
     engine.occurrences("home", Timestamp::UNIX_EPOCH, 10).await.expect("occurrences");
     engine.budget().await.expect("budgets");
     engine.requests_by_day(14).await.expect("days");
-    engine.deliver_due(Timestamp::now()).await.expect("told");
+    engine.deliver_due(Timestamp::UNIX_EPOCH).await.expect("told");
     for state in [None, Some(DeliveryState::Pending), Some(DeliveryState::Delivered)] {
         for channel in [None, Some("hook")] {
             engine.deliveries(channel, state, 10).await.expect("what was told");
