@@ -5,6 +5,7 @@ use std::sync::Arc;
 use charon_provider::{Config, Consent, Host, Provider, Revision, Secrets, Storage};
 use charon_schema::{Mistake, Mistakes};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// A storage as it can be shown: its secrets hidden (I6).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct StorageView {
     /// Its id.
     pub id: StorageId,

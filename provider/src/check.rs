@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How a stage ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// As it should be.
@@ -17,7 +18,7 @@ pub enum Verdict {
 }
 
 /// One stage of a connection test, with its time, its cause and its cure.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Check {
     /// What was tried: `refresh the token`.
     pub stage: &'static str,
@@ -25,6 +26,7 @@ pub struct Check {
     pub verdict: Verdict,
     /// How long it took, in milliseconds.
     #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub took: Duration,
     /// What was found, in the server's own words where it had any.
     pub found: String,

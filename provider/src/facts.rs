@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Cost, Kind, Selection};
@@ -65,7 +66,7 @@ impl Default for Pace {
 }
 
 /// What a storage can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one yes or no that a form shows")]
 pub struct Capabilities {
     /// It can tell what it holds.

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One thing that is wrong, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Mistake {
     /// JSON Pointer (RFC 6901) to the wrong field, for instance `/batch_size`. Empty for the configuration as a whole.
     pub pointer: String,

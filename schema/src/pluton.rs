@@ -3,6 +3,7 @@
 //! Pluton describes a provider by a list of fields instead of a JSON Schema, draws them without judging what is typed, and may
 //! send every value as a string. Its record of a storage has fields of its own, which are understood here.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// One field of a form, as Pluton has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlutonField {
     /// What the form calls it.
@@ -36,7 +37,7 @@ pub struct PlutonField {
 }
 
 /// One choice of a `select`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PlutonOption {
     /// What the form calls it.
     pub label: String,

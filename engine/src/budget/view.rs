@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use charon_provider::Meter;
 use jiff::{Timestamp, ToSpan, civil::Date};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Budgets, reserve};
 use crate::{engine::Engine, error::Error, parking};
 
 /// What is used and left today of what one meter counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BudgetView {
     /// Who shares the count: the number of a Google Cloud project.
     pub account: String,
@@ -35,7 +36,7 @@ pub struct BudgetView {
 }
 
 /// What one meter has counted on one day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DayOfRequests {
     /// The day, as the meter has it.
     pub day: Date,
