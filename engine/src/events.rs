@@ -5,6 +5,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::broadcast;
@@ -60,7 +61,7 @@ named! {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// Its place among all events; later ones have larger numbers, and no number comes twice.
     pub seq: i64,

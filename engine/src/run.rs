@@ -10,6 +10,7 @@ use std::{
 
 use charon_provider::{Class, Error as StorageError, Facts, Reason};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -31,8 +32,8 @@ const FAULTS_IN_A_ROW: u32 = 20;
 /// An enum whose variants have names that stay: in the database, in JSON, on a screen.
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)* }
 
         impl $name {
@@ -146,7 +147,7 @@ pub(crate) struct Attempt {
 }
 
 /// How a run is to go about it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RunOptions {
     /// Whether the listing has to go to its end, whatever is known already.
@@ -180,7 +181,7 @@ named! {
 }
 
 /// How many items ended how. Every item of a run is in one of them (I9).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Counts {
     /// Moved in this run.
@@ -201,7 +202,7 @@ impl Counts {
 }
 
 /// Why a run ended before its end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stop {
     /// What the run became: parked, failed or cancelled.
     pub state: RunState,
@@ -295,7 +296,7 @@ impl Stop {
 }
 
 /// What can be shown of a run while it goes on: only what is done, never what is hoped for (I10).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Progress {
     /// What became of the items so far.
@@ -321,7 +322,7 @@ pub struct Progress {
 }
 
 /// A file that bytes are moved of now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Current {
     /// What people call it.
     pub name: String,

@@ -113,7 +113,6 @@ impl Default for PolicyConfig {
 
 named! {
     /// What becomes of moments that were missed.
-    #[derive(schemars::JsonSchema)]
     #[schemars(inline)]
     MissedPolicy {
         /// Nothing.
@@ -125,7 +124,6 @@ named! {
 
 named! {
     /// What becomes of a moment at which a run of the plan has not ended.
-    #[derive(schemars::JsonSchema)]
     #[schemars(inline)]
     OverlapPolicy {
         /// It is left out.

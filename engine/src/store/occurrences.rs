@@ -2,6 +2,7 @@
 //! transaction, and there is one decision for each (plan, scheduled time), for ever (I3).
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use sqlx::{Row, sqlite::SqliteRow};
@@ -34,7 +35,7 @@ named! {
 }
 
 /// A moment at which a plan was due, and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Occurrence {
     /// When the plan was due.
     pub scheduled_for: Timestamp,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use charon_provider::Class;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
@@ -19,16 +20,22 @@ use crate::{
     error::Error,
     events::EventKind,
     ids::{PlanId, RunId},
-    run::{Attempt, Counts, Outcome, Progress, RunState, Stop, Trigger},
+    run::{Attempt, Counts, Outcome, Progress, RunOptions, RunState, Stop, Trigger},
 };
 
 /// One run, as the database has it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RunRecord {
     /// Its id.
     pub run: RunId,
     /// The name of its plan.
     pub plan: String,
+    /// The plan's id.
+    #[serde(skip)]
+    pub plan_id: PlanId,
+    /// How it goes about it.
+    #[serde(skip)]
+    pub options: RunOptions,
     /// Why there is a run.
     pub trigger: Trigger,
     /// The occurrence that it is for, if its plan was due.
@@ -60,7 +67,7 @@ pub struct RunRecord {
 }
 
 /// What became of one item.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ItemRecord {
     /// Its media id or its local path.
     pub item: String,
@@ -281,6 +288,8 @@ fn read(row: &SqliteRow) -> Result<RunRecord, sqlx::Error> {
     let mut record = RunRecord {
         run: parsed(row, "id")?,
         plan: row.try_get("plan_name")?,
+        plan_id: parsed(row, "plan_id")?,
+        options: serde_json::from_str(row.try_get("options")?).map_err(decode_error)?,
         trigger: parsed(row, "trigger")?,
         scheduled_for: maybe_time(row, "scheduled_for")?,
         attempts: row.try_get("attempt")?,
