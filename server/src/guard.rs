@@ -1,15 +1,18 @@
 //! What is refused before anything else: names that are not this machine's (a page of another site, whose name was made to point
-//! here), methods that change something, bodies. And what every answer carries.
+//! here). And what every answer carries.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use axum::{
-    body::HttpBody,
     extract::Request,
-    http::{HeaderValue, Method, StatusCode, header, uri::Authority},
+    http::{HeaderValue, StatusCode, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+
+/// What a page may load and do: nothing that is not ours, and no script or style that stands in the page itself.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Lets a request through, or refuses it.
 pub(crate) async fn guard(request: Request, next: Next) -> Response {
@@ -18,8 +21,9 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
         Some(refusal) => refusal,
     };
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     response
 }
@@ -36,16 +40,6 @@ fn refusal(request: &Request) -> Option<Response> {
     if !is_ours {
         let words = "this is Charon on this machine: ask for it by the name localhost, 127.0.0.1 or [::1]\n";
         return Some((StatusCode::MISDIRECTED_REQUEST, words).into_response());
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let allow = [(header::ALLOW, "GET, HEAD")];
-        return Some(
-            (StatusCode::METHOD_NOT_ALLOWED, allow, "nothing can be changed here\n").into_response(),
-        );
-    }
-    if !request.body().is_end_stream() {
-        let close = [(header::CONNECTION, "close")];
-        return Some((StatusCode::PAYLOAD_TOO_LARGE, close, "no body is wanted here\n").into_response());
     }
     None
 }

@@ -1,23 +1,29 @@
-//! Charon over HTTP, on this machine alone: whether it is well (`/healthz`) and its metrics (`/metrics`).
+//! Charon over HTTP: the web UI, the API (`/api/v1`), whether it is well (`/healthz`) and its metrics (`/metrics`).
 //!
-//! It knows the engine's public functions, and neither SQL nor any provider. There is no password yet, so it listens on loopback
-//! addresses and answers to loopback names only: a page of another site whose name is made to point here is refused.
+//! It knows the engine's public functions, and neither SQL nor any provider.
 //!
 //! The rooms within: `connections` (accepting, limits, ending), `patience` (clients that do not read), `guard` (what is refused
-//! before anything else), and one for each thing that can be asked for: `health`, `metrics`.
+//! before anything else), `app` (what every handler is given), `access` (who asks, and what they may), `api` (the resources, as
+//! JSON), `ui` (the pages), and `health` and `metrics` for monitors.
 
+mod access;
+mod api;
+mod app;
 mod connections;
 mod guard;
 mod health;
 mod metrics;
 mod patience;
+mod ui;
 
 use std::{io, net::SocketAddr};
 
-use axum::{Router, http::StatusCode, middleware, response::IntoResponse, routing::get};
+use app::App;
+use axum::{Router, middleware, routing::get};
 use charon_engine::Engine;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use ui::failing::Failing;
 
 /// A port of this machine, listening.
 #[derive(Debug)]
@@ -76,18 +82,25 @@ impl Server {
 
     /// Answers until `shutdown`; then finishes the answers that have begun, within a few seconds.
     pub async fn serve(self, engine: Engine, shutdown: CancellationToken) {
-        connections::serve(self.listener, router(engine), &shutdown).await;
+        let app = App::new(engine, self.address, shutdown.clone());
+        connections::serve(self.listener, router(&app), &shutdown).await;
     }
 }
 
 /// What can be asked for.
-fn router(engine: Engine) -> Router {
-    Router::new()
+fn router(app: &App) -> Router {
+    let routes = Router::new()
         .route("/healthz", get(health::answer))
         .route("/metrics", get(metrics::answer))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "there is nothing here\n").into_response() })
+        .merge(api::router(app))
+        .merge(ui::router())
+        .fallback(|| async { Failing::not_found("page") })
+        .with_state(app.clone());
+    // The verbs are rewritten before the routes are looked at, so the routes stand behind a router that has none.
+    Router::new()
+        .fallback_service(routes)
+        .layer(middleware::map_request(api::rewrite))
         .layer(middleware::from_fn(guard::guard))
-        .with_state(engine)
 }
 
 #[cfg(test)]

@@ -92,10 +92,12 @@ async fn what_is_not_for_this_machine_or_wants_to_change_something_is_refused() 
         ("GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n", 400),
         ("GET /healthz HTTP/1.0\r\n", 400),
         ("POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n", 405),
-        ("DELETE /nothing HTTP/1.1\r\nHost: localhost\r\n", 405),
-        ("GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n", 413),
-        ("GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n", 413),
         ("GET /nothing HTTP/1.1\r\nHost: localhost\r\n", 404),
+        ("GET /api/v1/budget HTTP/1.1\r\nHost: localhost\r\n", 401),
+        ("GET /api/v1/nothing HTTP/1.1\r\nHost: localhost\r\n", 404),
+        ("DELETE /api/v1/budget HTTP/1.1\r\nHost: localhost\r\n", 405),
+        ("GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n", 200),
+        ("GET / HTTP/1.1\r\nHost: localhost\r\n", 303),
     ] {
         let answer = place.says(format!("{request}Connection: close\r\n\r\n").as_bytes()).await;
         assert!(

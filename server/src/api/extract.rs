@@ -1,0 +1,93 @@
+//! What a request brings, taken apart: each part that is wrong becomes a problem that says so.
+
+use std::str::FromStr;
+
+use axum::{
+    extract::{
+        FromRequest, FromRequestParts, OptionalFromRequest, RawPathParams, Request,
+        rejection::{JsonRejection, QueryRejection},
+    },
+    http::{StatusCode, header, request::Parts},
+};
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+
+/// The query of a request.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        let wrong = |rejection: QueryRejection| {
+            Problem::bad_request(format!("the query is wrong: {}", innermost(&rejection)))
+        };
+        read.map(|query| Self(query.0)).map_err(wrong)
+    }
+}
+
+/// The body of a request, as JSON.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let read = <axum::Json<T> as FromRequest<S>>::from_request(request, state).await;
+        read.map(|json| Self(json.0)).map_err(|rejection| match rejection {
+            JsonRejection::JsonDataError(error) => Problem::wrong_field("", innermost(&error)),
+            JsonRejection::JsonSyntaxError(error) => {
+                Problem::bad_request(format!("the body is not JSON: {}", innermost(&error)))
+            }
+            JsonRejection::MissingJsonContentType(_) => Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body is to be JSON: send it with Content-Type: application/json",
+            ),
+            other => {
+                let status = other.status();
+                Problem::new(status, format!("the body could not be read: {}", innermost(&other)))
+            }
+        })
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        use axum::body::HttpBody;
+        if !request.headers().contains_key(header::CONTENT_TYPE) && request.body().is_end_stream() {
+            return Ok(None);
+        }
+        <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
+    }
+}
+
+/// The one id in the path of a request, as in `/plans/{id}`. What is no id names nothing that there is.
+#[derive(Debug)]
+pub(crate) struct Id<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let parameters = RawPathParams::from_request_parts(parts, state).await;
+        let read = parameters.ok().and_then(|parameters| {
+            parameters.iter().find(|(name, _)| *name == "id").and_then(|(_, text)| text.parse().ok())
+        });
+        read.map(Self).ok_or_else(|| Problem::not_found("id"))
+    }
+}
+
+/// What an error says at its bottom: the sentences above it repeat it.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

@@ -1,0 +1,29 @@
+//! The web UI: pages that the server renders. Each file is one page, or a few that belong together; `layout` is the frame around
+//! them, `words` says numbers and times as people read them, `failing` what could not be done.
+//!
+//! A page works without JavaScript: links are links, and what changes something is a form that posts and is answered with a
+//! redirect (303) or with the page and what is wrong in it. `assets/charon.js` adds what has to be live.
+//!
+//! ```ignore
+//! async fn show(page: PageOf, State(app): State<App>, Id(plan): Id<PlanId>) -> Result<Markup, Failing> {
+//!     let plan = app.engine().plan_by_id(plan).await?;
+//!     Ok(page.titled(&plan.name, Section::Plans, html! { … }))
+//! }
+//! ```
+//!
+//! [`layout::PageOf`] as an argument lets only those in who are logged in (others are sent to `/login`), and draws the frame.
+
+pub(crate) mod assets;
+mod dashboard;
+pub(crate) mod failing;
+pub(crate) mod layout;
+pub(crate) mod words;
+
+use axum::{Router, routing::get};
+
+use crate::app::App;
+
+/// The UI's part of the router.
+pub(crate) fn router() -> Router<App> {
+    Router::new().merge(assets::router()).route("/", get(dashboard::show))
+}
