@@ -3,8 +3,8 @@
 //! A provider describes its configuration once, as a struct that derives [`schemars::JsonSchema`]. From that one
 //! description this room draws everything that has to agree with it: what a form shows ([`annotation`]), what is wrong
 //! with a configuration and where ([`ConfigSchema::validate`]), which fields are secret, and how to take them out
-//! ([`ConfigSchema::split`]) or hide them ([`ConfigSchema::redact`]), what Pluton's form asks for
-//! ([`ConfigSchema::pluton_fields`]) and what its answers mean ([`ConfigSchema::understand`]).
+//! ([`ConfigSchema::split`]) or hide them ([`ConfigSchema::redact`]), what a property takes ([`shape()`]), what Pluton's form
+//! asks for ([`ConfigSchema::pluton_fields`]) and what its answers mean ([`ConfigSchema::understand`]).
 //!
 //! No I/O happens here.
 
@@ -12,11 +12,13 @@ pub mod annotation;
 mod mistake;
 mod pluton;
 mod secrets;
+mod shape;
 mod strings;
 mod validate;
 
 pub use mistake::{Mistake, Mistakes};
 pub use pluton::{PlutonField, PlutonOption, Understood};
+pub use shape::{Choice, Shape, fields, is_nullable, property, shape};
 pub use strings::as_strings;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -45,6 +47,15 @@ impl ConfigSchema {
         Self { json, validator }
     }
 
+    /// The schema in a JSON Schema document that was written elsewhere, for instance by another program.
+    ///
+    /// # Errors
+    /// Why it is no valid schema.
+    pub fn from_json(json: Value) -> Result<Self, String> {
+        let validator = jsonschema::validator_for(&json).map_err(|error| error.to_string())?;
+        Ok(Self { json, validator })
+    }
+
     /// The JSON Schema document itself, annotations included.
     pub fn as_json(&self) -> &Value {
         &self.json
@@ -52,18 +63,6 @@ impl ConfigSchema {
 
     /// The names of the fields, in the order in which a form shows them ([`annotation::ORDER`], then by name).
     pub fn fields(&self) -> Vec<&str> {
-        let mut fields: Vec<(u64, &str)> = self
-            .properties()
-            .map(|(name, property)| {
-                let order = property.get(annotation::ORDER).and_then(Value::as_u64).unwrap_or(u64::MAX);
-                (order, name.as_str())
-            })
-            .collect();
-        fields.sort_unstable();
-        fields.into_iter().map(|(_, name)| name).collect()
-    }
-
-    fn properties(&self) -> impl Iterator<Item = (&String, &Value)> {
-        self.json.get("properties").and_then(Value::as_object).into_iter().flatten()
+        shape::fields(&self.json)
     }
 }

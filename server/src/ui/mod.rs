@@ -16,6 +16,11 @@
 pub(crate) mod assets;
 mod dashboard;
 pub(crate) mod failing;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the pages that are drawn with it are being made")
+)]
+pub(crate) mod form;
 pub(crate) mod layout;
 pub(crate) mod words;
 
