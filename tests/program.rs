@@ -22,6 +22,7 @@ mod plugin;
 mod preview;
 mod query_plans;
 mod queue;
+mod real_browser;
 mod schedule;
 mod secrets;
 mod serve;
