@@ -10,8 +10,8 @@ use std::{
 };
 
 use charon_engine::{
-    ChannelChoice, DeliveryState, Engine, ItemFilter, NoticeEvent, Outcome, Registry, RunFilter, RunOptions,
-    RunState, SchedulerSettings, Settings,
+    ChannelChoice, DeliveryState, Engine, ItemFilter, LibraryFilter, NoticeEvent, Outcome, Registry,
+    RunFilter, RunOptions, RunState, SchedulerSettings, Settings,
 };
 use charon_provider_gphotos::GPhotos;
 use gphotos_emulator::{Emulator, Fault, Seed};
@@ -165,6 +165,12 @@ impl Step {
             "newest",
             "tables",
             "value",
+            "page",
+            "probes",
+            "looked",
+            "months",
+            "now",
+            "held",
         ]
         .iter()
         .any(|given| table.starts_with(given));
@@ -284,6 +290,7 @@ async fn live(folder: &Path) {
     for outcome in [None, Some(Outcome::Done), Some(Outcome::Skipped), Some(Outcome::Failed)] {
         engine.run_items(failed, &ItemFilter { outcome, after: None }, 10).await.expect("items");
     }
+    library(&engine).await;
     engine.overview().await.expect("a glance");
     engine.events(None, 0, 10).await.expect("events");
     engine.events(Some(failed), 0, 10).await.expect("events");
@@ -302,6 +309,23 @@ async fn live(folder: &Path) {
     engine.remove_plan("out").await.expect("removed");
     engine.close().await;
     emulator.stop().await;
+}
+
+/// Every list of a library, in every way.
+async fn library(engine: &Engine) {
+    let plan = engine.plan("home").await.expect("a plan").id;
+    let album = engine.library_albums(plan).await.expect("albums").first().map(|album| album.id.clone());
+    let any = LibraryFilter::default();
+    for name in [None, Some("IMG_00".to_owned())] {
+        for album in [None, album.clone()] {
+            let filter = LibraryFilter { name: name.clone(), album, ..any.clone() };
+            let page = engine.library(plan, &filter, None, 5).await.expect("a page");
+            assert!(!page.items.is_empty(), "{filter:?}");
+        }
+    }
+    engine.library_months(plan, &any).await.expect("months");
+    let newest = engine.library(plan, &any, None, 1).await.expect("a page").items[0].id;
+    engine.library_item(plan, newest).await.expect("an item");
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -22,6 +22,7 @@ use crate::{
     events::Bus,
     ids::RunId,
     lane::Lanes,
+    library::Counted,
     pulse::Pulse,
     registry::Registry,
     running::AtWork,
@@ -88,6 +89,8 @@ pub struct Engine {
     pub(crate) pulse: Pulse,
     /// What the runs of this process have come to.
     pub(crate) tallies: Tallies,
+    /// What was counted over whole libraries.
+    pub(crate) counted: Counted,
     /// Cancelled when the program is about to end.
     pub(crate) is_ending: CancellationToken,
     /// Whether a scheduler is at work in this process.
@@ -129,6 +132,7 @@ impl Engine {
             max_runs: Arc::default(),
             pulse: Pulse::default(),
             tallies: Tallies::default(),
+            counted: Counted::default(),
             is_ending: CancellationToken::new(),
             is_scheduling: Arc::default(),
             owner: RunId::new(&*clock, &*entropy).to_string().into(),

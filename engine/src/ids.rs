@@ -65,7 +65,13 @@ id!(
 
 /// The SHA-256 of some bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Sha256(pub(crate) [u8; 32]);
+pub struct Sha256(pub [u8; 32]);
+
+impl Serialize for Sha256 {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,7 +103,7 @@ impl FromStr for Sha256 {
 /// The text is not 64 hexadecimal digits.
 #[derive(Debug, thiserror::Error)]
 #[error("not the 64 hexadecimal digits of a SHA-256")]
-pub(crate) struct NotASha256;
+pub struct NotASha256;
 
 #[cfg(test)]
 mod tests {

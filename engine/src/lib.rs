@@ -9,7 +9,7 @@
 //! saved), `put` (what a host gives along with each run), `estimate` (what a run would do), [`schedule`] (expressions and their
 //! occurrences, jitter, allowed windows), `timing` (what a plan says of that), `scheduler` (what is due and what may begin),
 //! `asking` (for runs, and following them), `running` and `overseeing` (one attempt at a run), `events` (what happened),
-//! `telling` (who is told of it), [`commands`] (what a plan runs before and after).
+//! `telling` (who is told of it), `library` (what mirrors hold), [`commands`] (what a plan runs before and after).
 
 mod account;
 mod asking;
@@ -26,6 +26,7 @@ mod hints;
 mod host;
 mod ids;
 mod lane;
+mod library;
 mod mirror;
 mod moving;
 mod naming;
@@ -61,7 +62,11 @@ pub use engine::{Engine, Settings};
 pub use error::Error;
 pub use estimate::Estimate;
 pub use events::{Event, EventKind, Subscription, Told};
-pub use ids::{ChannelId, NoticeId, PlanId, RunId, StorageId};
+pub use ids::{ChannelId, NoticeId, PlanId, RunId, Sha256, StorageId};
+pub use library::{
+    Holder, InMirror, ItemDetails, ItemId, LibraryAlbum, LibraryFilter, LibraryItem, LibraryPage,
+    MonthOfItems, NotAPosition, Position, StoredFile, StoredPart,
+};
 pub use numbers::with_commas;
 pub use overview::{Overview, PlanStanding};
 pub use plan::{

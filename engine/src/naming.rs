@@ -81,6 +81,11 @@ pub(crate) fn path_key(path: &str) -> String {
     path.nfkc().collect::<String>().to_uppercase().to_lowercase().nfkc().collect()
 }
 
+/// What the keys of all names begin with that begin so.
+pub(crate) fn beginning_key(beginning: &str) -> String {
+    path_key(&beginning.chars().map(|c| if is_unsafe(c) { '_' } else { c }).collect::<String>())
+}
+
 /// `photos/YYYY/MM`, in UTC. Years outside 0000..=9999 are moved to the nearest one that has four digits.
 fn folder(taken_at: Timestamp) -> String {
     let taken = taken_at.to_zoned(TimeZone::UTC);

@@ -7,6 +7,7 @@
 mod bundle;
 mod incoming;
 mod marker;
+mod opening;
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -32,6 +33,7 @@ use crate::{
 pub(crate) use bundle::tests::archive;
 pub(crate) use incoming::{Arrived, Incoming, Received};
 pub(crate) use marker::mirror_above;
+pub(crate) use opening::open_below;
 
 /// Charon's own folder within a mirror.
 pub(crate) const OWN_FOLDER: &str = ".charon";

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use charon_provider::{Fidelity, Part, RemoteId};
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::Row;
+use sqlx::{Row, Sqlite, Transaction};
 
 use super::{
     Doing, ItemRecord, Store, count, decode_error, maybe_time, micros, no, queue::is_at_work,
@@ -94,6 +94,13 @@ fn number(part: Part) -> i64 {
 /// The key of a path, unless the database makes the same one of the path.
 fn unlike<'a>(path: &str, key: &'a str) -> Option<&'a str> {
     (path.to_ascii_lowercase() != key).then_some(key)
+}
+
+/// When an item was taken, as the library has it: in whole seconds, of which `NULL` is the first.
+macro_rules! taken {
+    ($micros:literal) => {
+        concat!("COALESCE(MAX(", $micros, " / 1000000, -62135596800), -1099511627776)")
+    };
 }
 
 impl Store {
@@ -260,6 +267,7 @@ impl Store {
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
+        refile(&mut tx, plan, items).await.doing(DOING)?;
         tx.commit().await.doing(DOING)?;
         Ok(assets)
     }
@@ -334,7 +342,13 @@ impl Store {
         for item in &learnt.stored {
             // One by one: joined with a list, SQLite would walk through all copies of the plan for every batch.
             sqlx::query(concat!(
-                "UPDATE copies SET sha256 = ?1, size = ?2, stored_at = ?3
+                "UPDATE copies SET sha256 = ?1, size = ?2, stored_at = ?3, (taken, class) = (
+                     SELECT ",
+                taken!("taken_at"),
+                ", (mime_type LIKE 'video/%') + 2 * ?7 FROM remotes
+                     WHERE ?6 = 0 AND asset_id = ?5 AND storage = ",
+                no!(storage "?8"),
+                " ORDER BY remote_id LIMIT 1)
                  WHERE plan = ",
                 no!(plan "?4"),
                 " AND asset_id = ?5 AND part = ?6",
@@ -345,6 +359,8 @@ impl Store {
             .bind(plan.to_string())
             .bind(item.asset_id)
             .bind(number(item.part))
+            .bind(item.fidelity == Fidelity::Original)
+            .bind(storage.to_string())
             .execute(&mut *tx)
             .await
             .doing(DOING)?;
@@ -379,4 +395,45 @@ impl Store {
         record_items(&mut tx, attempt, learnt.records.iter()).await?;
         tx.commit().await.doing(DOING)
     }
+}
+
+/// Those of these items that are home already, and of which the storage tells another moment or type now, get their new place in the
+/// library.
+async fn refile(
+    tx: &mut Transaction<'_, Sqlite>,
+    plan: PlanId,
+    items: &[Assigned<'_>],
+) -> Result<(), sqlx::Error> {
+    let known: Vec<_> = items
+        .iter()
+        .filter_map(|item| Some(json!([item.asset_id?, item.taken_at.map(micros), item.mime_type])))
+        .collect();
+    let moved = sqlx::query(concat!(
+        "SELECT copies.asset_id, now.taken, copies.class & 2 | now.is_video AS class FROM (
+             SELECT value ->> 0 AS asset_id, ",
+        taken!("(value ->> 1)"),
+        " AS taken, (value ->> 2) LIKE 'video/%' AS is_video FROM json_each(?1)) AS now
+         CROSS JOIN copies ON copies.plan = ",
+        no!(plan "?2"),
+        " AND copies.asset_id = now.asset_id AND copies.part = 0
+         WHERE copies.class IS NOT NULL AND (copies.taken <> now.taken OR copies.class & 1 <> now.is_video)",
+    ))
+    .bind(json!(known).to_string())
+    .bind(plan.to_string())
+    .fetch_all(&mut **tx)
+    .await?;
+    for row in &moved {
+        sqlx::query(concat!(
+            "UPDATE copies SET taken = ?3, class = ?4 WHERE plan = ",
+            no!(plan "?1"),
+            " AND asset_id = ?2 AND part = 0"
+        ))
+        .bind(plan.to_string())
+        .bind(row.try_get::<i64, _>("asset_id")?)
+        .bind(row.try_get::<i64, _>("taken")?)
+        .bind(row.try_get::<i64, _>("class")?)
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
 }

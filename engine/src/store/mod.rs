@@ -10,6 +10,7 @@ mod engines;
 mod events;
 mod hosts;
 mod ledger;
+mod library;
 mod listings;
 mod occurrences;
 mod overview;
@@ -34,6 +35,7 @@ pub(crate) use backup::BackupStanding;
 pub(crate) use budget::{DayRow, Take};
 pub(crate) use engines::EngineLease;
 pub(crate) use ledger::{Assigned, Copy, Learnt, Listed, Stored};
+pub(crate) use library::{MonthOfClasses, Place as LibraryPlace, Shelved, Wanted as LibraryWanted, class};
 pub(crate) use listings::{Listing, StoredCopy};
 pub(crate) use occurrences::{Decided, NewDecision};
 pub use occurrences::{Decision, Occurrence};
@@ -183,6 +185,7 @@ fn migrator() -> Migrator {
         migration(6, "compact", include_str!("../../migrations/0006_compact.sql")),
         migration(7, "hosts", include_str!("../../migrations/0007_hosts.sql")),
         migration(8, "nightly", include_str!("../../migrations/0008_nightly.sql")),
+        migration(10, "library", include_str!("../../migrations/0010_library.sql")),
     ])
 }
 

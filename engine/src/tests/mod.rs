@@ -4,6 +4,7 @@ mod account;
 mod budget;
 mod estimates;
 mod fake;
+mod library;
 mod model;
 mod put;
 mod runs;
