@@ -292,6 +292,10 @@ async fn live(folder: &Path) {
     }
     library(&engine).await;
     engine.overview().await.expect("a glance");
+    engine.dashboard(&jiff::tz::TimeZone::UTC).await.expect("a dashboard");
+    engine.run_failures(failed).await.expect("failures");
+    let mut log = engine.run_log(failed).await.expect("a log");
+    while log.next_page().await.expect("a page").is_some() {}
     engine.events(None, 0, 10).await.expect("events");
     engine.events(Some(failed), 0, 10).await.expect("events");
     engine.run_progress(failed).await.expect("progress");

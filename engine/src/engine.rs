@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     budget::Budgets,
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
+    dashboard::Remembered,
     error::Error,
     events::Bus,
     ids::RunId,
@@ -91,6 +92,8 @@ pub struct Engine {
     pub(crate) tallies: Tallies,
     /// What was counted over whole libraries.
     pub(crate) counted: Counted,
+    /// What the dashboard does not look up every time.
+    pub(crate) remembered: Remembered,
     /// Cancelled when the program is about to end.
     pub(crate) is_ending: CancellationToken,
     /// Whether a scheduler is at work in this process.
@@ -133,6 +136,7 @@ impl Engine {
             pulse: Pulse::default(),
             tallies: Tallies::default(),
             counted: Counted::default(),
+            remembered: Remembered::default(),
             is_ending: CancellationToken::new(),
             is_scheduling: Arc::default(),
             owner: RunId::new(&*clock, &*entropy).to_string().into(),

@@ -17,14 +17,17 @@ mod backup;
 mod budget;
 pub mod clock;
 pub mod commands;
+mod dashboard;
 mod durable;
 mod engine;
 mod error;
 mod estimate;
 mod events;
+mod failures;
 mod hints;
 mod host;
 mod ids;
+mod journal;
 mod lane;
 mod library;
 mod mirror;
@@ -58,11 +61,16 @@ mod vault;
 
 pub use asking::{Canceller, Run};
 pub use budget::{BudgetView, DayOfRequests};
+pub use dashboard::{
+    Attention, Cure, Dashboard, DayOfItems, DayOfPlan, DayVerdict, LiveStatus, PlanStatus, Sentence, Tone,
+};
 pub use engine::{Engine, Settings};
 pub use error::Error;
 pub use estimate::Estimate;
 pub use events::{Event, EventKind, Subscription, Told};
+pub use failures::{Cause, Example, Failures};
 pub use ids::{ChannelId, NoticeId, PlanId, RunId, Sha256, StorageId};
+pub use journal::RunLog;
 pub use library::{
     Holder, InMirror, ItemDetails, ItemId, LibraryAlbum, LibraryFilter, LibraryItem, LibraryPage,
     MonthOfItems, NotAPosition, Position, StoredFile, StoredPart,

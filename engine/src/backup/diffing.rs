@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Why a video is left for a later run.
-pub(super) const STILL_PROCESSED: &str = "still being processed by the storage; a later run fetches it";
+pub(crate) const STILL_PROCESSED: &str = "still being processed by the storage; a later run fetches it";
 
 /// Compares one page with the ledger, assigns the paths of what is new, and sends on what has to be fetched. Gives whether all
 /// of it was known: home, left out by the selection, or among those that are `unfinished` and looked up anyway.

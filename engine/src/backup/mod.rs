@@ -24,6 +24,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 use crate::{error::Error, mirror::Mirror, run::RunContext};
 use addresses::Addresses;
 use diffing::Missing;
+pub(crate) use diffing::STILL_PROCESSED;
 pub(crate) use selecting::select;
 pub(crate) use walk::Walk;
 

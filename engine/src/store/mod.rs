@@ -6,6 +6,7 @@
 mod albums;
 mod backup;
 mod budget;
+mod dashboard;
 mod engines;
 mod events;
 mod hosts;
@@ -33,6 +34,7 @@ use sqlx::{
 
 pub(crate) use backup::BackupStanding;
 pub(crate) use budget::{DayRow, Take};
+pub(crate) use dashboard::{DayOfRuns, EndedRun, Home, NotRun};
 pub(crate) use engines::EngineLease;
 pub(crate) use ledger::{Assigned, Copy, Learnt, Listed, Stored};
 pub(crate) use library::{MonthOfClasses, Place as LibraryPlace, Shelved, Wanted as LibraryWanted, class};
@@ -41,6 +43,7 @@ pub(crate) use occurrences::{Decided, NewDecision};
 pub use occurrences::{Decision, Occurrence};
 pub(crate) use plans::PlanRow;
 pub(crate) use queue::{Before, Ended, LiveRun, NewRun, SoFar};
+pub(crate) use runs::AttemptRecord;
 pub use runs::{ItemFilter, ItemRecord, RunFilter, RunRecord};
 pub(crate) use staging::Refusal;
 pub(crate) use storages::StorageRow;

@@ -85,6 +85,17 @@ pub struct ItemRecord {
     pub at: Timestamp,
 }
 
+/// One attempt at a run.
+#[derive(Clone, Debug)]
+pub(crate) struct AttemptRecord {
+    pub(crate) number: u32,
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Option<Timestamp>,
+    /// What it left the run in.
+    pub(crate) state: Option<RunState>,
+    pub(crate) message: Option<String>,
+}
+
 /// The number by which large tables know the storage of the run that is bound under this name.
 macro_rules! storage_of {
     ($bound:literal) => {
@@ -144,6 +155,25 @@ impl Store {
             .fetch_optional(&self.reader)
             .await;
         row.and_then(|row| row.as_ref().map(read).transpose()).doing("look up a run")
+    }
+
+    /// The attempts at a run, the first one first.
+    pub(crate) async fn attempts(&self, run: RunId) -> Result<Vec<AttemptRecord>, Error> {
+        let rows = sqlx::query("SELECT * FROM attempts WHERE run_id = ? ORDER BY number")
+            .bind(run.to_string())
+            .fetch_all(&self.reader)
+            .await;
+        let read = |row: &SqliteRow| {
+            let state: Option<&str> = row.try_get("state")?;
+            Ok::<_, sqlx::Error>(AttemptRecord {
+                number: row.try_get("number")?,
+                started_at: parsed(row, "started_at")?,
+                ended_at: maybe_time(row, "ended_at")?,
+                state: state.map(|state| state.parse().map_err(decode_error)).transpose()?,
+                message: row.try_get("message")?,
+            })
+        };
+        rows.and_then(|rows| rows.iter().map(read).collect()).doing("list the attempts at a run")
     }
 
     /// The items of a run, by media id or path.

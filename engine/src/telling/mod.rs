@@ -18,3 +18,4 @@ mod words;
 pub use channels::{ChannelChoice, ChannelView, channel_schemas};
 pub use charon_notify::{Event as NoticeEvent, Notice};
 pub use outbox::DeliveryState;
+pub(crate) use rules::overdue_since;

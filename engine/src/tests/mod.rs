@@ -2,6 +2,7 @@
 
 mod account;
 mod budget;
+mod dashboard;
 mod estimates;
 mod fake;
 mod library;

@@ -113,11 +113,11 @@ impl Stage {
         self.engine.runs(Some(plan), 100).await.expect("runs")
     }
 
-    fn answer(&self, answers: Answers) {
+    pub(super) fn answer(&self, answers: Answers) {
         self.world.answer("first", answers);
     }
 
-    fn minutes_later(&self, minutes: u64) {
+    pub(super) fn minutes_later(&self, minutes: u64) {
         self.clock.advance(Duration::from_mins(minutes));
     }
 
