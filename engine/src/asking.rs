@@ -123,7 +123,21 @@ impl Engine {
         trigger: Trigger,
         options: RunOptions,
     ) -> Result<(RunId, bool), Error> {
-        let row = self.plan_row(plan).await?;
+        let id = self.plan_row(plan).await?.id;
+        self.ask_for_run_by_id(id, trigger, options).await
+    }
+
+    /// As [`ask_for_run`](Engine::ask_for_run), for the plan with this id.
+    ///
+    /// # Errors
+    /// As for that.
+    pub async fn ask_for_run_by_id(
+        &self,
+        plan: PlanId,
+        trigger: Trigger,
+        options: RunOptions,
+    ) -> Result<(RunId, bool), Error> {
+        let row = self.plan_row_by_id(plan).await?;
         let asked = self.store.ask_for_run(&self.new_run(row.id, trigger, options), self.clock.now()).await?;
         self.wake();
         Ok(asked)

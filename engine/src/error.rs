@@ -58,6 +58,12 @@ pub enum Error {
     /// A name that cannot be given, or is taken.
     #[error("{0}")]
     BadName(String),
+    /// It is not any more as whoever wants to change it has seen it.
+    #[error("{what} was changed by somebody else meanwhile; look at it again, then change it")]
+    Changed {
+        /// What was to be changed.
+        what: String,
+    },
     /// Not as things are: what was seen, and what to do.
     #[error("{0}")]
     Refused(String),

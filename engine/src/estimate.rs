@@ -8,7 +8,10 @@ use std::{
 };
 
 use charon_provider::{Cost, Error as StorageError, RemoteId, Storage};
+use charon_schema::Mistake;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::{
@@ -16,19 +19,20 @@ use crate::{
     budget::{Purpose, reserve},
     engine::Engine,
     error::Error,
-    ids::RunId,
+    ids::{PlanId, RunId},
     mirror::Mirror,
     numbers::with_commas,
     plan::{BackupConfig, PlanConfig},
-    plans::config_of,
+    plans::{as_map, config_of},
     retry::with_retries,
     run::{Progress, RunContext},
     running::Work,
+    store::PlanRow,
     upload,
 };
 
 /// What a run of a plan would do. An estimate: what nobody knows beforehand (retries) is not in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Estimate {
     /// How many items there are: listed by the storage, or found in the folders.
     pub items: u64,
@@ -59,25 +63,75 @@ impl Engine {
     /// # Errors
     /// When there is no such plan, or what it needs is not there.
     pub async fn estimate(&self, plan: &str) -> Result<Estimate, Error> {
-        let row = self.plan_row(plan).await?;
-        let opened = self.open_storage_of(&row, Purpose::Person).await?;
+        self.estimate_of(&self.plan_row(plan).await?).await
+    }
+
+    /// As [`estimate`](Engine::estimate), for the plan with this id; with another configuration than it has, if one is given, as if
+    /// that were saved.
+    ///
+    /// # Errors
+    /// Those, and every mistake in the configuration.
+    pub async fn preview_change(
+        &self,
+        id: PlanId,
+        config: Option<Map<String, Value>>,
+    ) -> Result<Estimate, Error> {
+        let mut row = self.plan_row_by_id(id).await?;
+        if let Some(config) = config {
+            let config = self.judge_change(&row, &config_of(&row)?, config).await?;
+            row.config = as_map(&config)?;
+        }
+        self.estimate_of(&row).await
+    }
+
+    /// Estimates what the first run of a plan would do that is not saved. Nothing is saved, and nothing is made at its destination.
+    ///
+    /// # Errors
+    /// Every mistake that saving it would tell; what else keeps the estimate from being made.
+    pub async fn preview_plan(&self, config: Map<String, Value>) -> Result<Estimate, Error> {
+        let name = "this plan";
+        let (config, storage) = self.judge_new_plan(name, config).await?;
+        let row = PlanRow {
+            id: PlanId::new(&*self.clock, &*self.entropy),
+            name: name.to_owned(),
+            storage_id: storage.id,
+            config: as_map(&config)?,
+            mirror_ready: false,
+            created_at: self.clock.now(),
+            revision: 0,
+            decided_until: None,
+            paused_at: None,
+            paused_until: None,
+        };
+        if let PlanConfig::Backup(backup) = &config {
+            let wrong = |refusal| Error::Config {
+                what: name.to_owned(),
+                mistakes: Mistake::in_field("destination", refusal).into(),
+            };
+            Mirror::refuse_unfit(&backup.destination, row.id).map_err(wrong)?;
+        }
+        self.estimate_of(&row).await
+    }
+
+    async fn estimate_of(&self, row: &PlanRow) -> Result<Estimate, Error> {
+        let opened = self.open_storage_of(row, Purpose::Person).await?;
         let (progress, _) = watch::channel(Progress::default());
         let run = RunId::new(&*self.clock, &*self.entropy);
-        let mut ctx = self.context(run, &row, &opened, progress);
+        let mut ctx = self.context(run, row, &opened, progress);
         ctx.is_dry = true;
         let ctx = Arc::new(ctx);
         let storage = opened.storage;
-        match config_of(&row)? {
+        match config_of(row)? {
             PlanConfig::Backup(config) => {
                 // Without its disk, everything would seem to be missing (I11).
                 if row.mirror_ready {
                     Mirror::look(&config.destination, row.id).map_err(Error::Destination)?;
                 }
-                self.refuse_unable(&row, &ctx, &*storage).await?;
+                self.refuse_unable(row, &ctx, &*storage).await?;
                 of_backup(&ctx, &*storage, &config).await
             }
             PlanConfig::Upload(_) => {
-                let Work::Upload(upload) = self.prepare(&row, &ctx, Arc::clone(&storage)).await? else {
+                let Work::Upload(upload) = self.prepare(row, &ctx, Arc::clone(&storage)).await? else {
                     return Err(Error::Refused("the plan was changed meanwhile; try again".into()));
                 };
                 let counted = upload::count(upload).await?;

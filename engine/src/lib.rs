@@ -7,7 +7,8 @@
 //! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `budget` (what a day's
 //! quota leaves), `run` (the context that every stage is given), `account` (whose it is), `unsaved` (what is tried before it is
 //! saved), `put` (what a host gives along with each run), `estimate` (what a run would do), [`schedule`] (expressions and their
-//! occurrences, jitter, allowed windows), `timing` (what a plan says of that), `scheduler` (what is due and what may begin),
+//! occurrences, jitter, allowed windows), `timing` (what a plan says of that), `upcoming` (when it is due next, in plain words),
+//! `replanning` (changes of plans), `from_afar` (what of a plan may be said over HTTP), `scheduler` (what is due and what may begin),
 //! `asking` (for runs, and following them), `running` and `overseeing` (one attempt at a run), `events` (what happened),
 //! `telling` (who is told of it), `library` (what mirrors hold), [`commands`] (what a plan runs before and after).
 
@@ -24,6 +25,7 @@ mod error;
 mod estimate;
 mod events;
 mod failures;
+mod from_afar;
 mod hints;
 mod host;
 mod ids;
@@ -42,6 +44,7 @@ mod plans;
 mod pulse;
 mod put;
 mod registry;
+mod replanning;
 mod retry;
 mod run;
 mod running;
@@ -56,6 +59,7 @@ mod telling;
 mod tests;
 mod timing;
 mod unsaved;
+mod upcoming;
 mod upload;
 mod vault;
 
@@ -69,6 +73,7 @@ pub use error::Error;
 pub use estimate::Estimate;
 pub use events::{Event, EventKind, Subscription, Told};
 pub use failures::{Cause, Example, Failures};
+pub use from_afar::Below;
 pub use ids::{ChannelId, NoticeId, PlanId, RunId, Sha256, StorageId};
 pub use journal::RunLog;
 pub use library::{
@@ -95,3 +100,4 @@ pub use tallies::{DURATION_BOUNDS, Durations, PlanTally, Tally};
 pub use telling::{ChannelChoice, ChannelView, DeliveryState, Notice, NoticeEvent, channel_schemas};
 pub use timing::{MissedPolicy, OverlapPolicy, PolicyConfig, ScheduleConfig, system_time_zone};
 pub use unsaved::{Unsaved, config_check, open_unsaved};
+pub use upcoming::{MOST_UPCOMING, Upcoming, UpcomingTime};

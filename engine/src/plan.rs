@@ -1,6 +1,9 @@
 //! Plans: what is to be done. A configuration is judged by its schema, then by what can be seen (I11).
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 use charon_schema::{ConfigSchema, Mistake, Mistakes};
 use schemars::JsonSchema;
@@ -211,7 +214,7 @@ fn yes() -> bool {
 }
 
 /// What a plan does.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum PlanConfig {
     /// Storage to mirror.
@@ -244,7 +247,7 @@ impl PlanConfig {
         // The schema has judged it, so this is a contradiction between the two.
         let plan = read.map_err(|error| Mistake { pointer: String::new(), reason: error.to_string() })?;
         if let Some(schedule) = plan.schedule() {
-            schedule.read()?;
+            schedule.refuse_never(&schedule.read()?.0)?;
         }
         plan.commands().judge("/commands")?;
         plan.with_absolute_paths()
@@ -265,6 +268,17 @@ impl PlanConfig {
             "backup": ConfigSchema::of::<BackupConfig>().as_json(),
             "upload": ConfigSchema::of::<UploadConfig>().as_json(),
         })
+    }
+
+    /// The schema of one kind, `backup` or `upload`; `None` for any other word.
+    pub fn schema(kind: &str) -> Option<&'static ConfigSchema> {
+        static BACKUP: LazyLock<ConfigSchema> = LazyLock::new(ConfigSchema::of::<BackupConfig>);
+        static UPLOAD: LazyLock<ConfigSchema> = LazyLock::new(ConfigSchema::of::<UploadConfig>);
+        match kind {
+            "backup" => Some(&BACKUP),
+            "upload" => Some(&UPLOAD),
+            _ => None,
+        }
     }
 
     /// `backup` or `upload`.

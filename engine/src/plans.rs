@@ -11,14 +11,15 @@ use serde_json::{Map, Value};
 use crate::{
     engine::Engine,
     error::Error,
-    ids::PlanId,
+    ids::{PlanId, StorageId},
     mirror::Mirror,
     plan::{PlanConfig, judge_destination, judge_sources},
     registry::known,
+    replanning::refuse_changed,
     run::Stop,
     storages::refuse_bad_name,
     store::{Occurrence, PlanRow, StorageRow},
-    timing::{Pause, ScheduleConfig},
+    timing::ScheduleConfig,
 };
 
 /// A plan as it can be shown.
@@ -28,6 +29,8 @@ pub struct PlanView {
     pub id: PlanId,
     /// Its name.
     pub name: String,
+    /// The storage that it is of, which is told by its name too.
+    pub storage_id: StorageId,
     /// What it does.
     #[serde(flatten)]
     pub config: PlanConfig,
@@ -42,6 +45,9 @@ pub struct PlanView {
     /// When it is due next, if it runs by itself and is not paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
+    /// Which version of it this is: another one after every change that somebody makes.
+    #[serde(skip)]
+    pub revision: i64,
 }
 
 impl Engine {
@@ -52,21 +58,7 @@ impl Engine {
     pub async fn add_plan(&self, name: &str, config: Map<String, Value>) -> Result<PlanView, Error> {
         refuse_bad_name("plan", name)?;
         let wrong = |mistakes| Error::Config { what: format!("the plan {name}"), mistakes };
-        let config = PlanConfig::read(config).map_err(wrong)?;
-        let storage = match self.storage_row(config.storage()).await {
-            Ok(storage) => Ok(storage),
-            Err(unknown @ Error::Unknown { .. }) => Err(unknown.to_string()),
-            Err(other) => return Err(other),
-        };
-        let mut mistakes = self.judge_folders(&config, None).await?;
-        match &storage {
-            Ok(storage) => mistakes.extend(self.unable(storage, &config)?),
-            Err(unknown) => mistakes.push(Mistake::in_field("storage", unknown.clone())),
-        }
-        let storage = match storage {
-            Ok(storage) if mistakes.is_empty() => storage,
-            _ => return Err(wrong(Mistakes(mistakes))),
-        };
+        let (config, storage) = self.judge_new_plan(name, config).await?;
         let row = PlanRow {
             id: PlanId::new(&*self.clock, &*self.entropy),
             name: name.to_owned(),
@@ -91,64 +83,30 @@ impl Engine {
             self.store.mirror_is_ready(row.id).await?;
         }
         self.wake();
-        Ok(self.view_of_plan(&row, config))
+        self.plan_by_id(row.id).await
     }
 
-    /// Replaces the configuration of a plan. Its kind, its storage and its mirror stay: with others it would be another plan. A new
-    /// schedule takes effect at once, and drops what was due under the old one.
-    ///
-    /// # Errors
-    /// Every mistake in the configuration.
-    pub async fn update_plan(&self, name: &str, config: Map<String, Value>) -> Result<PlanView, Error> {
-        let mut row = self.plan_row(name).await?;
+    /// Judges the configuration of a plan that is not there yet. Gives it, and the storage that it is of.
+    pub(crate) async fn judge_new_plan(
+        &self,
+        name: &str,
+        config: Map<String, Value>,
+    ) -> Result<(PlanConfig, StorageRow), Error> {
         let wrong = |mistakes| Error::Config { what: format!("the plan {name}"), mistakes };
-        let before = config_of(&row)?;
         let config = PlanConfig::read(config).map_err(wrong)?;
-        let mut mistakes = pinned(&before, &config);
-        if mistakes.is_empty() {
-            mistakes = self.judge_folders(&config, Some(row.id)).await?;
-            if let Some(storage) = self.store.storage_by_id(row.storage_id).await? {
-                mistakes.extend(self.unable(&storage, &config)?);
-            }
+        let storage = match self.storage_row(config.storage()).await {
+            Ok(storage) => Ok(storage),
+            Err(unknown @ Error::Unknown { .. }) => Err(unknown.to_string()),
+            Err(other) => return Err(other),
+        };
+        let mut mistakes = self.judge_folders(&config, None).await?;
+        match &storage {
+            Ok(storage) => mistakes.extend(self.unable(storage, &config)?),
+            Err(unknown) => mistakes.push(Mistake::in_field("storage", unknown.clone())),
         }
-        if !mistakes.is_empty() {
-            return Err(wrong(Mistakes(mistakes)));
-        }
-        row.config = as_map(&config)?;
-        let is_new_schedule = before.schedule() != config.schedule();
-        self.store.update_plan(&row, is_new_schedule, self.clock.now()).await?;
-        self.wake();
-        self.plan(name).await
-    }
-
-    /// Pauses the schedule of a plan: it is not due until it is resumed, or until the moment given. A run that is at work goes on.
-    pub async fn pause_plan(&self, name: &str, until: Option<Timestamp>) -> Result<PlanView, Error> {
-        if until.is_some_and(|until| until <= self.clock.now()) {
-            return Err(Error::BadName("a pause ends in the future; give a later time".into()));
-        }
-        self.set_pause(name, Some(Pause { until })).await
-    }
-
-    /// Resumes the schedule of a plan. What was due while it was paused is not made up for.
-    pub async fn resume_plan(&self, name: &str) -> Result<PlanView, Error> {
-        self.set_pause(name, None).await
-    }
-
-    async fn set_pause(&self, name: &str, pause: Option<Pause>) -> Result<PlanView, Error> {
-        loop {
-            let row = self.plan_row(name).await?;
-            let now = self.clock.now();
-            if pause.is_none() && row.paused_at.is_none() {
-                return self.plan(name).await;
-            }
-            // A pause that is over ended when it said, though nobody was there to see it.
-            let ended_at = row.paused_until.filter(|until| pause.is_none() && *until <= now);
-            let decided_until = ended_at.max(row.decided_until.filter(|_| ended_at.is_some())).unwrap_or(now);
-            let plan = (row.id, row.name.as_str(), row.revision);
-            if self.store.pause_plan(plan, pause, decided_until, now).await? {
-                self.wake();
-                return self.plan(name).await;
-            }
+        match storage {
+            Ok(storage) if mistakes.is_empty() => Ok((config, storage)),
+            _ => Err(wrong(Mistakes(mistakes))),
         }
     }
 
@@ -159,7 +117,17 @@ impl Engine {
         since: Timestamp,
         most: u32,
     ) -> Result<Vec<Occurrence>, Error> {
-        self.store.occurrences(self.plan_row(name).await?.id, since, most).await
+        self.store.occurrences(self.plan_row(name).await?.id, (since, None), most).await
+    }
+
+    /// As [`occurrences`](Engine::occurrences), for the plan with this id: those before a moment, if it is given.
+    pub async fn occurrences_by_id(
+        &self,
+        id: PlanId,
+        (since, before): (Timestamp, Option<Timestamp>),
+        most: u32,
+    ) -> Result<Vec<Occurrence>, Error> {
+        self.store.occurrences(self.plan_row_by_id(id).await?.id, (since, before), most).await
     }
 
     /// Why the storage cannot do what the plan wants, if it cannot.
@@ -207,10 +175,30 @@ impl Engine {
         Ok(self.view_of_plan(&row, config))
     }
 
+    /// One plan, by its id.
+    pub async fn plan_by_id(&self, id: PlanId) -> Result<PlanView, Error> {
+        let row = self.plan_row_by_id(id).await?;
+        let config = config_of(&row)?;
+        Ok(self.view_of_plan(&row, config))
+    }
+
     /// Removes a plan, its runs and its part of the ledger. Files, here and there, stay where they are. A run that is at work
     /// stops.
     pub async fn remove_plan(&self, name: &str) -> Result<(), Error> {
-        let row = self.plan_row(name).await?;
+        self.remove_row_of_plan(self.plan_row(name).await?).await
+    }
+
+    /// As [`remove_plan`](Engine::remove_plan), for the plan with this id.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] when it is not the version that was seen, if any is given.
+    pub async fn remove_plan_by_id(&self, id: PlanId, seen: Option<i64>) -> Result<(), Error> {
+        let row = self.plan_row_by_id(id).await?;
+        refuse_changed(&row, seen)?;
+        self.remove_row_of_plan(row).await
+    }
+
+    async fn remove_row_of_plan(&self, row: PlanRow) -> Result<(), Error> {
         let live = self.store.live_runs().await?;
         self.store.remove_plan(row.id, &row.name, self.clock.now()).await?;
         for run in live.iter().filter(|run| run.plan == row.id) {
@@ -221,12 +209,23 @@ impl Engine {
     }
 
     pub(crate) async fn plan_row(&self, name: &str) -> Result<PlanRow, Error> {
-        if let Some(row) = self.store.plan(name).await? {
-            return Ok(row);
+        match self.store.plan(name).await? {
+            Some(row) => Ok(row),
+            None => Err(self.unknown_plan(name.to_owned()).await?),
         }
+    }
+
+    pub(crate) async fn plan_row_by_id(&self, id: PlanId) -> Result<PlanRow, Error> {
+        match self.store.plan_by_id(id).await? {
+            Some(row) => Ok(row),
+            None => Err(self.unknown_plan(id.to_string()).await?),
+        }
+    }
+
+    async fn unknown_plan(&self, name: String) -> Result<Error, Error> {
         let rows = self.store.plans().await?;
         let known = known("plan", rows.iter().map(|row| row.name.as_str()));
-        Err(Error::Unknown { what: "plan", name: name.to_owned(), known })
+        Ok(Error::Unknown { what: "plan", name, known })
     }
 
     /// The folders that plans, other than this one, keep and send.
@@ -253,30 +252,6 @@ pub(crate) fn incapable(storage: &str, config: &PlanConfig, able: Capabilities) 
         )),
         PlanConfig::Backup(_) | PlanConfig::Upload(_) => None,
     }
-}
-
-/// What of a plan stays for ever, and is not as it was.
-fn pinned(old: &PlanConfig, new: &PlanConfig) -> Vec<Mistake> {
-    let another = |field: &str, old: &str| {
-        Mistake::in_field(
-            field,
-            format!(
-                "was {old}, and stays so for as long as the plan is there; give the other plan another name"
-            ),
-        )
-    };
-    let mut mistakes = Vec::new();
-    if old.storage() != new.storage() {
-        mistakes.push(another("storage", old.storage()));
-    }
-    match (old, new) {
-        (PlanConfig::Backup(old), PlanConfig::Backup(new)) if old.destination != new.destination => {
-            mistakes.push(another("destination", &old.destination.display().to_string()));
-        }
-        _ if old.kind() != new.kind() => mistakes.push(another("kind", old.kind())),
-        _ => {}
-    }
-    mistakes
 }
 
 /// The folders that plans keep and send.
@@ -307,11 +282,13 @@ impl Engine {
         PlanView {
             id: row.id,
             name: row.name.clone(),
+            storage_id: row.storage_id,
             config,
             created_at: row.created_at,
             paused_at: row.paused_at,
             paused_until: row.paused_until,
             next_at,
+            revision: row.revision,
         }
     }
 }

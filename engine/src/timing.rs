@@ -164,6 +164,18 @@ pub fn system_time_zone() -> String {
 }
 
 impl ScheduleConfig {
+    /// Refuses a schedule that is never due, whenever it is asked, as one on 31 February is.
+    pub(crate) fn refuse_never(&self, schedule: &Schedule) -> Result<(), Mistakes> {
+        if schedule.after(Timestamp::UNIX_EPOCH).next().is_some() {
+            return Ok(());
+        }
+        let reason = format!(
+            "{:?} is never due: there is no such day in any year; choose another day or month",
+            self.cron
+        );
+        Err(Mistake { pointer: "/schedule/cron".into(), reason }.into())
+    }
+
     /// What it means.
     ///
     /// # Errors

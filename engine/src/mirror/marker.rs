@@ -34,20 +34,34 @@ impl Mirror {
     /// # Errors
     /// What is in the way, and what to do about it.
     pub(crate) fn initialise(root: &Path, plan: PlanId) -> Result<(), String> {
+        let failed = |error| in_the_way(root, &error);
+        if Self::refuse_unfit(root, plan)? {
+            return Ok(());
+        }
+        fs::create_dir_all(root.join(OWN_FOLDER).join(INCOMING)).map_err(failed)?;
+        let about = "This folder is the mirror of a Charon backup plan. Without this file Charon writes nothing here.";
+        let marker = Marker { about: about.into(), plan };
+        let text = serde_json::to_vec_pretty(&marker).map_err(|error| error.to_string())?;
+        let own = root.join(OWN_FOLDER);
+        let beside = own.join("mirror.json.new");
+        fs::write(&beside, text)
+            .and_then(|()| File::open(&beside)?.sync_all())
+            .and_then(|()| fs::rename(&beside, own.join(MARKER)))
+            .and_then(|()| sync_folder(&own))
+            .and_then(|()| sync_folder(root))
+            .and_then(|()| root.parent().map_or(Ok(()), sync_folder))
+            .map_err(failed)
+    }
+
+    /// Refuses a folder that cannot become the mirror of a plan, and touches nothing. Gives whether it is that mirror already.
+    ///
+    /// # Errors
+    /// What is in the way, and what to do about it.
+    pub(crate) fn refuse_unfit(root: &Path, plan: PlanId) -> Result<bool, String> {
         let shown = root.display();
-        let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-                format!("the destination {shown} is not a folder; choose another one")
-            }
-            io::ErrorKind::PermissionDenied => format!(
-                "the destination {shown} cannot be used ({error}); let the user that runs charon write there, or choose \
-                 another folder"
-            ),
-            _ => format!("the destination {shown} cannot be used ({error}); choose another folder"),
-        };
-        fs::create_dir_all(root).map_err(failed)?;
+        let failed = |error| in_the_way(root, &error);
         match read_marker(root)? {
-            Some(marker) if marker.plan == plan => return Ok(()),
+            Some(marker) if marker.plan == plan => return Ok(true),
             Some(_) => {
                 return Err(format!(
                     "the destination {shown} is the mirror of another plan; choose another folder (two plans over one \
@@ -56,7 +70,12 @@ impl Mirror {
             }
             None => {}
         }
-        for entry in fs::read_dir(root).map_err(failed)? {
+        let entries = match fs::read_dir(root) {
+            // It is made when it is needed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
             let name = entry.map_err(failed)?.file_name();
             let name = name.to_string_lossy();
             if !name.starts_with('.') && !IGNORED_WHEN_EMPTY.contains(&&*name) {
@@ -66,19 +85,7 @@ impl Mirror {
                 ));
             }
         }
-        let about = "This folder is the mirror of a Charon backup plan. Without this file Charon writes nothing here.";
-        let marker = Marker { about: about.into(), plan };
-        let text = serde_json::to_vec_pretty(&marker).map_err(|error| error.to_string())?;
-        let own = root.join(OWN_FOLDER);
-        fs::create_dir_all(own.join(INCOMING)).map_err(failed)?;
-        let beside = own.join("mirror.json.new");
-        fs::write(&beside, text)
-            .and_then(|()| File::open(&beside)?.sync_all())
-            .and_then(|()| fs::rename(&beside, own.join(MARKER)))
-            .and_then(|()| sync_folder(&own))
-            .and_then(|()| sync_folder(root))
-            .and_then(|()| root.parent().map_or(Ok(()), sync_folder))
-            .map_err(failed)
+        Ok(false)
     }
 
     /// Looks whether the mirror of a plan is there, and touches nothing.
@@ -117,6 +124,21 @@ impl Mirror {
             format!("the destination {shown} cannot be written to ({error}); {}", cure(&error))
         })?;
         Ok(Self::at(root, run))
+    }
+}
+
+/// Why a folder cannot be made or used, and what to do.
+fn in_the_way(root: &Path, error: &io::Error) -> String {
+    let shown = root.display();
+    match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            format!("the destination {shown} is not a folder; choose another one")
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "the destination {shown} cannot be used ({error}); let the user that runs charon write there, or choose \
+             another folder"
+        ),
+        _ => format!("the destination {shown} cannot be used ({error}); choose another folder"),
     }
 }
 

@@ -47,6 +47,11 @@ impl Every {
         }
     }
 
+    /// How long it is.
+    pub(super) fn seconds(self) -> i64 {
+        self.seconds
+    }
+
     /// The first multiple since the epoch that is strictly later. `None` at the end of representable time.
     pub(super) fn after(self, after: Timestamp) -> Option<Timestamp> {
         // The second that an instant before the epoch lies in begins before it, not after it.

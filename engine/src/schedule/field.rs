@@ -136,14 +136,18 @@ impl Field {
         self.taken == Self::every(self.unit).taken
     }
 
+    /// The values that it takes, in order.
+    pub(super) fn values(&self) -> Vec<u8> {
+        (self.unit.least()..=self.unit.most()).filter(|value| self.taken & (1 << value) != 0).collect()
+    }
+
     /// As the `cron` crate reads it: `*`, or the values one by one. Days of the week by name, since that crate counts from
     /// 1 = Sunday.
     pub(super) fn to_cron(&self) -> String {
         if self.takes_all() {
             return "*".to_owned();
         }
-        let values = (self.unit.least()..=self.unit.most()).filter(|value| self.taken & (1 << value) != 0);
-        let in_words = values.map(|value| match self.unit {
+        let in_words = self.values().into_iter().map(|value| match self.unit {
             Unit::DayOfWeek => DAYS_OF_WEEK[usize::from(value)].to_owned(),
             _ => value.to_string(),
         });

@@ -71,6 +71,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod windows;
+mod words;
 
 use jiff::{Timestamp, tz::TimeZone};
 

@@ -280,7 +280,7 @@ impl Scheduler {
         };
         if due.missed > 0 {
             // After the clock was set back, some of those may have been decided before.
-            let before = engine.store.occurrences(plan, decided_until, MOST_COUNTED).await?;
+            let before = engine.store.occurrences(plan, (decided_until, None), MOST_COUNTED).await?;
             let before: HashSet<Timestamp> = before.iter().map(|known| known.scheduled_for).collect();
             due.leave_out(&before, &planned.schedule, decided_until);
         }

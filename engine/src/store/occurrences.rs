@@ -158,22 +158,23 @@ impl Store {
             .map(drop)
     }
 
-    /// What became of a plan's occurrences from a moment on, the newest first.
+    /// What became of a plan's occurrences from a moment on and before another one, if it is given; the newest first.
     pub(crate) async fn occurrences(
         &self,
         plan: PlanId,
-        since: Timestamp,
+        (since, before): (Timestamp, Option<Timestamp>),
         most: u32,
     ) -> Result<Vec<Occurrence>, Error> {
         let rows = sqlx::query(concat!(
             "SELECT occurrences.*, (SELECT id FROM runs WHERE no = occurrences.run) AS run_id FROM occurrences
              WHERE plan = ",
             no!(plan "?1"),
-            " AND scheduled_for >= ?2 ORDER BY scheduled_for DESC LIMIT ?3",
+            " AND scheduled_for >= ?2 AND scheduled_for < ?4 ORDER BY scheduled_for DESC LIMIT ?3",
         ))
         .bind(plan.to_string())
         .bind(micros(since))
         .bind(most)
+        .bind(before.map_or(i64::MAX, micros))
         .fetch_all(&self.reader)
         .await;
         rows.and_then(|rows| rows.iter().map(read).collect()).doing("list occurrences")

@@ -79,27 +79,32 @@ impl Store {
     }
 
     /// Replaces the configuration of a plan. With another schedule, what was due under the old one and has not begun is dropped,
-    /// and nothing that the new one says of the past is missed.
+    /// and nothing that the new one says of the past is missed. Gives false if nothing was written: the plan has changed since it
+    /// was read.
     pub(crate) async fn update_plan(
         &self,
         plan: &PlanRow,
         is_new_schedule: bool,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         const DOING: &str = "update a plan";
         let mut tx = self.begin().await.doing(DOING)?;
-        sqlx::query(concat!(
+        let done = sqlx::query(concat!(
             "UPDATE plans SET config = ?2, decided_until = CASE WHEN ?3 THEN ?4 ELSE decided_until END, revision = ",
             next_revision!(),
-            " WHERE id = ?1"
+            " WHERE id = ?1 AND revision = ?5"
         ))
         .bind(plan.id.to_string())
         .bind(Value::Object(plan.config.clone()).to_string())
         .bind(is_new_schedule)
         .bind(now.to_string())
+        .bind(plan.revision)
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
         write_event(&mut tx, now, &of_plan(EventKind::PlanChanged, plan.id, &plan.name))
             .await
             .doing(DOING)?;
@@ -122,7 +127,8 @@ impl Store {
                     .doing(DOING)?;
             }
         }
-        tx.commit().await.doing(DOING)
+        tx.commit().await.doing(DOING)?;
+        Ok(true)
     }
 
     /// Pauses the schedule of a plan, or (`None`) resumes it: what was due until the moment given is not missed. Gives false if

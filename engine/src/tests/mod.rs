@@ -7,6 +7,7 @@ mod estimates;
 mod fake;
 mod library;
 mod model;
+mod planning;
 mod put;
 mod runs;
 mod scheduling;

@@ -54,7 +54,10 @@ pub(super) async fn scan(upload: &Arc<Upload>, found: mpsc::Sender<Found>) -> Re
             return Ok(());
         };
         let Some(files) = files? else { return Ok(()) };
-        upload.ctx.store.set_source_files(upload.ctx.plan, &path_key(source), files).await?;
+        // An estimate is no run that later ones are compared with, and its plan may not be saved.
+        if !upload.ctx.is_dry {
+            upload.ctx.store.set_source_files(upload.ctx.plan, &path_key(source), files).await?;
+        }
     }
     upload.ctx.tell(|progress| progress.found_all = true);
     Ok(())

@@ -105,6 +105,7 @@ impl Problem {
             Error::Refused(_) | Error::Destination(_) | Error::Superseded => {
                 Self::conflict(error.to_string())
             }
+            Error::Changed { .. } => Self::new(StatusCode::PRECONDITION_FAILED, error.to_string()),
             Error::Busy(_) | Error::BusyElsewhere { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
             }

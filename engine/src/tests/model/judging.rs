@@ -25,7 +25,8 @@ impl Case {
         let now = self.now();
         let store = self.engine().store.clone();
         for plan in self.plans.values_mut() {
-            let rows = store.occurrences(plan.id, jiff::Timestamp::MIN, ALL).await.expect("occurrences");
+            let rows =
+                store.occurrences(plan.id, (jiff::Timestamp::MIN, None), ALL).await.expect("occurrences");
             let live: Vec<LiveRun> = before.iter().filter(|run| run.plan == plan.id).cloned().collect();
             plan.judge(rows, &live, now, is_whole);
         }
