@@ -10,8 +10,8 @@ use std::{
 };
 
 use charon_engine::{
-    ChannelChoice, DeliveryState, Engine, ItemFilter, LibraryFilter, NoticeEvent, Outcome, Registry,
-    RunFilter, RunOptions, RunState, SchedulerSettings, Settings,
+    ChannelChoice, DeliveryState, Engine, ItemFilter, LibraryFilter, NewAuditEntry, NoticeEvent, Outcome,
+    Registry, RunFilter, RunOptions, RunState, SchedulerSettings, Scope, Settings,
 };
 use charon_provider_gphotos::GPhotos;
 use gphotos_emulator::{Emulator, Fault, Seed};
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Tables that stay small: there are as many rows as somebody has typed, or a few.
-const SMALL: [&str; 10] = [
+const SMALL: [&str; 14] = [
     "chores",
     "plans",
     "storages",
@@ -38,6 +38,10 @@ const SMALL: [&str; 10] = [
     "sqlite_sequence",
     "channels",
     "told",
+    "admin",
+    "admin_sessions",
+    "tokens",
+    "settings",
 ];
 
 /// What may be walked through although it grows, and why.
@@ -308,6 +312,7 @@ async fn live(folder: &Path) {
             engine.deliveries(channel, state, 10).await.expect("what was told");
         }
     }
+    come_in(&engine).await;
     assert!(!people.received().is_empty(), "somebody is told");
     engine.remove_channel("deaf").await.expect("removed");
     engine.remove_plan("out").await.expect("removed");
@@ -330,6 +335,29 @@ async fn library(engine: &Engine) {
     engine.library_months(plan, &any).await.expect("months");
     let newest = engine.library(plan, &any, None, 1).await.expect("a page").items[0].id;
     engine.library_item(plan, newest).await.expect("an item");
+}
+
+/// Everything that those who come in over HTTP make the engine do.
+async fn come_in(engine: &Engine) {
+    let (first, second) = ("the first password".into(), "the second password".into());
+    engine.set_first_password(&first).await.expect("a password");
+    engine.change_password(&first, &second, None).await.expect("changed");
+    engine.reset_password(&first).await.expect("reset");
+    let opened = engine.open_session("127.0.0.1", None).await.expect("a session");
+    engine.session(&opened.secret).await.expect("an answer").expect("a session");
+    engine.end_session(opened.session.id).await.expect("ended");
+    engine.end_sessions(None).await.expect("ended");
+    assert!(engine.sessions().await.expect("sessions").is_empty());
+    let new = engine.create_token("phone", Scope::Read, None).await.expect("a token");
+    engine.token(&new.secret).await.expect("an answer").expect("a token");
+    assert_eq!(engine.tokens().await.expect("tokens").len(), 1);
+    engine.revoke_token(new.token.id).await.expect("revoked");
+    engine.audit(NewAuditEntry { action: "test".into(), ..NewAuditEntry::default() }).await.expect("written");
+    for before in [None, Some(100)] {
+        engine.audit_entries(before, 10).await.expect("entries");
+    }
+    let seen = engine.instance_settings().await.expect("settings").revision;
+    engine.replace_instance_settings(seen, Map::new()).await.expect("set");
 }
 
 fn object(value: Value) -> Map<String, Value> {

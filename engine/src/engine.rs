@@ -16,6 +16,7 @@ use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::Hashing,
     budget::Budgets,
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     dashboard::Remembered,
@@ -98,6 +99,8 @@ pub struct Engine {
     pub(crate) is_ending: CancellationToken,
     /// Whether a scheduler is at work in this process.
     pub(crate) is_scheduling: Arc<AtomicBool>,
+    /// The turn to hash a password.
+    pub(crate) hashing: Hashing,
     /// This process, among all that have the database open.
     pub(crate) owner: Arc<str>,
     pub(crate) data_dir: PathBuf,
@@ -139,6 +142,7 @@ impl Engine {
             remembered: Remembered::default(),
             is_ending: CancellationToken::new(),
             is_scheduling: Arc::default(),
+            hashing: Hashing::default(),
             owner: RunId::new(&*clock, &*entropy).to_string().into(),
             clock,
             entropy,
@@ -150,6 +154,11 @@ impl Engine {
     /// The providers that are compiled in.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// The present moment, by the engine's clock.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
     }
 
     /// Closes the database; to be called when nothing more is wanted.

@@ -62,6 +62,14 @@ id!(
     /// One notice to one channel. The receiver is told it.
     NoticeId
 );
+id!(
+    /// One browser that is signed in.
+    SessionId
+);
+id!(
+    /// One token of the API.
+    TokenId
+);
 
 /// The SHA-256 of some bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -10,8 +10,10 @@
 //! occurrences, jitter, allowed windows), `timing` (what a plan says of that), `upcoming` (when it is due next, in plain words),
 //! `replanning` (changes of plans), `from_afar` (what of a plan may be said over HTTP), `scheduler` (what is due and what may begin),
 //! `asking` (for runs, and following them), `running` and `overseeing` (one attempt at a run), `events` (what happened),
-//! `telling` (who is told of it), `library` (what mirrors hold), [`commands`] (what a plan runs before and after).
+//! `telling` (who is told of it), `library` (what mirrors hold), [`commands`] (what a plan runs before and after), `access` (who
+//! may come in over HTTP, and what they did), `roots` (the folders that may be named over HTTP).
 
+mod access;
 mod account;
 mod asking;
 mod backup;
@@ -46,6 +48,7 @@ mod put;
 mod registry;
 mod replanning;
 mod retry;
+mod roots;
 mod run;
 mod running;
 pub mod schedule;
@@ -63,6 +66,9 @@ mod upcoming;
 mod upload;
 mod vault;
 
+pub use access::{
+    AuditEntry, InstanceSettings, NewAuditEntry, NewToken, OpenedSession, Scope, Session, Token, Versioned,
+};
 pub use asking::{Canceller, Run};
 pub use budget::{BudgetView, DayOfRequests};
 pub use dashboard::{
@@ -74,7 +80,7 @@ pub use estimate::Estimate;
 pub use events::{Event, EventKind, Subscription, Told};
 pub use failures::{Cause, Example, Failures};
 pub use from_afar::Below;
-pub use ids::{ChannelId, NoticeId, PlanId, RunId, Sha256, StorageId};
+pub use ids::{ChannelId, NoticeId, PlanId, RunId, SessionId, Sha256, StorageId, TokenId};
 pub use journal::RunLog;
 pub use library::{
     Holder, InMirror, ItemDetails, ItemId, LibraryAlbum, LibraryFilter, LibraryItem, LibraryPage,
@@ -89,6 +95,7 @@ pub use plans::PlanView;
 pub use pulse::Unwell;
 pub use put::Put;
 pub use registry::Registry;
+pub use roots::{FolderEntry, FolderList, Outside, Roots};
 pub use run::{
     Counts, Current, Outcome, Progress, RunOptions, RunState, Stop, Summary, Trigger, Trouble, Wish,
 };

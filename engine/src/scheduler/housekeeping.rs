@@ -42,8 +42,8 @@ impl Housekeeping {
         let of_items = engine.store.forget_item_events(before(ITEM_EVENTS_KEPT), AT_ONCE).await?;
         engine.forget_told(now).await?;
         engine.store.forget_occurrences(before(OCCURRENCES_KEPT)).await?;
-        let wait =
-            if forgotten.max(of_items) == u64::from(AT_ONCE) { SignedDuration::from_secs(1) } else { EVERY };
+        let is_all = engine.forget_access(now).await? && forgotten.max(of_items) < u64::from(AT_ONCE);
+        let wait = if is_all { EVERY } else { SignedDuration::from_secs(1) };
         let next = now.checked_add(wait).unwrap_or(Timestamp::MAX);
         self.next = Some(next);
         Ok(next)

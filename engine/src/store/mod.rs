@@ -3,6 +3,7 @@
 //! One SQLite file in the data directory, WAL, `synchronous=FULL`. Writes go through one connection, reads through a few
 //! others. Ids and times are given by the caller.
 
+mod access;
 mod albums;
 mod backup;
 mod budget;
@@ -32,6 +33,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub(crate) use access::{NewSession, NewTokenRow};
 pub(crate) use backup::BackupStanding;
 pub(crate) use budget::{DayRow, Take};
 pub(crate) use dashboard::{DayOfRuns, EndedRun, Home, NotRun};
@@ -188,6 +190,7 @@ fn migrator() -> Migrator {
         migration(6, "compact", include_str!("../../migrations/0006_compact.sql")),
         migration(7, "hosts", include_str!("../../migrations/0007_hosts.sql")),
         migration(8, "nightly", include_str!("../../migrations/0008_nightly.sql")),
+        migration(9, "access", include_str!("../../migrations/0009_access.sql")),
         migration(10, "library", include_str!("../../migrations/0010_library.sql")),
     ])
 }
