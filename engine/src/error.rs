@@ -67,12 +67,6 @@ pub enum Error {
     /// Not as things are: what was seen, and what to do.
     #[error("{0}")]
     Refused(String),
-    /// Somebody else has changed it since it was read.
-    #[error("{what} changed since you read them; read them again, and change what is there now")]
-    Changed {
-        /// What, in the plural.
-        what: String,
-    },
     /// A destination is not what it was: what was seen, and what to do.
     #[error("{0}")]
     Destination(String),

@@ -99,7 +99,7 @@ impl Engine {
         if self.store.replace_settings(seen, &document).await? {
             Ok(Versioned { revision: seen + 1, value })
         } else {
-            Err(Error::Changed { what: "the settings".into() })
+            Err(Error::Changed { what: "what is set".into() })
         }
     }
 }
