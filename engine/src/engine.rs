@@ -23,6 +23,7 @@ use crate::{
     error::Error,
     events::Bus,
     ids::RunId,
+    inbox::Spool,
     lane::Lanes,
     library::Counted,
     pulse::Pulse,
@@ -95,6 +96,8 @@ pub struct Engine {
     pub(crate) counted: Counted,
     /// What the dashboard does not look up every time.
     pub(crate) remembered: Remembered,
+    /// Where files wait that were handed over to be sent.
+    pub(crate) spool: Spool,
     /// Cancelled when the program is about to end.
     pub(crate) is_ending: CancellationToken,
     /// Whether a scheduler is at work in this process.
@@ -140,6 +143,7 @@ impl Engine {
             tallies: Tallies::default(),
             counted: Counted::default(),
             remembered: Remembered::default(),
+            spool: Spool::new(&data_dir),
             is_ending: CancellationToken::new(),
             is_scheduling: Arc::default(),
             hashing: Hashing::default(),

@@ -102,6 +102,7 @@ impl Engine {
             decided_until: None,
             paused_at: None,
             paused_until: None,
+            is_inbox: false,
         };
         if let PlanConfig::Backup(backup) = &config {
             let wrong = |refusal| Error::Config {

@@ -55,6 +55,12 @@ named! {
         PlanPaused = "plan.paused",
         /// A plan was removed.
         PlanRemoved = "plan.removed",
+        /// A file was handed over to be sent.
+        InboxReceived = "inbox.received",
+        /// A file that was handed over is at its storage.
+        InboxSent = "inbox.sent",
+        /// A file that was handed over cannot be sent.
+        InboxFailed = "inbox.failed",
         /// The nightly backup of the database could not be made.
         BackupFailed = "database.backup_failed",
     }

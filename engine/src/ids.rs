@@ -70,6 +70,10 @@ id!(
     /// One token of the API.
     TokenId
 );
+id!(
+    /// One file that was handed over to be sent.
+    ReceiptId
+);
 
 /// The SHA-256 of some bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -10,8 +10,9 @@
 //! occurrences, jitter, allowed windows), `timing` (what a plan says of that), `upcoming` (when it is due next, in plain words),
 //! `replanning` (changes of plans), `from_afar` (what of a plan may be said over HTTP), `scheduler` (what is due and what may begin),
 //! `asking` (for runs, and following them), `running` and `overseeing` (one attempt at a run), `events` (what happened),
-//! `telling` (who is told of it), `library` (what mirrors hold), [`commands`] (what a plan runs before and after), `access` (who
-//! may come in over HTTP, and what they did), `roots` (the folders that may be named over HTTP).
+//! `telling` (who is told of it), `library` (what mirrors hold), `inbox` (single files that programs hand over), [`commands`] (what a
+//! plan runs before and after), `access` (who may come in over HTTP, and what they did), `roots` (the folders that may be named over
+//! HTTP).
 
 mod access;
 mod account;
@@ -31,6 +32,7 @@ mod from_afar;
 mod hints;
 mod host;
 mod ids;
+mod inbox;
 mod journal;
 mod lane;
 mod library;
@@ -80,7 +82,8 @@ pub use estimate::Estimate;
 pub use events::{Event, EventKind, Subscription, Told};
 pub use failures::{Cause, Example, Failures};
 pub use from_afar::Below;
-pub use ids::{ChannelId, NoticeId, PlanId, RunId, SessionId, Sha256, StorageId, TokenId};
+pub use ids::{ChannelId, NoticeId, PlanId, ReceiptId, RunId, SessionId, Sha256, StorageId, TokenId};
+pub use inbox::{Handing, Mode, NotTaken, Receipt, ReceiptState, Receiving};
 pub use journal::RunLog;
 pub use library::{
     Holder, InMirror, ItemDetails, ItemId, LibraryAlbum, LibraryFilter, LibraryItem, LibraryPage,

@@ -71,6 +71,7 @@ impl Engine {
             decided_until: Some(self.clock.now()),
             paused_at: None,
             paused_until: None,
+            is_inbox: false,
         };
         if !self.store.add_plan(&row).await? {
             return Err(Error::BadName(format!("there is a plan named {name} already; choose another name")));

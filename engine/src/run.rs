@@ -549,6 +549,11 @@ impl RunContext {
         self.progress.send_modify(change);
     }
 
+    /// What is done so far, and every change of it.
+    pub(crate) fn follow(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
     pub(crate) fn progress(&self) -> Progress {
         self.progress.borrow().clone()
     }

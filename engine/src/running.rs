@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     hints,
     ids::RunId,
+    inbox::{self, Inbox},
     mirror::Mirror,
     overseeing::{LEASE, Overseer},
     plan::{AlbumPosition, PlanConfig, judge_sources},
@@ -107,6 +108,7 @@ impl Drop for Entry {
 pub(crate) enum Work {
     Backup(Backup),
     Upload(Upload),
+    Inbox(Inbox),
 }
 
 impl Engine {
@@ -142,7 +144,10 @@ impl Engine {
                 active_ms: live.active_ms,
             },
         };
-        self.end(attempt, before, &live, record, ended).await?;
+        let (state, stop) = self.end(attempt, before, &live, record, ended).await?;
+        if row.is_inbox {
+            self.after_inbox_run(&row, state, stop.as_ref()).await?;
+        }
         if let Err(error) = self.tell_of_run(run).await {
             tracing::error!(%error, %run, "what became of a run could not be told");
         }
@@ -195,6 +200,7 @@ impl Engine {
             match self.prepare(row, &ctx, storage).await {
                 Ok(Work::Backup(backup)) => backup::run(backup).await,
                 Ok(Work::Upload(upload)) => upload::run(upload).await,
+                Ok(Work::Inbox(inbox)) => inbox::run(inbox).await,
                 Err(error) => ctx.stop_for(&error),
             }
         };
@@ -229,7 +235,7 @@ impl Engine {
         }
     }
 
-    /// Records how an attempt ended.
+    /// Records how an attempt ended. Gives what it left the run in, and why it stopped.
     async fn end(
         &self,
         attempt: Attempt,
@@ -237,7 +243,7 @@ impl Engine {
         live: &LiveRun,
         mut record: RunRecord,
         worked: Worked,
-    ) -> Result<(), Error> {
+    ) -> Result<(RunState, Option<Stop>), Error> {
         let Worked { progress, stop, requests, retries, after, active_ms } = worked;
         let now = self.clock.now();
         // One that got on has shown that it can.
@@ -267,7 +273,7 @@ impl Engine {
             let active = std::time::Duration::from_millis(active_ms);
             self.tallies.left(&live.plan_name, ended.record.state, active);
         }
-        Ok(())
+        Ok((ended.record.state, ended.record.stop))
     }
 
     /// Where a scheduler is at work, a run that failed for something that may pass is tried again later.
@@ -350,6 +356,15 @@ impl Engine {
                 let wanted = backup::select(ctx, &*storage, &config.selection).await?;
                 let hours = config.full_listing_hours;
                 Ok(Work::Backup(Backup::new(Arc::clone(ctx), storage, mirror, wanted, hours)))
+            }
+            PlanConfig::Upload(_) if row.is_inbox => {
+                self.store.unstage_expired(row.storage_id, self.clock.now()).await?;
+                Ok(Work::Inbox(Inbox {
+                    ctx: Arc::clone(ctx),
+                    storage,
+                    vault: self.vault.clone(),
+                    spool: self.spool.clone(),
+                }))
             }
             PlanConfig::Upload(config) => {
                 let mirrors = self.folders(Some(row.id)).await?.mirrors;

@@ -182,6 +182,14 @@ impl Engine {
                 format!("the storage {name} is used by {}; remove the plans first", users.join(", "));
             return Err(Error::Refused(message));
         }
+        if self.store.has_waiting_receipts(row.id).await? {
+            return Err(Error::Refused(format!(
+                "the inbox of {name} holds files that have not been sent yet; wait until they are, then remove it"
+            )));
+        }
+        if let Some(inbox) = self.store.inbox_plan(row.id).await? {
+            self.remove_plan(&inbox.name).await?;
+        }
         self.store.remove_storage(row.id).await
     }
 

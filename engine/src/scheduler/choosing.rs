@@ -108,14 +108,17 @@ pub(crate) fn choose(
 ) -> Choice {
     let mut choice = Choice::default();
     let is_at_work = |run: &&LiveRun| matches!(run.state, RunState::Running | RunState::Pausing);
-    let mut lanes: HashMap<&str, &LiveRun> =
-        live.iter().filter(is_at_work).map(|run| (run.lane.as_str(), run)).collect();
+    let mut lanes = Lanes::default();
+    live.iter().filter(is_at_work).for_each(|run| lanes.enter(run));
     // The runs of a plan go one after the other; one that is parked or paused goes on before a later one begins.
     let mut plans: HashMap<PlanId, &LiveRun> = HashMap::new();
     for run in live.iter().filter(|run| run.state != RunState::Queued) {
         plans.entry(run.plan).or_insert(run);
     }
-    let mut at_work: HashSet<RunId> = live.iter().filter(is_at_work).map(|run| run.run).collect();
+    // What an inbox holds is little, and somebody may wait for it: its runs do not count.
+    let counts = |run: &LiveRun| !run.is_inbox;
+    let mut at_work: HashSet<RunId> =
+        live.iter().filter(is_at_work).filter(|run| counts(run)).map(|run| run.run).collect();
     let mut queue: Vec<&LiveRun> = live.iter().filter(|run| run.state == RunState::Queued).collect();
     // One that has begun goes on before another of its plan begins.
     queue.sort_by_key(|run| (Reverse(run.priority), Reverse(run.attempt.min(1)), run.run));
@@ -123,7 +126,7 @@ pub(crate) fn choose(
         let waiting = match (
             stands_in_the_way(run, allowed.get(&run.plan), now),
             plans.get(&run.plan),
-            lanes.get(run.lane.as_str()),
+            lanes.in_the_way_of(run),
         ) {
             (Some((waiting, until)), ..) => {
                 choice.again_at = earlier(choice.again_at, until);
@@ -133,11 +136,13 @@ pub(crate) fn choose(
             (None, None, Some(other)) => {
                 Waiting::Lane { storage: run.storage_name.clone(), plan: other.plan_name.clone() }
             }
-            (None, None, None) if at_work.len() >= most => Waiting::Limit(most),
+            (None, None, None) if counts(run) && at_work.len() >= most => Waiting::Limit(most),
             (None, None, None) => {
-                lanes.insert(&run.lane, run);
+                lanes.enter(run);
                 plans.insert(run.plan, run);
-                at_work.insert(run.run);
+                if counts(run) {
+                    at_work.insert(run.run);
+                }
                 choice.begin.push(run.run);
                 Waiting::Turn
             }
@@ -150,6 +155,24 @@ pub(crate) fn choose(
         choice.waiting.insert(run.run, waiting_of(run, until));
     }
     choice
+}
+
+/// The lanes, and the runs that are in them. Beside another run of the same storage, that of its inbox goes too: in one process they
+/// share the pace of the storage, its transfers, and its turn to commit (I8).
+#[derive(Debug, Default)]
+struct Lanes<'a>(HashMap<(&'a str, bool), &'a LiveRun>);
+
+impl<'a> Lanes<'a> {
+    fn enter(&mut self, run: &'a LiveRun) {
+        self.0.insert((&run.lane, run.is_inbox), run);
+    }
+
+    /// The run that is in the lane already, and does not let this one in.
+    fn in_the_way_of(&self, run: &LiveRun) -> Option<&'a LiveRun> {
+        let of = |is_inbox: bool| self.0.get(&(run.lane.as_str(), is_inbox)).copied();
+        let beside = of(!run.is_inbox).filter(|other| other.storage != run.storage);
+        of(run.is_inbox).or(beside)
+    }
 }
 
 /// Whether the waiting of a run that is parked or paused is over.

@@ -13,6 +13,8 @@ const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
 const ITEM_EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(48);
 /// What was decided about occurrences is kept for so long.
 const OCCURRENCES_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
+/// What became of files that were handed over is kept for so long.
+const RECEIPTS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// So many events are forgotten at once, so that nobody waits for long.
 const AT_ONCE: u32 = 2_000;
 
@@ -42,7 +44,9 @@ impl Housekeeping {
         let of_items = engine.store.forget_item_events(before(ITEM_EVENTS_KEPT), AT_ONCE).await?;
         engine.forget_told(now).await?;
         engine.store.forget_occurrences(before(OCCURRENCES_KEPT)).await?;
-        let is_all = engine.forget_access(now).await? && forgotten.max(of_items) < u64::from(AT_ONCE);
+        let receipts = engine.store.forget_receipts(before(RECEIPTS_KEPT), AT_ONCE).await?;
+        let most = forgotten.max(of_items).max(receipts);
+        let is_all = engine.forget_access(now).await? && most < u64::from(AT_ONCE);
         let wait = if is_all { EVERY } else { SignedDuration::from_secs(1) };
         let next = now.checked_add(wait).unwrap_or(Timestamp::MAX);
         self.next = Some(next);

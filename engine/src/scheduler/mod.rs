@@ -93,6 +93,7 @@ impl Engine {
         self.max_runs.store(u32::try_from(settings.max_runs.get()).unwrap_or(u32::MAX), Ordering::Relaxed);
         self.take_ownership().await?;
         self.renew_lease().await?;
+        self.open_inboxes().await?;
         self.is_scheduling.store(true, Ordering::Relaxed);
         Ok(Scheduler {
             engine: self.clone(),

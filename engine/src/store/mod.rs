@@ -11,6 +11,7 @@ mod dashboard;
 mod engines;
 mod events;
 mod hosts;
+mod inbox;
 mod ledger;
 mod library;
 mod listings;
@@ -38,6 +39,7 @@ pub(crate) use backup::BackupStanding;
 pub(crate) use budget::{DayRow, Take};
 pub(crate) use dashboard::{DayOfRuns, EndedRun, Home, NotRun};
 pub(crate) use engines::EngineLease;
+pub(crate) use inbox::{Added, NewReceipt, ReceiptRow, Settled, SettledAs};
 pub(crate) use ledger::{Assigned, Copy, Learnt, Listed, Stored};
 pub(crate) use library::{MonthOfClasses, Place as LibraryPlace, Shelved, Wanted as LibraryWanted, class};
 pub(crate) use listings::{Listing, StoredCopy};
@@ -192,6 +194,7 @@ fn migrator() -> Migrator {
         migration(8, "nightly", include_str!("../../migrations/0008_nightly.sql")),
         migration(9, "access", include_str!("../../migrations/0009_access.sql")),
         migration(10, "library", include_str!("../../migrations/0010_library.sql")),
+        migration(11, "inbox", include_str!("../../migrations/0011_inbox.sql")),
     ])
 }
 

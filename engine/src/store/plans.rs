@@ -45,6 +45,8 @@ pub(crate) struct PlanRow {
     pub(crate) paused_at: Option<Timestamp>,
     /// Until when, if the pause ends by itself.
     pub(crate) paused_until: Option<Timestamp>,
+    /// Whether its runs send what the inbox of its storage holds.
+    pub(crate) is_inbox: bool,
 }
 
 impl Store {
@@ -55,10 +57,10 @@ impl Store {
         let event = of_plan(EventKind::PlanAdded, plan.id, &plan.name);
         let no = write_event(&mut tx, plan.created_at, &event).await.doing(DOING)?;
         let done = sqlx::query(concat!(
-            "INSERT INTO plans (id, name, storage_id, config, mirror_ready, created_at, decided_until, no, revision)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ",
+            "INSERT INTO plans (id, name, storage_id, config, mirror_ready, created_at, decided_until, no, is_inbox, revision)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ",
             next_revision!(),
-            ") ON CONFLICT (name) DO NOTHING"
+            ") ON CONFLICT DO NOTHING"
         ))
         .bind(plan.id.to_string())
         .bind(&plan.name)
@@ -68,6 +70,7 @@ impl Store {
         .bind(plan.created_at.to_string())
         .bind(plan.decided_until.map(|time| time.to_string()))
         .bind(no)
+        .bind(plan.is_inbox)
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
@@ -189,9 +192,26 @@ impl Store {
         row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?))).doing("look whether plans have changed")
     }
 
+    /// The plans that people have made.
     pub(crate) async fn plans(&self) -> Result<Vec<PlanRow>, Error> {
-        let rows = sqlx::query("SELECT * FROM plans ORDER BY name").fetch_all(&self.reader).await;
+        let rows =
+            sqlx::query("SELECT * FROM plans WHERE is_inbox = 0 ORDER BY name").fetch_all(&self.reader).await;
         rows.and_then(|rows| rows.iter().map(read).collect()).doing("list the plans")
+    }
+
+    /// The plans that send what inboxes hold.
+    pub(crate) async fn inbox_plans(&self) -> Result<Vec<PlanRow>, Error> {
+        let rows = sqlx::query("SELECT * FROM plans WHERE is_inbox = 1").fetch_all(&self.reader).await;
+        rows.and_then(|rows| rows.iter().map(read).collect()).doing("list the inboxes")
+    }
+
+    /// The plan that sends what the inbox of a storage holds, if there is one yet.
+    pub(crate) async fn inbox_plan(&self, storage: StorageId) -> Result<Option<PlanRow>, Error> {
+        let row = sqlx::query("SELECT * FROM plans WHERE storage_id = ? AND is_inbox = 1")
+            .bind(storage.to_string())
+            .fetch_optional(&self.writer)
+            .await;
+        row.and_then(|row| row.as_ref().map(read).transpose()).doing("look up an inbox")
     }
 
     pub(crate) async fn plan(&self, name: &str) -> Result<Option<PlanRow>, Error> {
@@ -278,5 +298,6 @@ fn read(row: &SqliteRow) -> Result<PlanRow, sqlx::Error> {
         decided_until: maybe_time(row, "decided_until")?,
         paused_at: maybe_time(row, "paused_at")?,
         paused_until: maybe_time(row, "paused_until")?,
+        is_inbox: row.try_get("is_inbox")?,
     })
 }

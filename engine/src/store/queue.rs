@@ -36,7 +36,10 @@ pub(crate) struct LiveRun {
     pub(crate) run: RunId,
     pub(crate) plan: PlanId,
     pub(crate) plan_name: String,
+    pub(crate) storage: StorageId,
     pub(crate) storage_name: String,
+    /// Whether it sends what the inbox of the storage holds.
+    pub(crate) is_inbox: bool,
     /// The lane that it needs: that of the account, or of the storage where no account is known.
     pub(crate) lane: String,
     pub(crate) trigger: Trigger,
@@ -87,7 +90,8 @@ pub(crate) struct Ended {
 const MOST_IN_VAIN: u32 = 20;
 
 const LIVE: &str = "
-    SELECT runs.*, plans.name AS plan_name, storages.name AS storage_name, COALESCE(storages.account, storages.id) AS lane
+    SELECT runs.*, plans.name AS plan_name, plans.is_inbox, plans.storage_id, storages.name AS storage_name,
+        COALESCE(storages.account, storages.id) AS lane
     FROM runs JOIN plans ON plans.id = runs.plan_id JOIN storages ON storages.id = plans.storage_id
     WHERE runs.state IN ('queued', 'running', 'pausing', 'paused', 'parked')";
 
@@ -635,7 +639,9 @@ fn read_live(row: &SqliteRow) -> Result<LiveRun, sqlx::Error> {
         run: parsed(row, "id")?,
         plan: parsed(row, "plan_id")?,
         plan_name: row.try_get("plan_name")?,
+        storage: parsed(row, "storage_id")?,
         storage_name: row.try_get("storage_name")?,
+        is_inbox: row.try_get("is_inbox")?,
         lane: row.try_get("lane")?,
         trigger: parsed(row, "trigger")?,
         state: parsed(row, "state")?,

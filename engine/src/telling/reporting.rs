@@ -12,7 +12,7 @@ use super::{
 use crate::{
     engine::Engine,
     error::Error,
-    ids::{NoticeId, RunId},
+    ids::{NoticeId, PlanId, RunId},
     run::{Outcome, RunState},
     store::{ChannelRow, ItemFilter, Outgoing, PlanRow, ToldRun},
 };
@@ -45,9 +45,13 @@ impl Engine {
         let failed = ItemFilter { outcome: Some(Outcome::Failed), after: None };
         let failed = self.store.run_items(run, &failed, NAMED_ITEMS).await?;
         let in_a_row = rules::failed_in_a_row(ended, &before);
+        let is_routine = self.is_routine(told.plan_id).await?;
         let mut notices = Vec::new();
         for channel in &channels {
             for event in rules::events(ended, &before, channel.in_a_row) {
+                if event == Event::Success && is_routine {
+                    continue;
+                }
                 if is_told(channel, event, &told.plan) && is_news(channel, &told) {
                     notices.push(self.outgoing(channel, about(event, &told), |id| {
                         words::of_run(id, event, &told, &failed, in_a_row)
@@ -65,6 +69,9 @@ impl Engine {
     pub async fn tell_of_start(&self, run: RunId) -> Result<(), Error> {
         let channels = self.store.channels().await?;
         let Some(told) = self.store.told_run(run).await? else { return Ok(()) };
+        if self.is_routine(told.plan_id).await? {
+            return Ok(());
+        }
         let notices: Vec<Outgoing> = channels
             .iter()
             .filter(|channel| is_told(channel, Event::Started, &told.plan))
@@ -73,6 +80,11 @@ impl Engine {
             })
             .collect();
         self.store.enqueue(&notices, self.clock.now()).await
+    }
+
+    /// Whether that a run of the plan begins and ends well is no news: one of an inbox does so for every file.
+    async fn is_routine(&self, plan: PlanId) -> Result<bool, Error> {
+        Ok(self.store.plan_by_id(plan).await?.is_some_and(|plan| plan.is_inbox))
     }
 
     /// Writes down which plans have had no good run for the days that their `overdue_days` say. Each channel is told once,

@@ -5,6 +5,7 @@ mod budget;
 mod dashboard;
 mod estimates;
 mod fake;
+mod inbox;
 mod library;
 mod model;
 mod planning;

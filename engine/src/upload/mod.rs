@@ -10,6 +10,7 @@ mod coming;
 mod committing;
 mod content;
 mod counting;
+mod given;
 mod hashing;
 mod joining;
 mod one_file;
@@ -31,8 +32,10 @@ use tokio::sync::mpsc;
 use crate::{error::Error, ids::Sha256, run::RunContext, vault::Vault};
 use committing::ToStorage;
 pub(crate) use counting::{Counted, count};
+pub(crate) use given::{Given, look_at, send_given};
 pub(crate) use refusals::again_at;
-pub(crate) use scanning::refuse_suddenly_empty;
+pub(crate) use scanning::{path_key, refuse_suddenly_empty};
+pub(crate) use sessions::forget_old;
 pub(crate) use shares::Shares;
 
 /// Files that have been found and not been hashed yet.
@@ -73,7 +76,7 @@ struct Found {
 
 /// A file whose bytes are known.
 #[derive(Clone, Debug)]
-struct Hashed {
+pub(crate) struct Hashed {
     found: Found,
     sha256: Sha256,
 }

@@ -22,7 +22,7 @@ pub(crate) fn again_at(now: Timestamp, times: u32) -> Timestamp {
 /// What was refused, with the day on which it is tried again.
 pub(super) fn with_date(reason: &str, again_at: Timestamp) -> String {
     let day = again_at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC");
-    format!("{reason}; a run after {day} tries it again")
+    format!("{reason}; sent again after {day}, it is tried again")
 }
 
 /// Why bytes are not sent now, if they have been refused and it is too early to try them again.

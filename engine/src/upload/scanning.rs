@@ -271,7 +271,7 @@ pub(super) fn modified_ns(metadata: &Metadata) -> i64 {
 }
 
 /// A path as text, without loss: names that are no UTF-8 are written in hexadecimal.
-pub(super) fn path_key(path: &Path) -> String {
+pub(crate) fn path_key(path: &Path) -> String {
     if let Some(text) = path.to_str() {
         return text.to_owned();
     }

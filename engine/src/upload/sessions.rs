@@ -33,7 +33,7 @@ pub(super) struct Keeper {
 }
 
 /// Forgets the sessions that the storage surely does not know any more.
-pub(super) async fn forget_old(upload: &Upload) -> Result<(), Error> {
+pub(crate) async fn forget_old(upload: &Upload) -> Result<(), Error> {
     let ctx = &upload.ctx;
     let oldest = ctx.clock.now().checked_sub(BELIEVED).unwrap_or(jiff::Timestamp::MIN);
     ctx.store.forget_sessions_before(ctx.storage, oldest).await

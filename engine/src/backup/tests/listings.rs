@@ -100,6 +100,7 @@ async fn what_was_uploaded_since_is_found_wherever_it_is_listed() {
         decided_until: None,
         paused_at: None,
         paused_until: None,
+        is_inbox: false,
     };
     assert!(place.store.add_plan(&other).await.expect("a plan"));
     let run = RunId::new(&*place.clock, &SystemEntropy);

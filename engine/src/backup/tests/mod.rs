@@ -107,6 +107,7 @@ impl Place {
             decided_until: None,
             paused_at: None,
             paused_until: None,
+            is_inbox: false,
         };
         assert!(store.add_plan(&row).await.expect("a plan"));
         Mirror::initialise(&folder.path().join("mirror"), plan).expect("a mirror");

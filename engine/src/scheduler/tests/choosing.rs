@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use charon_provider::Class;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::{instant, live_run, plan_id, run_id};
 use crate::{
-    ids::PlanId,
+    ids::{PlanId, StorageId},
     run::{RunState, Stop, Trigger},
     schedule::Windows,
     scheduler::choosing::{Allowed, Choice, Waiting, choose, has_rested},
@@ -64,6 +65,27 @@ fn a_lane_takes_one_run_at_a_time_the_oldest_first_and_those_that_were_asked_for
     for state in [RunState::Parked, RunState::Paused] {
         assert_eq!(begun(&[in_lane("a", live_run(1, 1, state)), a(2, 2)]), [2]);
     }
+}
+
+#[test]
+fn what_an_inbox_holds_goes_beside_another_run_of_its_storage_and_of_no_other() {
+    // I8
+    let of = |storage: u128, is_inbox, run| {
+        let run = in_lane("a", run);
+        LiveRun { storage: StorageId(Uuid::from_u128(storage)), is_inbox, ..run }
+    };
+    let at_work = |storage, is_inbox| of(storage, is_inbox, live_run(1, 1, RunState::Running));
+    assert_eq!(begun(&[at_work(1, false), of(1, true, queued(2, 2))]), [2]);
+    assert_eq!(begun(&[at_work(1, true), of(1, false, queued(2, 2))]), [2]);
+    assert_eq!(begun(&[of(1, false, queued(2, 2)), of(1, true, queued(3, 3))]), [2, 3]);
+    // Another storage of the same account has turns to commit of its own.
+    assert_eq!(begun(&[at_work(1, false), of(2, true, queued(2, 2))]), [0; 0]);
+    assert_eq!(begun(&[at_work(1, true), of(2, false, queued(2, 2))]), [0; 0]);
+    assert_eq!(begun(&[at_work(1, true), of(2, true, queued(2, 2))]), [0; 0]);
+    // It takes nobody's place.
+    let full = (1..=MOST as u128).map(|number| live_run(number, number, RunState::Running));
+    let inbox = LiveRun { is_inbox: true, ..queued(9, 9) };
+    assert_eq!(begun(&full.chain([inbox, queued(10, 10)]).collect::<Vec<_>>()), [9]);
 }
 
 #[test]

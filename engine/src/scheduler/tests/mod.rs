@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    ids::{PlanId, RunId},
+    ids::{PlanId, RunId, StorageId},
     run::{RunOptions, RunState, Trigger},
     store::LiveRun,
 };
@@ -31,7 +31,9 @@ fn live_run(number: u128, plan: u128, state: RunState) -> LiveRun {
         run: run_id(number),
         plan: plan_id(plan),
         plan_name: format!("plan {plan}"),
+        storage: StorageId(Uuid::from_u128(plan)),
         storage_name: format!("storage {plan}"),
+        is_inbox: false,
         lane: format!("lane {plan}"),
         trigger: Trigger::Schedule,
         state,

@@ -66,6 +66,7 @@ impl Shelf {
             decided_until: Some(self.clock.now()),
             paused_at: None,
             paused_until: None,
+            is_inbox: false,
         };
         assert!(self.engine.store.add_plan(&row).await.expect("stored"));
         row.id

@@ -53,7 +53,7 @@ impl Stage {
         Engine::open(settings).await.expect("an engine")
     }
 
-    async fn update_storage(&self, token: &str) {
+    pub(super) async fn update_storage(&self, token: &str) {
         let config = map(json!({"client": "ours", "token": token}));
         if self.engine.storage("family").await.is_ok() {
             self.engine.update_storage("family", config).await.expect("a storage");
@@ -122,14 +122,14 @@ impl Stage {
     }
 
     /// Moves the clock to a moment, and gives how many seconds that took.
-    fn wait_until(&self, moment: Timestamp) -> f64 {
+    pub(super) fn wait_until(&self, moment: Timestamp) -> f64 {
         let wait = moment.duration_since(self.clock.now());
         self.clock.advance(wait.try_into().expect("it is yet to come"));
         wait.as_secs_f64()
     }
 
     /// Ends the process, and starts another one.
-    async fn restart(self) -> Self {
+    pub(super) async fn restart(self) -> Self {
         let Self { engine, scheduler, world, clock, folder } = self;
         let gone = Arc::downgrade(&engine.awake);
         drop((engine, scheduler));

@@ -200,6 +200,7 @@ impl Place {
             decided_until: None,
             paused_at: None,
             paused_until: None,
+            is_inbox: false,
         };
         assert!(store.add_plan(&row).await.expect("a plan"));
         let run = RunId::new(&*clock, &*entropy);
