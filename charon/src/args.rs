@@ -9,6 +9,7 @@ use std::{
 };
 
 use charon_engine::NoticeEvent;
+use charon_server::PublicUrl;
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
 
 use crate::{client_secret::ClientSecret, exit::Failure};
@@ -82,10 +83,15 @@ pub(crate) enum Command {
     },
     /// Run plans by their schedules, until it is stopped.
     ///
-    /// Ctrl-C or SIGTERM stops it: runs finish what they hold, and go on at the next start. It tells over HTTP on this machine
+    /// Ctrl-C or SIGTERM stops it: runs finish what they hold, and go on at the next start. It has a web UI and an API, tells
     /// whether it is well (/healthz) and its metrics (/metrics), backs its database up each night, and may be a systemd
-    /// service of Type=notify.
+    /// service of Type=notify. Whoever opens the web UI first sets its password, unless CHARON_ADMIN_PASSWORD_FILE names a file
+    /// that holds it.
     Serve(Serve),
+    /// Set the password of the web UI, and sign all browsers out.
+    ///
+    /// Asks for it on a terminal; else reads a line of standard input.
+    Password,
     /// List the newest runs; show, stop, pause and resume them.
     #[command(args_conflicts_with_subcommands = true)]
     Runs {
@@ -290,10 +296,17 @@ pub(crate) struct Serve {
     /// How many seconds runs may take to finish what they hold when it is stopped.
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     pub(crate) grace: u64,
-    /// Where /healthz and /metrics are told over HTTP: an address of this machine; port 0 takes a free one.
+    /// Where the web UI and the API are; port 0 takes a free one. An address that other machines reach needs a password to be set.
     #[arg(long, env = "CHARON_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8484")]
     pub(crate) listen: SocketAddr,
-    /// Tell nothing over HTTP.
+    /// The address under which a reverse proxy shows it, such as https://photos.example.
+    #[arg(long, env = "CHARON_PUBLIC_URL", value_name = "URL")]
+    pub(crate) public_url: Option<PublicUrl>,
+    /// A folder below which plans that are made in a browser may keep and send files; may be given several times (in $CHARON_ROOTS,
+    /// with : between) [default: the home directory].
+    #[arg(long = "root", env = "CHARON_ROOTS", value_name = "DIR", value_delimiter = ':')]
+    pub(crate) roots: Vec<PathBuf>,
+    /// No web UI and no API.
     #[arg(long)]
     pub(crate) no_http: bool,
 }

@@ -3,8 +3,12 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::extract::FromRef;
-use charon_engine::Engine;
+use charon_engine::{Engine, Roots};
+use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{ServerSettings, access::Limiter};
 
 /// The engine, and what this server was started with. Cheap to clone.
 #[derive(Clone)]
@@ -14,11 +18,22 @@ struct Inner {
     engine: Engine,
     address: SocketAddr,
     shutdown: CancellationToken,
+    public_url: Option<Url>,
+    roots: Roots,
+    logins: Limiter,
 }
 
 impl App {
-    pub(crate) fn new(engine: Engine, address: SocketAddr, shutdown: CancellationToken) -> Self {
-        Self(Arc::new(Inner { engine, address, shutdown }))
+    /// `address` is where it really listens.
+    pub(crate) fn new(
+        engine: Engine,
+        address: SocketAddr,
+        settings: ServerSettings,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let roots = Roots::new(settings.roots, &engine);
+        let public_url = settings.public_url.map(|url| url.0);
+        Self(Arc::new(Inner { engine, address, shutdown, public_url, roots, logins: Limiter::default() }))
     }
 
     /// The engine.
@@ -34,6 +49,30 @@ impl App {
     /// Cancelled when the server is to end: answers that go on and on end then.
     pub(crate) fn shutdown(&self) -> &CancellationToken {
         &self.0.shutdown
+    }
+
+    /// The address under which a reverse proxy shows it, if there is one.
+    pub(crate) fn public_url(&self) -> Option<&Url> {
+        self.0.public_url.as_ref()
+    }
+
+    /// The folders below which folders may be named.
+    pub(crate) fn roots(&self) -> &Roots {
+        &self.0.roots
+    }
+
+    /// How often a password may be tried.
+    pub(crate) fn logins(&self) -> &Limiter {
+        &self.0.logins
+    }
+
+    /// The time zone in which times are shown.
+    pub(crate) async fn time_zone(&self) -> TimeZone {
+        let settings = self.0.engine.instance_settings().await;
+        settings
+            .ok()
+            .and_then(|settings| TimeZone::get(&settings.value.time_zone).ok())
+            .unwrap_or(TimeZone::UTC)
     }
 }
 

@@ -1,10 +1,15 @@
 //! Connections: how many there may be, how long and how much a client may take, and how they end. Whoever runs on this machine
 //! can reach the port, so nothing that a client does costs more than a little memory for a little while.
 
-use std::{future::pending, time::Duration};
+use std::{future::pending, net::SocketAddr, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1::Builder;
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1::Builder,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -16,7 +21,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::patience::Patient;
+use crate::{access::Peer, patience::Patient};
 
 /// Connections at a time; one more waits for its turn.
 const MOST_CONNECTIONS: usize = 128;
@@ -49,8 +54,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: &Canc
             () = shutdown.cancelled() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = accepted => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(serve_one(stream, http.clone(), router.clone(), shutdown.clone()));
+                Ok((stream, peer)) => {
+                    connections.spawn(serve_one(stream, peer, http.clone(), router.clone(), shutdown.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -66,9 +71,20 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: &Canc
     }
 }
 
-async fn serve_one(stream: TcpStream, http: Builder, router: Router, shutdown: CancellationToken) {
+async fn serve_one(
+    stream: TcpStream,
+    peer: SocketAddr,
+    http: Builder,
+    router: Router,
+    shutdown: CancellationToken,
+) {
     let io = TokioIo::new(Patient::new(stream, TAKES_WITHIN));
-    let connection = http.serve_connection(io, TowerToHyperService::new(router));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.call(request)
+    });
+    let connection = http.serve_connection(io, service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,

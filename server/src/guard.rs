@@ -1,51 +1,81 @@
-//! What is refused before anything else: names that are not this machine's (a page of another site, whose name was made to point
-//! here). And what every answer carries.
+//! What is refused before anything else: on a loopback address, names that are not this machine's (a page of another site, whose name
+//! was made to point here). And what every answer carries.
+//!
+//! On an address that other machines reach, any name is answered to: it may have many, and a page of another site, whatever its name is
+//! made to point to, has no cookie of ours and finds the log-in page.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use axum::{
-    extract::Request,
-    http::{HeaderValue, StatusCode, header, uri::Authority},
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+
+use crate::app::App;
 
 /// What a page may load and do: nothing that is not ours, and no script or style that stands in the page itself.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// What every answer carries beside that.
+const ALWAYS: [(&str, &str); 6] = [
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    (
+        "permissions-policy",
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), publickey-credentials-get=(), usb=()",
+    ),
+];
+
 /// Lets a request through, or refuses it.
-pub(crate) async fn guard(request: Request, next: Next) -> Response {
-    let mut response = match refusal(&request) {
+pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut response = match refusal(&app, &request) {
         None => next.run(request).await,
         Some(refusal) => refusal,
     };
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    for (name, value) in ALWAYS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
     response
 }
 
 /// Why a request is refused, if it is.
-fn refusal(request: &Request) -> Option<Response> {
+fn refusal(app: &App, request: &Request) -> Option<Response> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Some((StatusCode::BAD_REQUEST, "a request has one Host\n").into_response());
     };
     let named = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-    let is_ours = named.is_some_and(|host| is_this_machine(&host))
-        && request.uri().authority().is_none_or(is_this_machine);
-    if !is_ours {
-        let words = "this is Charon on this machine: ask for it by the name localhost, 127.0.0.1 or [::1]\n";
-        return Some((StatusCode::MISDIRECTED_REQUEST, words).into_response());
+    let is_ours = |authority: &Authority| is_answered_to(app, authority);
+    if named.as_ref().is_some_and(is_ours) && request.uri().authority().is_none_or(is_ours) {
+        return None;
     }
-    None
+    let words = "this is Charon on this machine: ask for it by the name localhost, 127.0.0.1 or [::1], or start it with \
+                 --public-url and the address that you have asked for\n";
+    Some((StatusCode::MISDIRECTED_REQUEST, words).into_response())
+}
+
+/// Whether this is a name of ours.
+fn is_answered_to(app: &App, authority: &Authority) -> bool {
+    if authority.as_str().contains('@') {
+        return false;
+    }
+    let host = authority.host();
+    let is_public =
+        app.public_url().and_then(url::Url::host_str).is_some_and(|public| public.eq_ignore_ascii_case(host));
+    is_public || !app.address().ip().is_loopback() || is_this_machine(authority)
 }
 
 /// Whether this is a name of this machine that nobody else can make point elsewhere. Any port is right: there may be a tunnel.
-fn is_this_machine(authority: &Authority) -> bool {
+pub(crate) fn is_this_machine(authority: &Authority) -> bool {
     if authority.as_str().contains('@') {
         return false;
     }

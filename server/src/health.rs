@@ -1,6 +1,8 @@
-//! `GET /healthz`: whether the scheduler turns and the database answers.
+//! `GET /healthz`: whether the scheduler turns and the database answers. Anybody is told whether; why not, only those of this machine
+//! and those who are known.
 
 use axum::{
+    Extension,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -8,14 +10,25 @@ use axum::{
 use charon_engine::Engine;
 use serde_json::json;
 
-pub(crate) async fn answer(State(engine): State<Engine>, headers: HeaderMap) -> Response {
-    let unwell = engine.health().await.err().map(|unwell| unwell.to_string());
+use crate::access::{Caller, Who};
+
+pub(crate) async fn answer(
+    State(engine): State<Engine>,
+    Extension(caller): Extension<Caller>,
+    who: Option<Extension<Who>>,
+    headers: HeaderMap,
+) -> Response {
+    let may_know = caller.is_local || who.is_some();
+    let told =
+        |unwell: charon_engine::Unwell| if may_know { unwell.to_string() } else { "unwell".to_owned() };
+    let unwell = engine.health().await.err().map(told);
     let status = if unwell.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     if wants_json(accept) {
         let body = match unwell {
             None => json!({ "status": "ok" }),
-            Some(reason) => json!({ "status": "unwell", "reason": reason }),
+            Some(reason) if may_know => json!({ "status": "unwell", "reason": reason }),
+            Some(_) => json!({ "status": "unwell" }),
         };
         return (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response();
     }

@@ -3,33 +3,65 @@
 //! It knows the engine's public functions, and neither SQL nor any provider.
 //!
 //! The rooms within: `connections` (accepting, limits, ending), `patience` (clients that do not read), `guard` (what is refused
-//! before anything else), `app` (what every handler is given), `access` (who asks, and what they may), `api` (the resources, as
+//! before anything else), `bodies` (what requests bring), `app` (what every handler is given), `access` (who asks, and what they may), `api` (the resources, as
 //! JSON), `ui` (the pages), and `health` and `metrics` for monitors.
 
 mod access;
 mod api;
 mod app;
+mod bodies;
 mod connections;
 mod guard;
 mod health;
 mod metrics;
 mod patience;
+mod public_url;
 mod ui;
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use app::App;
-use axum::{Router, middleware, routing::get};
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use charon_engine::Engine;
+pub use public_url::{NotPublic, PublicUrl};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use ui::failing::Failing;
+
+/// What a server is started with.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The address under which a reverse proxy shows it, if there is one.
+    pub public_url: Option<PublicUrl>,
+    /// The folders below which those who come in may name folders.
+    pub roots: Vec<PathBuf>,
+}
+
+impl ServerSettings {
+    /// Only for this machine, at this address.
+    pub fn at(listen: SocketAddr) -> Self {
+        Self { listen, public_url: None, roots: Vec::new() }
+    }
+
+    /// Refuses to be reached by other machines while nobody has set a password: whoever came first would set it.
+    pub fn refuse_reachable(&self, has_password: bool) -> Result<(), BindError> {
+        match &self.public_url {
+            _ if has_password => Ok(()),
+            _ if !self.listen.ip().is_loopback() => Err(BindError::Reachable(self.listen.to_string())),
+            Some(url) => Err(BindError::Reachable(url.0.to_string())),
+            None => Ok(()),
+        }
+    }
+}
 
 /// A port of this machine, listening.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    settings: ServerSettings,
 }
 
 /// Why an address cannot be listened on.
@@ -37,10 +69,11 @@ pub struct Server {
 pub enum BindError {
     /// Others could reach it.
     #[error(
-        "{0} can be reached by other machines, and there is no password yet: listen on a loopback address, such as \
-         127.0.0.1:8484, and reach it from elsewhere through a tunnel (ssh -L)"
+        "{0} can be reached by other machines, and there is no password yet: set one with `charon password`, or let \
+         CHARON_ADMIN_PASSWORD_FILE name a file that holds one; or listen on a loopback address, such as 127.0.0.1:8484, without \
+         --public-url"
     )]
-    Reachable(SocketAddr),
+    Reachable(String),
     /// Somebody listens there already.
     #[error(
         "something else listens on {0} already: choose another port with --listen (port 0 takes a free one), or do without \
@@ -58,21 +91,20 @@ pub enum BindError {
 }
 
 impl Server {
-    /// Refuses an address that other machines can reach, without listening on it.
-    pub fn refuse_reachable(address: SocketAddr) -> Result<(), BindError> {
-        if address.ip().is_loopback() { Ok(()) } else { Err(BindError::Reachable(address)) }
-    }
-
-    /// Listens on a loopback address; on a free port for port 0.
-    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        Self::refuse_reachable(address)?;
+    /// Listens.
+    ///
+    /// # Errors
+    /// When other machines could reach it and there is no password; when the address cannot be had.
+    pub async fn bind(settings: ServerSettings, has_password: bool) -> Result<Self, BindError> {
+        settings.refuse_reachable(has_password)?;
+        let address = settings.listen;
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::Taken(address),
             _ => BindError::Refused { address, source },
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, settings })
     }
 
     /// Where it listens.
@@ -82,7 +114,7 @@ impl Server {
 
     /// Answers until `shutdown`; then finishes the answers that have begun, within a few seconds.
     pub async fn serve(self, engine: Engine, shutdown: CancellationToken) {
-        let app = App::new(engine, self.address, shutdown.clone());
+        let app = App::new(engine, self.address, self.settings, shutdown.clone());
         connections::serve(self.listener, router(&app), &shutdown).await;
     }
 }
@@ -92,7 +124,7 @@ fn router(app: &App) -> Router {
     let routes = Router::new()
         .route("/healthz", get(health::answer))
         .route("/metrics", get(metrics::answer))
-        .merge(api::router(app))
+        .merge(api::router())
         .merge(ui::router())
         .fallback(|| async { Failing::not_found("page") })
         .with_state(app.clone());
@@ -100,7 +132,10 @@ fn router(app: &App) -> Router {
     Router::new()
         .fallback_service(routes)
         .layer(middleware::map_request(api::rewrite))
-        .layer(middleware::from_fn(guard::guard))
+        .layer(middleware::from_fn_with_state(app.clone(), access::gate))
+        .layer(DefaultBodyLimit::max(bodies::LARGEST))
+        .layer(middleware::from_fn(bodies::hurry))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
 }
 
 #[cfg(test)]

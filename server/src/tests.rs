@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{BindError, Server};
+use super::{BindError, Server, ServerSettings};
 
 /// A server on an engine of its own.
 struct Place {
@@ -27,7 +27,8 @@ impl Place {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = Settings::new(folder.path().join("data"), Registry::default());
         let engine = Engine::open(settings).await.expect("an engine");
-        let server = Server::bind("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
+        let settings = ServerSettings::at("127.0.0.1:0".parse().expect("an address"));
+        let server = Server::bind(settings, false).await.expect("a port");
         let (address, shutdown) = (server.address(), CancellationToken::new());
         let serving = tokio::spawn(server.serve(engine.clone(), shutdown.clone()));
         Self { engine, address, shutdown, serving, _folder: folder }
@@ -127,14 +128,26 @@ async fn it_ends_at_once_when_it_is_told_to_though_clients_hold_on() {
 }
 
 #[tokio::test]
-async fn only_a_free_loopback_port_is_listened_on() {
+async fn only_a_free_port_is_listened_on_and_only_a_loopback_one_without_a_password() {
     for address in ["0.0.0.0:0", "192.0.2.1:8484", "[::]:0"] {
-        let refused = Server::bind(address.parse().expect("an address")).await.expect_err("refused");
+        let settings = ServerSettings::at(address.parse().expect("an address"));
+        let refused = Server::bind(settings, false).await.expect_err("refused");
         assert!(matches!(refused, BindError::Reachable(_)), "{refused}");
         assert!(refused.to_string().contains("there is no password yet"), "{refused}");
     }
+    let loopback: std::net::SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    let public = ServerSettings {
+        public_url: Some("https://photos.example".parse().expect("a URL")),
+        ..ServerSettings::at(loopback)
+    };
+    let refused = Server::bind(public.clone(), false).await.expect_err("refused");
+    assert!(refused.to_string().contains("https://photos.example/ can be reached"), "{refused}");
+    assert!(refused.to_string().contains("charon password"), "{refused}");
+    Server::bind(public, true).await.expect("there is a password");
+    let everywhere = ServerSettings::at("0.0.0.0:0".parse().expect("an address"));
+    Server::bind(everywhere, true).await.expect("there is a password");
     let place = Place::new().await;
-    let refused = Server::bind(place.address).await.expect_err("it is taken");
+    let refused = Server::bind(ServerSettings::at(place.address), false).await.expect_err("it is taken");
     assert!(matches!(refused, BindError::Taken(_)), "{refused}");
     assert!(refused.to_string().contains("choose another port with --listen"), "{refused}");
 }

@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod import;
 pub(crate) mod notify;
+pub(crate) mod password;
 pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod preview;

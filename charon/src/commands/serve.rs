@@ -1,13 +1,14 @@
 //! `charon serve`: runs plans by their schedules, in the foreground, and tells a service manager and monitors how it is.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use charon_engine::{Engine, Error, Scheduler, SchedulerSettings};
-use charon_server::{BindError, Server};
+use charon_server::{BindError, Server, ServerSettings};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     args::Serve,
+    commands::password,
     exit::{Exit, Failure},
     output::say_aside,
     service_manager::ServiceManager,
@@ -24,22 +25,25 @@ const TELLS: Duration = Duration::from_secs(30);
 pub(crate) async fn run(engine: &Engine, serve: &Serve) -> Result<Exit, Failure> {
     let stop = interrupted();
     tokio::pin!(stop);
-    let listen = (!serve.no_http).then_some(serve.listen);
-    if let Some(address) = listen {
-        Server::refuse_reachable(address)?;
+    let settings = http_settings(serve)?;
+    if let Some(settings) = &settings {
+        password::take_from_file(engine).await?;
+        settings.refuse_reachable(engine.has_password().await?)?;
     }
     let manager = Arc::new(ServiceManager::from_environment());
-    let settings = SchedulerSettings { max_runs: serve.max_runs, grace: Duration::from_secs(serve.grace) };
+    let scheduling = SchedulerSettings { max_runs: serve.max_runs, grace: Duration::from_secs(serve.grace) };
     let scheduler = tokio::select! {
         biased;
         () = &mut stop => {
             manager.stopping();
             return Ok(Exit::Done);
         }
-        scheduler = begin(engine, settings, &manager) => scheduler?,
+        scheduler = begin(engine, scheduling, &manager) => scheduler?,
     };
-    let http = match listen {
-        Some(address) => Some(Server::bind(address).await?),
+    let has_password = engine.has_password().await?;
+    let public_url = settings.as_ref().and_then(|settings| settings.public_url.clone());
+    let http = match settings {
+        Some(settings) => Some(Server::bind(settings, has_password).await?),
         None => None,
     };
     let plans = engine.plans().await?;
@@ -48,6 +52,12 @@ pub(crate) async fn run(engine: &Engine, serve: &Serve) -> Result<Exit, Failure>
     say_aside(&format!("charon: {doing}; stop it with Ctrl-C"));
     if let Some(http) = &http {
         say_aside(&format!("charon: http://{}", http.address()));
+        if let Some(url) = public_url {
+            say_aside(&format!("charon: shown as {url}"));
+        }
+        if !has_password {
+            say_aside("charon: there is no password yet; open that address in a browser to set it");
+        }
     }
 
     let closing = CancellationToken::new();
@@ -71,6 +81,20 @@ pub(crate) async fn run(engine: &Engine, serve: &Serve) -> Result<Exit, Failure>
     ended?;
     say_aside("charon: stopped");
     Ok(Exit::Done)
+}
+
+/// What the web UI and the API are started with, unless there are none.
+fn http_settings(serve: &Serve) -> Result<Option<ServerSettings>, Failure> {
+    if serve.no_http {
+        return Ok(None);
+    }
+    let home = || std::env::home_dir().into_iter().collect::<Vec<PathBuf>>();
+    let roots = if serve.roots.is_empty() { home() } else { serve.roots.clone() };
+    if let Some(relative) = roots.iter().find(|root| !root.is_absolute()) {
+        let words = format!("--root {} is to be a whole path, such as /home/me/photos", relative.display());
+        return Err(Failure::usage(words));
+    }
+    Ok(Some(ServerSettings { listen: serve.listen, public_url: serve.public_url.clone(), roots }))
 }
 
 /// Becomes the one that runs plans, once nobody else is.

@@ -1,34 +1,38 @@
 //! Who asks, and what they may.
+//!
+//! * [`gate`] stands before all routes: it finds out who asks (a browser by its cookie, a program by its token) and from where,
+//!   refuses what a page of another site makes a browser send, asks for the token of the session (CSRF) with everything that
+//!   changes something, and writes down who changed what. A handler can forget none of it.
+//! * [`require`] stands before each endpoint of the API and asks for its scope. Pages ask for a browser that is signed in
+//!   (`ui::layout::PageOf`).
+//! * Handlers behind them take `Extension<Who>` where it matters who asks, and `Extension<Caller>` where it matters from where.
+//!   One who wants more in the audit log than the endpoint's name puts an [`Audited`] among the extensions of its answer.
+//!
+//! The rooms within: `caller` (from where), `cookie`, `origin` (pages of other sites), `form` (the field `csrf`), `limit` (how often
+//! a password may be tried), `signing_in` (passwords become sessions).
+
+mod caller;
+mod cookie;
+mod form;
+mod gate;
+mod limit;
+mod origin;
+mod signing_in;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, Uri},
+    http::{Extensions, StatusCode, Uri},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+pub(crate) use caller::{Caller, Peer};
+pub(crate) use charon_engine::Scope;
+use charon_engine::SessionId;
+pub(crate) use gate::{Audited, gate};
+pub(crate) use limit::Limiter;
+pub(crate) use signing_in::{set_password, sign_in, sign_out, told};
 
 use crate::{api::problem::Problem, app::App};
-
-/// What one who asks may do; a later one may do all that an earlier one may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Scope {
-    /// See everything but secrets.
-    Read,
-    /// Ask for runs and stop them, and send items.
-    Run,
-    /// Change everything.
-    Admin,
-}
-
-impl Scope {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Run => "run",
-            Self::Admin => "admin",
-        }
-    }
-}
 
 /// One who asks, and is known. Handlers behind [`require`] find it among the request's extensions.
 #[derive(Clone, Debug)]
@@ -38,47 +42,70 @@ pub(crate) struct Who {
     pub(crate) scope: Scope,
     /// What a form has to bring, for one who is known by a cookie.
     pub(crate) csrf: Option<String>,
+    /// The session of one who is known by a cookie.
+    pub(crate) session: Option<SessionId>,
 }
 
-/// Who asks, if it is somebody.
-pub(crate) async fn who(_app: &App, _headers: &HeaderMap) -> Result<Option<Who>, Problem> {
-    Ok(None)
+impl Who {
+    /// As the audit log has it: a token may have any name.
+    fn audited(&self) -> String {
+        if self.session.is_some() { self.name.clone() } else { format!("token {}", self.name) }
+    }
+}
+
+/// Who asks, if it is somebody that [`gate`] knows.
+pub(crate) fn who(extensions: &Extensions) -> Option<&Who> {
+    extensions.get()
+}
+
+/// What [`require`] has to know of an endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Required {
+    pub(crate) scope: Scope,
+    /// What the audit log calls it.
+    pub(crate) operation: &'static str,
 }
 
 /// Lets one through who may do what the endpoint needs.
-pub(crate) async fn require(
-    State((app, scope)): State<(App, Scope)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let who = match who(&app, request.headers()).await {
-        Ok(Some(who)) => who,
-        Ok(None) => {
-            let words = "bring a token of the API (Authorization: Bearer charon_…), or log in";
-            return Problem::new(StatusCode::UNAUTHORIZED, words).into_response();
-        }
-        Err(problem) => return problem.into_response(),
+pub(crate) async fn require(State(required): State<Required>, request: Request, next: Next) -> Response {
+    let target = request.uri().path().to_owned();
+    let mut response = match refusal(required.scope, who(request.extensions())) {
+        None => next.run(request).await,
+        Some(problem) => problem.into_response(),
     };
-    if who.scope < scope {
-        let words =
-            format!("{} has the scope {}, and this needs {}", who.name, who.scope.as_str(), scope.as_str());
-        return Problem::new(StatusCode::FORBIDDEN, words).into_response();
+    if response.extensions().get::<Audited>().is_none() {
+        response.extensions_mut().insert(Audited::new(required.operation, Some(target)));
     }
-    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    let brought = request.headers().get("x-csrf-token").and_then(|value| value.to_str().ok());
-    if let Some(csrf) = &who.csrf
-        && !is_safe
-        && brought != Some(csrf)
-    {
-        let words = "bring the header X-CSRF-Token with the token of this session";
-        return Problem::new(StatusCode::FORBIDDEN, words).into_response();
-    }
-    request.extensions_mut().insert(who);
-    next.run(request).await
+    response
+}
+
+fn refusal(scope: Scope, who: Option<&Who>) -> Option<Problem> {
+    let Some(who) = who else {
+        let words = "bring a token of the API (Authorization: Bearer charon_…), or log in";
+        return Some(Problem::new(StatusCode::UNAUTHORIZED, words));
+    };
+    (who.scope < scope).then(|| {
+        let words = format!(
+            "{} has the scope {}, and this needs {scope}; make a token of that scope on the page Settings",
+            who.name, who.scope
+        );
+        Problem::new(StatusCode::FORBIDDEN, words)
+    })
 }
 
 /// Where one who is not known goes first: to log in, or to set the password of a new Charon. Afterwards the page that was asked
 /// for is shown.
-pub(crate) async fn way_in(_app: &App, _asked: &Uri) -> Result<String, Problem> {
-    Ok("/login".to_owned())
+pub(crate) async fn way_in(app: &App, asked: &Uri) -> Result<String, Problem> {
+    if !app.engine().has_password().await? {
+        return Ok("/setup".to_owned());
+    }
+    let asked = asked.path_and_query().map_or("/", |asked| asked.as_str());
+    if asked == "/" {
+        return Ok("/login".to_owned());
+    }
+    let next: String = url::form_urlencoded::byte_serialize(asked.as_bytes()).collect();
+    Ok(format!("/login?next={next}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,11 @@ pub(crate) mod paging;
 pub(crate) mod problem;
 mod verbs;
 
+mod audit;
 mod budget;
+mod session;
+mod settings;
+mod tokens;
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -52,7 +56,13 @@ pub(crate) const BASE: &str = "/api/v1";
 
 /// All endpoints, by the resource that they belong to: its name and what it is. The order is that of the document.
 pub(crate) fn resources() -> Vec<(&'static str, &'static str, Vec<Endpoint>)> {
-    vec![("Budget", "What the daily quotas leave, and what has been used.", budget::endpoints())]
+    vec![
+        ("Budget", "What the daily quotas leave, and what has been used.", budget::endpoints()),
+        ("Settings", "What is set for the whole of it.", settings::endpoints()),
+        ("Sessions", "Who asks, and which browsers are signed in.", session::endpoints()),
+        ("Tokens", "What other programs come in with.", tokens::endpoints()),
+        ("Audit", "Who changed what, and from where.", audit::endpoints()),
+    ]
 }
 
 /// The OpenAPI document.
@@ -62,12 +72,15 @@ pub(crate) fn document() -> &'static Value {
 }
 
 /// The API's part of the router.
-pub(crate) fn router(app: &App) -> Router<App> {
+pub(crate) fn router() -> Router<App> {
     let mut routes: BTreeMap<String, MethodRouter<App>> = BTreeMap::new();
     for endpoint in resources().into_iter().flat_map(|(_, _, endpoints)| endpoints) {
         let path = format!("{BASE}{}", endpoint.route());
         let handler = match endpoint.scope {
-            Some(scope) => endpoint.handler.layer(from_fn_with_state((app.clone(), scope), access::require)),
+            Some(scope) => {
+                let required = access::Required { scope, operation: endpoint.operation };
+                endpoint.handler.layer(from_fn_with_state(required, access::require))
+            }
             None => endpoint.handler,
         };
         let route = routes.remove(&path).unwrap_or_default().merge(handler);

@@ -1,11 +1,13 @@
 //! `GET /metrics`: what monitors read. Gauges tell what is so now, by the database; counters what was counted since the process
-//! began. They are put together when they are asked for, so what is gone (a plan, say) is gone from here too.
+//! began. They are put together when they are asked for, so what is gone (a plan, say) is gone from here too. Those of this machine
+//! are told without being known.
 
 mod exposition;
 
 use std::time::Duration;
 
 use axum::{
+    Extension,
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -13,11 +15,23 @@ use axum::{
 use charon_engine::{DURATION_BOUNDS, Engine, Overview, Tally};
 use exposition::{Exposition, Kind};
 
+use crate::access::{Caller, Who};
+
 /// Whoever asks does not wait for longer.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(crate) async fn answer(State(engine): State<Engine>) -> Response {
+pub(crate) async fn answer(
+    State(engine): State<Engine>,
+    Extension(caller): Extension<Caller>,
+    who: Option<Extension<Who>>,
+) -> Response {
+    if !caller.is_local && who.is_none() {
+        let words = "metrics are for those of this machine, and for those who bring a token of the scope read \
+                     (Authorization: Bearer charon_…)\n";
+        let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"charon\"")];
+        return (StatusCode::UNAUTHORIZED, challenge, words).into_response();
+    }
     let overview = match tokio::time::timeout(ANSWERED_WITHIN, engine.overview()).await {
         Ok(Ok(overview)) => overview,
         Ok(Err(error)) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),

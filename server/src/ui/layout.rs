@@ -48,8 +48,8 @@ impl FromRequestParts<App> for PageOf {
     type Rejection = Failing;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failing> {
-        match access::who(app, &parts.headers).await? {
-            Some(who) => Ok(Self { who }),
+        match access::who(&parts.extensions) {
+            Some(who) => Ok(Self { who: who.clone() }),
             None => Err(Failing::Elsewhere(access::way_in(app, &parts.uri).await?)),
         }
     }

@@ -22,6 +22,7 @@ pub(crate) mod failing;
 )]
 pub(crate) mod form;
 pub(crate) mod layout;
+mod login;
 pub(crate) mod words;
 
 use axum::{Router, routing::get};
@@ -30,5 +31,5 @@ use crate::app::App;
 
 /// The UI's part of the router.
 pub(crate) fn router() -> Router<App> {
-    Router::new().merge(assets::router()).route("/", get(dashboard::show))
+    Router::new().merge(assets::router()).merge(login::router()).route("/", get(dashboard::show))
 }
