@@ -145,7 +145,7 @@ impl Drop for Silent {
     fn drop(&mut self) {
         use nix::sys::termios::{SetArg, tcsetattr};
         // A terminal that is gone shows nothing.
-        drop(tcsetattr(io::stdin(), SetArg::TCSANOW, &self.0));
+        tcsetattr(io::stdin(), SetArg::TCSANOW, &self.0).ok();
     }
 }
 
