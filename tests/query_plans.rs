@@ -10,10 +10,11 @@ use std::{
 };
 
 use charon_engine::{
-    ChannelChoice, DeliveryState, Engine, ItemFilter, LibraryFilter, NewAuditEntry, NoticeEvent, Outcome,
-    Registry, RunFilter, RunOptions, RunState, SchedulerSettings, Scope, Settings,
+    AccountTold, ChannelChoice, DeliveryState, Engine, ItemFilter, LibraryFilter, NewAuditEntry, NoticeEvent,
+    Outcome, Registry, RunFilter, RunOptions, RunState, SchedulerSettings, Scope, Settings, StorageChange,
 };
 use charon_provider_gphotos::GPhotos;
+use futures::StreamExt;
 use gphotos_emulator::{Emulator, Fault, Seed};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -27,10 +28,11 @@ use crate::{
 };
 
 /// Tables that stay small: there are as many rows as somebody has typed, or a few.
-const SMALL: [&str; 14] = [
+const SMALL: [&str; 15] = [
     "chores",
     "plans",
     "storages",
+    "storage_tests",
     "engine",
     "sources",
     "albums",
@@ -280,7 +282,16 @@ async fn live(folder: &Path) {
     drop(engine.pause_run(asked).await);
     drop(engine.resume_run(asked).await);
     drop(engine.cancel_run(asked).await);
-    engine.update_storage("family", storage).await.expect("updated");
+    engine.update_storage("family", storage.clone()).await.expect("updated");
+    let family = engine.storage("family").await.expect("a storage");
+    engine.test_storage(family.id).await.expect("a storage").collect::<Vec<_>>().await;
+    engine.storage_details().await.expect("details");
+    let renamed = StorageChange { name: "kin".into(), config: family.config, seen: Some(family.revision) };
+    engine.change_storage(family.id, renamed).await.expect("renamed");
+    let told = AccountTold { name: Some("anna@example.org".into()), id: None };
+    engine.account_was_told(family.id, &told).await.expect("told");
+    engine.add_storage("spare", "gphotos", storage).await.expect("a storage");
+    engine.remove_storage("spare").await.expect("removed");
     drop(stop);
     serving.await.expect("no panic").expect("it ends");
 

@@ -165,6 +165,11 @@ impl Engine {
         self.clock.now()
     }
 
+    /// A new id for something that is not in the database. It is hard to guess, and no secret.
+    pub fn new_id(&self) -> uuid::Uuid {
+        RunId::new(&*self.clock, &*self.entropy).0
+    }
+
     /// Closes the database; to be called when nothing more is wanted.
     pub async fn close(self) {
         if self.ownership.initialized() {

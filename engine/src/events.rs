@@ -47,6 +47,10 @@ named! {
         Overlapped = "plan.overlapped",
         /// A storage was added.
         StorageAdded = "storage.added",
+        /// A storage was changed: its name, its configuration or its consent.
+        StorageChanged = "storage.changed",
+        /// A storage was removed.
+        StorageRemoved = "storage.removed",
         /// A plan was added.
         PlanAdded = "plan.added",
         /// A plan was changed.

@@ -5,8 +5,8 @@
 //!
 //! The rooms within: [`clock`] (injected time and randomness), `store` (all SQL), `vault` (secrets at rest), `naming` and
 //! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `budget` (what a day's
-//! quota leaves), `run` (the context that every stage is given), `account` (whose it is), `unsaved` (what is tried before it is
-//! saved), `put` (what a host gives along with each run), `estimate` (what a run would do), [`schedule`] (expressions and their
+//! quota leaves), `run` (the context that every stage is given), `account` (whose it is), `changing` (of a storage), `health` (how one
+//! stands), `unsaved` (what is tried before it is saved), `put` (what a host gives along with each run), `estimate` (what a run would do), [`schedule`] (expressions and their
 //! occurrences, jitter, allowed windows), `timing` (what a plan says of that), `upcoming` (when it is due next, in plain words),
 //! `replanning` (changes of plans), `from_afar` (what of a plan may be said over HTTP), `scheduler` (what is due and what may begin),
 //! `asking` (for runs, and following them), `running` and `overseeing` (one attempt at a run), `events` (what happened),
@@ -19,6 +19,7 @@ mod account;
 mod asking;
 mod backup;
 mod budget;
+mod changing;
 pub mod clock;
 pub mod commands;
 mod dashboard;
@@ -29,6 +30,7 @@ mod estimate;
 mod events;
 mod failures;
 mod from_afar;
+mod health;
 mod hints;
 mod host;
 mod ids;
@@ -73,6 +75,7 @@ pub use access::{
 };
 pub use asking::{Canceller, Run};
 pub use budget::{BudgetView, DayOfRequests};
+pub use changing::{AccountTold, StorageChange};
 pub use dashboard::{
     Attention, Cure, Dashboard, DayOfItems, DayOfPlan, DayVerdict, LiveStatus, PlanStatus, Sentence, Tone,
 };
@@ -82,6 +85,9 @@ pub use estimate::Estimate;
 pub use events::{Event, EventKind, Subscription, Told};
 pub use failures::{Cause, Example, Failures};
 pub use from_afar::Below;
+pub use health::{
+    HealthState, LastTest, PastCheck, PlanOfStorage, StorageDetail, StorageHealth, WaitingRun, worst,
+};
 pub use ids::{ChannelId, NoticeId, PlanId, ReceiptId, RunId, SessionId, Sha256, StorageId, TokenId};
 pub use inbox::{Handing, Mode, NotTaken, Receipt, ReceiptState, Receiving};
 pub use journal::RunLog;

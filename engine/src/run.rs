@@ -254,6 +254,12 @@ impl Stop {
         }
     }
 
+    /// It would have waited for a person, and the person has changed its storage meanwhile.
+    pub(crate) fn acted_upon() -> Self {
+        let message = "its storage was changed while it was at work; it goes on with that".into();
+        Self { state: RunState::Queued, class: None, message, until: None }
+    }
+
     /// It had not begun when the schedule that it was due by was changed.
     pub(crate) fn rescheduled() -> Self {
         let message = "the plan's schedule was changed before it began".into();

@@ -140,6 +140,7 @@ impl Engine {
                 stop: Some(stop_of(&error)),
                 requests: BTreeMap::new(),
                 retries: 0,
+                storage_seen: None,
                 after: None,
                 active_ms: live.active_ms,
             },
@@ -179,7 +180,7 @@ impl Engine {
         let counting = self.tallies.counting(&row.name, config.kind(), &progress.borrow(), &opened.requests);
         let counting = Arc::new(counting);
         let mut ctx = self.context(attempt.run, row, &opened, shown);
-        let Opened { storage, requests, .. } = opened;
+        let Opened { storage, requests, revision, .. } = opened;
         ctx.attempt = attempt.number;
         ctx.full_listing = live.options.full_listing;
         ctx.failed_of = live.options.failed_of;
@@ -218,6 +219,7 @@ impl Engine {
             stop: ctx.stopped().cloned(),
             requests: requests.by_meter(),
             retries: config.policy().retries,
+            storage_seen: Some(revision),
             after: commands.after.clone().map(|after| (after, commands.time_limit())),
             active_ms: ctx.active_ms.load(Ordering::Relaxed),
         }
@@ -244,7 +246,7 @@ impl Engine {
         mut record: RunRecord,
         worked: Worked,
     ) -> Result<(RunState, Option<Stop>), Error> {
-        let Worked { progress, stop, requests, retries, after, active_ms } = worked;
+        let Worked { progress, stop, requests, retries, storage_seen, after, active_ms } = worked;
         let now = self.clock.now();
         // One that got on has shown that it can.
         let failures = if progress.items.done > before.done { 0 } else { live.failures };
@@ -266,7 +268,7 @@ impl Engine {
         if let Some((command, limit)) = after {
             after_the_work(&command, limit, &record, &*self.clock, &self.is_ending).await;
         }
-        let ended = Ended { record, attempt, is_whole, failures, active_ms };
+        let ended = Ended { record, attempt, is_whole, failures, active_ms, storage_seen };
         if self.store.end_attempt(&ended).await?.is_none() {
             tracing::info!(run = %attempt.run, "an attempt ended that another one had taken over from");
         } else {
@@ -458,6 +460,8 @@ struct Worked {
     requests: BTreeMap<String, u64>,
     /// How often it may be tried again.
     retries: u32,
+    /// The version of its storage that it was at work with.
+    storage_seen: Option<i64>,
     /// What is run afterwards, and how long it may take.
     after: Option<(CommandLine, Duration)>,
     /// How long the run has been at work.

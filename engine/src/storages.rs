@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use charon_provider::{Config, Consent, Host, Provider, Revision, Secrets, Storage};
-use charon_schema::{Mistake, Mistakes};
+use charon_provider::{Config, Host, Provider, Revision, Secrets, Storage};
+use charon_schema::Mistakes;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -33,6 +33,9 @@ pub struct StorageView {
     pub config: Map<String, Value>,
     /// When it was added.
     pub created_at: Timestamp,
+    /// Which version of it this is: another one after every change that somebody makes, and the same when a token is renewed.
+    #[serde(skip)]
+    pub revision: i64,
 }
 
 impl Engine {
@@ -54,85 +57,11 @@ impl Engine {
                 "there is a storage named {name} already; choose another name, or change that one with `charon storage update`"
             )));
         }
-        self.view(&row)
-    }
-
-    /// Replaces the whole configuration of a storage. Secrets that it leaves out are kept, unless a field says anew where they
-    /// go: whoever changes an endpoint enters the secrets again (I6). What the ledger knows stays. Sends no request.
-    ///
-    /// # Errors
-    /// Every mistake in the configuration; a configuration of another client, to which the ledger would not apply (I11).
-    pub async fn update_storage(&self, name: &str, config: Map<String, Value>) -> Result<StorageView, Error> {
-        let old = self.storage_row(name).await?;
-        let config = self.with_kept_secrets(&old, config)?;
-        self.replace(old, config).await
-    }
-
-    /// A new configuration with the stored secrets that it leaves out.
-    fn with_kept_secrets(
-        &self,
-        old: &StorageRow,
-        mut config: Map<String, Value>,
-    ) -> Result<Map<String, Value>, Error> {
-        // Secrets that do not open any more cannot be kept; what is then missing is told as missing.
-        let Ok(stored) = unseal(&self.vault, old) else { return Ok(config) };
-        let mut kept = stored.expose();
-        kept.retain(|field, _| !config.contains_key(field));
-        let rebound = self.registry.provider(&old.provider)?.describe().schema.rebound(&old.config, &config);
-        if !kept.is_empty() && !rebound.is_empty() {
-            let reason = format!("is to be entered again, since {} is another one now", rebound.join(", "));
-            let mistakes = kept.keys().map(|field| Mistake::in_field(field, reason.clone())).collect();
-            return Err(Error::Config {
-                what: format!("the storage {}", old.name),
-                mistakes: Mistakes(mistakes),
-            });
-        }
-        config.extend(kept);
-        Ok(config)
-    }
-
-    /// Stores what a consent gave among the secrets of a storage. What the ledger knows stays; whether the consent is of
-    /// the account that it knows is looked into before the next run does anything, unless the consent tells (I11).
-    ///
-    /// # Errors
-    /// As for [`update_storage`](Engine::update_storage).
-    pub async fn adopt_consent(&self, name: &str, consent: Consent) -> Result<StorageView, Error> {
-        let old = self.storage_row(name).await?;
-        let mut config = old.config.clone();
-        config.extend(unseal(&self.vault, &old)?.with(consent.field, consent.value).expose());
-        let id = old.id;
-        let view = self.replace(old, config).await?;
-        if let Some(account) = consent.account_id {
-            // If it is the one that the storage has been used with, there is no doubt; another one is refused by the next run.
-            self.store.settle_account(id, &account).await?;
-        }
-        Ok(view)
-    }
-
-    async fn replace(&self, old: StorageRow, config: Map<String, Value>) -> Result<StorageView, Error> {
-        let name = old.name.clone();
-        let (row, secrets) = self.judge_storage(old.id, &name, &old.provider, config, old.created_at)?;
-        // Old secrets that do not open any more are no reason to refuse new ones: that is how it is mended.
-        let is_new_consent =
-            unseal(&self.vault, &old).map_or(true, |before| before.expose() != secrets.expose());
-        // Nor are mistakes in the old configuration.
-        let opened = || self.open_row(&old).ok().map(|opened| opened.storage.facts().identity.clone());
-        let before = old.identity.clone().or_else(opened);
-        if before.is_some() && before != row.identity {
-            return Err(Error::Refused(format!(
-                "the new configuration of {name} is of another client, which would not see what this one has sent; add a \
-                 storage of another name for it"
-            )));
-        }
-        self.store.update_storage(&row, is_new_consent).await?;
-        // Runs that wait for a person: this is what the person does.
-        self.store.requeue_those_of(row.id, self.clock.now()).await?;
-        self.wake();
-        self.view(&row)
+        self.storage_by_id(id).await
     }
 
     /// Judges a configuration as a whole; gives the row that it would be, and its secrets.
-    fn judge_storage(
+    pub(crate) fn judge_storage(
         &self,
         id: StorageId,
         name: &str,
@@ -154,6 +83,8 @@ impl Engine {
             secrets_revision: 1,
             identity: Some(opened.facts().identity.clone()),
             created_at,
+            revision: 0,
+            account_name: None,
         };
         Ok((row, secrets))
     }
@@ -168,12 +99,33 @@ impl Engine {
         self.view(&self.storage_row(name).await?)
     }
 
+    /// One storage, by its id.
+    pub async fn storage_by_id(&self, id: StorageId) -> Result<StorageView, Error> {
+        self.view(&self.row_of(id).await?)
+    }
+
     /// Removes a storage and what the ledger knows of it. What it holds stays where it is.
     ///
     /// # Errors
     /// When a plan uses it.
     pub async fn remove_storage(&self, name: &str) -> Result<(), Error> {
-        let row = self.storage_row(name).await?;
+        self.remove_row(self.storage_row(name).await?).await
+    }
+
+    /// As [`remove_storage`](Engine::remove_storage), for the storage with this id.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] when it is not the version that was seen, if any is given.
+    pub async fn remove_storage_by_id(&self, id: StorageId, seen: Option<i64>) -> Result<(), Error> {
+        let row = self.row_of(id).await?;
+        if seen.is_some_and(|seen| seen != row.revision) {
+            return Err(Error::Changed { what: format!("the storage {}", row.name) });
+        }
+        self.remove_row(row).await
+    }
+
+    async fn remove_row(&self, row: StorageRow) -> Result<(), Error> {
+        let name = &row.name;
         let plans = self.store.plans().await?;
         let users: Vec<&str> =
             plans.iter().filter(|plan| plan.storage_id == row.id).map(|plan| plan.name.as_str()).collect();
@@ -190,7 +142,10 @@ impl Engine {
         if let Some(inbox) = self.store.inbox_plan(row.id).await? {
             self.remove_plan(&inbox.name).await?;
         }
-        self.store.remove_storage(row.id).await
+        if self.store.remove_storage(&row, self.clock.now()).await? {
+            return Ok(());
+        }
+        Err(Error::Changed { what: format!("the storage {name}") })
     }
 
     /// Opens a storage, to test it or to list its albums.
@@ -199,13 +154,30 @@ impl Engine {
         Ok(self.open_row(&row)?.storage)
     }
 
+    /// As [`open_storage`](Engine::open_storage), for the storage with this id.
+    pub async fn open_storage_by_id(&self, id: StorageId) -> Result<Arc<dyn Storage>, Error> {
+        Ok(self.open_row(&self.row_of(id).await?)?.storage)
+    }
+
     pub(crate) async fn storage_row(&self, name: &str) -> Result<StorageRow, Error> {
-        if let Some(row) = self.store.storage(name).await? {
-            return Ok(row);
+        match self.store.storage(name).await? {
+            Some(row) => Ok(row),
+            None => Err(self.unknown_storage(name.to_owned()).await?),
         }
+    }
+
+    /// The row of a storage, by its id.
+    pub(crate) async fn row_of(&self, id: StorageId) -> Result<StorageRow, Error> {
+        match self.store.storage_by_id(id).await? {
+            Some(row) => Ok(row),
+            None => Err(self.unknown_storage(id.to_string()).await?),
+        }
+    }
+
+    async fn unknown_storage(&self, name: String) -> Result<Error, Error> {
         let rows = self.store.storages().await?;
         let known = known("storage", rows.iter().map(|row| row.name.as_str()));
-        Err(Error::Unknown { what: "storage", name: name.to_owned(), known })
+        Ok(Error::Unknown { what: "storage", name, known })
     }
 
     /// Opens a storage for a person who waits for the answer; as [`open_row_for`](Engine::open_row_for).
@@ -228,10 +200,10 @@ impl Engine {
         let storage = provider.open(config, host).map_err(wrong)?;
         lane.set_pace(storage.facts().pace);
         spending.declare(&storage.facts().meters);
-        Ok(Opened { storage, lane, spending, requests })
+        Ok(Opened { storage, lane, spending, requests, revision: row.revision })
     }
 
-    fn host(&self, storage: StorageId, purpose: Purpose) -> Arc<StorageHost> {
+    pub(crate) fn host(&self, storage: StorageId, purpose: Purpose) -> Arc<StorageHost> {
         Arc::new(StorageHost {
             storage,
             store: self.store.clone(),
@@ -244,16 +216,20 @@ impl Engine {
         })
     }
 
-    fn view(&self, row: &StorageRow) -> Result<StorageView, Error> {
+    /// A storage as it can be shown. Secrets that do not open are not shown as set.
+    pub(crate) fn view(&self, row: &StorageRow) -> Result<StorageView, Error> {
         let schema = &self.registry.provider(&row.provider)?.describe().schema;
         let mut config = row.config.clone();
-        config.extend(unseal(&self.vault, row)?.expose());
+        if let Ok(secrets) = unseal(&self.vault, row) {
+            config.extend(secrets.expose());
+        }
         Ok(StorageView {
             id: row.id,
             name: row.name.clone(),
             provider: row.provider.clone(),
             config: schema.redact(&config),
             created_at: row.created_at,
+            revision: row.revision,
         })
     }
 }
@@ -266,6 +242,8 @@ pub(crate) struct Opened {
     pub(crate) spending: Arc<Spending>,
     /// What it has asked for since it was opened.
     pub(crate) requests: Arc<Requests>,
+    /// Which version of it was opened.
+    pub(crate) revision: i64,
 }
 
 /// Judges a configuration as a whole: what only the provider can judge is told along with the rest.

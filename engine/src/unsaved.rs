@@ -18,9 +18,11 @@ use crate::{
     engine::Engine,
     error::Error,
     host::{another_account, unseal},
+    ids::StorageId,
     lane::Lane,
     registry::Registry,
     storages::judge,
+    store::StorageRow,
 };
 
 /// The first stage of every connection test.
@@ -31,7 +33,16 @@ const CONFIG: &str = "config";
 pub struct Unsaved {
     storage: Arc<dyn Storage>,
     fields: Map<String, Value>,
-    host: Arc<MemoryHost>,
+    secrets: Held,
+}
+
+/// Where the secrets are.
+#[derive(Clone, Debug)]
+enum Held {
+    /// Here alone, renewed ones too.
+    InMemory(Arc<MemoryHost>),
+    /// All of them are those that are stored, and renewed ones are stored.
+    Stored,
 }
 
 impl Unsaved {
@@ -41,10 +52,12 @@ impl Unsaved {
     }
 
     /// The configuration with its secrets as they are now: a renewed token may have replaced the one that was given, which
-    /// then is worth nothing. Whoever saves the storage saves this.
+    /// then is worth nothing. Whoever saves the storage saves this. Secrets that are stored already are left out.
     pub fn config(&self) -> Map<String, Value> {
         let mut config = self.fields.clone();
-        config.extend(self.host.state().secrets.expose());
+        if let Held::InMemory(host) = &self.secrets {
+            config.extend(host.state().secrets.expose());
+        }
         config
     }
 
@@ -77,12 +90,40 @@ impl Engine {
     /// # Errors
     /// When there is no such storage.
     pub async fn test(&self, name: &str) -> Result<BoxStream<'static, Check>, Error> {
-        let row = self.storage_row(name).await?;
-        let opened = match self.open_row(&row) {
-            Ok(opened) => opened,
-            Err(error) => return Ok(test(Err(error))),
-        };
-        Ok(believed(test(Ok(opened.storage)), opened.spending))
+        Ok(self.test_row(&self.storage_row(name).await?))
+    }
+
+    /// As [`test`](Engine::test), for the storage with this id.
+    pub async fn test_storage(&self, id: StorageId) -> Result<BoxStream<'static, Check>, Error> {
+        Ok(self.test_row(&self.row_of(id).await?))
+    }
+
+    fn test_row(&self, row: &StorageRow) -> BoxStream<'static, Check> {
+        match self.open_row(row) {
+            Ok(opened) => self.kept(test(Ok(opened.storage)), row, Some(opened.spending)),
+            Err(error) => self.kept(test(Err(error)), row, None),
+        }
+    }
+
+    /// Judges a change of a stored storage, and opens it so without storing anything. Secrets that the change leaves out are those
+    /// that are stored, unless a field says anew where they go (I6). Sends no request.
+    ///
+    /// # Errors
+    /// When there is no such storage; every mistake in the configuration.
+    pub async fn open_changed(&self, id: StorageId, config: Map<String, Value>) -> Result<Unsaved, Error> {
+        let row = self.row_of(id).await?;
+        let whole = self.with_kept_secrets(&row, config)?;
+        let provider = self.registry.provider(&row.provider)?;
+        let (fields, secrets) = provider.describe().schema.split(whole.clone());
+        let stored = unseal(&self.vault, &row).map(|stored| stored.expose()).unwrap_or_default();
+        if Secrets::new(secrets).expose() != stored {
+            let account = self.store.account(id).await?.id;
+            return open_on(&self.registry, self.memory_host(account), &row.provider, whole);
+        }
+        // A token that is renewed meanwhile replaces the stored one.
+        self.judge_storage(id, &row.name, &row.provider, whole, row.created_at)?;
+        let storage = self.open_row(&StorageRow { config: fields.clone(), ..row })?.storage;
+        Ok(Unsaved { storage, fields, secrets: Held::Stored })
     }
 
     /// Begins to ask a person for consent, for a configuration that is not stored and need not have what a consent gives.
@@ -115,14 +156,38 @@ impl Engine {
         redirect: &Url,
     ) -> Result<Box<dyn Authorization>, Error> {
         let row = self.storage_row(name).await?;
+        let config = row.config.clone();
+        self.authorize_row(&row, config, redirect).await
+    }
+
+    /// As [`authorize_storage`](Engine::authorize_storage), for the storage with this id, with a configuration that is not stored in
+    /// place of the one that is, if one is given. Secrets that it leaves out are those that are stored (I6).
+    pub async fn authorize_changed(
+        &self,
+        id: StorageId,
+        config: Option<Map<String, Value>>,
+        redirect: &Url,
+    ) -> Result<Box<dyn Authorization>, Error> {
+        let row = self.row_of(id).await?;
+        let config = config.unwrap_or_else(|| row.config.clone());
+        self.authorize_row(&row, config, redirect).await
+    }
+
+    async fn authorize_row(
+        &self,
+        row: &StorageRow,
+        config: Map<String, Value>,
+        redirect: &Url,
+    ) -> Result<Box<dyn Authorization>, Error> {
         let account = self.store.account(row.id).await?.id;
+        let provider = self.registry.provider(&row.provider)?;
+        let (fields, secrets) = provider.describe().schema.split(self.with_kept_secrets(row, config)?);
         let config = charon_provider::Config {
-            fields: row.config.clone(),
-            secrets: unseal(&self.vault, &row)?,
+            fields,
+            secrets: Secrets::new(secrets),
             revision: Revision(row.secrets_revision),
         };
-        let wrong = |mistakes| Error::Config { what: format!("the storage {name}"), mistakes };
-        let provider = self.registry.provider(&row.provider)?;
+        let wrong = |mistakes| Error::Config { what: format!("the storage {}", row.name), mistakes };
         provider.authorize(config, redirect, self.memory_host(account)).map_err(wrong)
     }
 
@@ -163,7 +228,7 @@ fn open_on(
     let mut state = host.state();
     (state.secrets, state.revision) = (config.secrets, config.revision);
     drop(state);
-    Ok(Unsaved { storage, fields: config.fields, host })
+    Ok(Unsaved { storage, fields: config.fields, secrets: Held::InMemory(host) })
 }
 
 fn memory_host(
@@ -179,24 +244,6 @@ fn memory_host(
         spending: budgets.map(|budgets| Spending::new(budgets.clone(), Purpose::Person)),
         state: Mutex::new(State { account, ..State::default() }),
     })
-}
-
-/// The same stages; when all have passed, the budget is told that it works.
-fn believed(stages: BoxStream<'static, Check>, spending: Arc<Spending>) -> BoxStream<'static, Check> {
-    stream::unfold((stages, true), move |(mut stages, passed)| {
-        let spending = Arc::clone(&spending);
-        async move {
-            let Some(check) = stages.next().await else {
-                if passed && let Err(error) = spending.it_works().await {
-                    tracing::warn!(%error, "the budget could not be told that the storage works");
-                }
-                return None;
-            };
-            let passed = passed && check.verdict != Verdict::Failed;
-            Some((check, (stages, passed)))
-        }
-    })
-    .boxed()
 }
 
 /// The verdict on a configuration as the first stage of a connection test.

@@ -168,7 +168,8 @@ fn scopes(granted: Option<&str>, read_only: bool) -> Finding {
         return Finding::passed("Google did not say which rights the token has; the next stages show it");
     };
     let missing = rights::missing(granted, read_only);
-    let cure = "run `charon authorize` for this storage again, leaving every box ticked on Google's page, and update its token";
+    let cure =
+        "connect the storage again, here or by `charon authorize`, leaving every box ticked on Google's page";
     if missing.is_empty() {
         let all: Vec<_> = rights::needed(read_only).iter().map(rights::Right::short).collect();
         return Finding::passed(format!("the token has every right that is needed: {}", all.join(", ")));

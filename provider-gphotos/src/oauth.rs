@@ -303,7 +303,7 @@ fn consent_has_ended(words: &str) -> Error {
          token lasts 7 days"
     );
     Error::new(Class::Auth, DOING, cause).cured_by(
-        "run the authorisation again: `charon authorize` for this storage; an app in \"Testing\" is stopped every 7 days until \
+        "run the authorisation again: Reconnect on the storage's page, or `charon authorize` for this storage; an app in \"Testing\" is stopped every 7 days until \
          it is published: https://console.cloud.google.com/auth/audience",
     )
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use charon_provider::{Authorization, Capabilities, Config, Description, Host, Provider, Storage};
+use charon_provider::{
+    Authorization, Capabilities, Config, Consenting, Description, Host, Provider, Storage,
+};
 use charon_schema::{Mistake, Mistakes};
 use secrecy::ExposeSecret;
 use url::Url;
@@ -37,6 +39,15 @@ impl GPhotos {
                 summary: "Backs up and uploads photos and videos through Google's Library API, which shows an app only \
                           what the app itself has uploaded and gives re-encoded copies without the location.",
                 schema: config::schema(),
+                consenting: Some(Consenting {
+                    field: "token",
+                    button: "Connect with Google",
+                    words: "Google asks you to choose the account and to allow what Charon asks for: leave every box ticked. \
+                            If Google says that the app is not verified, that is your own client from the Cloud console: \
+                            choose Advanced, then go on. A client whose consent screen is in \"Testing\" is stopped every 7 \
+                            days; publish the app to keep its consent.",
+                    instead: "the token that `charon authorize` or `rclone authorize` has printed",
+                }),
             },
         }
     }

@@ -4,7 +4,9 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use charon_schema::{ConfigSchema, Mistakes};
+use schemars::JsonSchema;
 use secrecy::SecretString;
+use serde::Serialize;
 use url::Url;
 
 use crate::{Capabilities, Config, Error, Host, Storage};
@@ -20,6 +22,21 @@ pub struct Description {
     pub summary: &'static str,
     /// The schema of its configuration.
     pub schema: ConfigSchema,
+    /// How people are asked for their consent, if they are.
+    pub consenting: Option<Consenting>,
+}
+
+/// How people are asked for their consent, in the provider's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Consenting {
+    /// The field of the configuration that a consent fills in.
+    pub field: &'static str,
+    /// What the button says: `Connect with Google`.
+    pub button: &'static str,
+    /// What happens then, and what to look out for: a few sentences.
+    pub words: &'static str,
+    /// What may be pasted in place of a consent: `a token that rclone has printed`.
+    pub instead: &'static str,
 }
 
 /// A kind of storage, compiled in.

@@ -46,6 +46,14 @@ impl ConfigSchema {
         config.into_iter().partition(|(field, _)| !self.is_secret(field))
     }
 
+    /// The same configuration without those secrets that are the dots of an earlier [`redact`](Self::redact): whoever sends back what
+    /// they were shown has not said what the secret is.
+    #[must_use]
+    pub fn without_dots(&self, mut config: Map<String, Value>) -> Map<String, Value> {
+        config.retain(|field, value| value != REDACTED || !self.is_secret(field));
+        config
+    }
+
     /// The same configuration with every secret that is set replaced by dots.
     pub fn redact(&self, config: &Map<String, Value>) -> Map<String, Value> {
         config

@@ -98,7 +98,7 @@ impl Engine {
 
 impl Budgets {
     /// What a meter has counted today, and what is left. The storages are for others to say.
-    pub(super) async fn view(&self, meter: &Meter) -> Result<BudgetView, Error> {
+    pub(crate) async fn view(&self, meter: &Meter) -> Result<BudgetView, Error> {
         let now = self.clock.now();
         let day = parking::day_of(&meter.resets, now);
         let count = self.store.day_count(&meter.account, meter.id, day).await?;

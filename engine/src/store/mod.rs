@@ -21,6 +21,7 @@ mod plans;
 mod queue;
 mod runs;
 mod staging;
+mod storage_tests;
 mod storages;
 mod telling;
 mod uploads;
@@ -50,7 +51,8 @@ pub(crate) use queue::{Before, Ended, LiveRun, NewRun, SoFar};
 pub(crate) use runs::AttemptRecord;
 pub use runs::{ItemFilter, ItemRecord, RunFilter, RunRecord};
 pub(crate) use staging::Refusal;
-pub(crate) use storages::StorageRow;
+pub(crate) use storage_tests::{TestRow, WaitingRow};
+pub(crate) use storages::{Changed, StorageRow};
 pub use telling::DeliveryRecord;
 pub(crate) use telling::{ChannelRow, Due, Outgoing, ToldRun};
 pub(crate) use uploads::{Committed, HashedFile, Known, KnownFile};
@@ -195,6 +197,7 @@ fn migrator() -> Migrator {
         migration(9, "access", include_str!("../../migrations/0009_access.sql")),
         migration(10, "library", include_str!("../../migrations/0010_library.sql")),
         migration(11, "inbox", include_str!("../../migrations/0011_inbox.sql")),
+        migration(13, "storage tests", include_str!("../../migrations/0013_storage_tests.sql")),
     ])
 }
 

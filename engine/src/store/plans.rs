@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use charon_provider::RemoteId;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
     Doing, Store, decode_error,
@@ -284,6 +284,29 @@ impl Store {
         write_event(&mut tx, now, &of_plan(EventKind::PlanRemoved, id, name)).await.doing(DOING)?;
         tx.commit().await.doing(DOING)
     }
+}
+
+/// A storage has another name: its plans name it so from now on.
+pub(super) async fn rename_storage(
+    tx: &mut Transaction<'_, Sqlite>,
+    storage: StorageId,
+    name: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query(concat!(
+        "UPDATE plans SET config = json_set(config, '$.storage', ?2), revision = ",
+        next_revision!(),
+        " WHERE storage_id = ?1 RETURNING id, name"
+    ))
+    .bind(storage.to_string())
+    .bind(name)
+    .fetch_all(&mut **tx)
+    .await?;
+    for row in rows {
+        let event = of_plan(EventKind::PlanChanged, parsed(&row, "id")?, row.try_get("name")?);
+        write_event(tx, now, &event).await?;
+    }
+    Ok(())
 }
 
 fn read(row: &SqliteRow) -> Result<PlanRow, sqlx::Error> {

@@ -84,6 +84,8 @@ pub(crate) struct Ended {
     /// How many attempts have failed and are made up for.
     pub(crate) failures: u32,
     pub(crate) active_ms: u64,
+    /// The version of its storage that it was at work with, if it came to be.
+    pub(crate) storage_seen: Option<i64>,
 }
 
 /// A run whose process ended so often in the middle of it, without anything done since the time before, has failed.
@@ -248,7 +250,8 @@ impl Store {
     }
 
     /// Ends an attempt, and leaves the run in the state of the record; or, if it were to go on later, in the one that somebody
-    /// has asked for meanwhile. Gives what became of all its items; `None` if there is a later attempt, or no such run any more.
+    /// has asked for meanwhile. One that would wait for a person goes back to the queue if the person has acted already: its storage
+    /// is another than the one that it was at work with. Gives what became of all its items; `None` if there is a later attempt, or no such run any more.
     pub(crate) async fn end_attempt(&self, ended: &Ended) -> Result<Option<Counts>, Error> {
         const DOING: &str = "end a run";
         let Ended { record, attempt, .. } = ended;
@@ -265,6 +268,11 @@ impl Store {
         let (state, stop, until) = match wish.filter(|_| record.state.is_live()) {
             Some(Wish::Cancel) => (RunState::Cancelled, Some(Stop::cancelled()), None),
             Some(Wish::Pause) => (RunState::Paused, Some(Stop::paused()), None),
+            None if waits_for_a_person(record)
+                && storage_was_changed(&mut tx, attempt.run, ended.storage_seen).await.doing(DOING)? =>
+            {
+                (RunState::Queued, Some(Stop::acted_upon()), None)
+            }
             None => (record.state, record.stop.clone(), record.parked_until),
         };
         let row = sqlx::query(
@@ -348,7 +356,12 @@ impl Store {
     }
 
     /// Runs of a storage that wait for a person go on: the person has acted.
-    pub(crate) async fn requeue_those_of(&self, storage: StorageId, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn requeue_those_of(
+        &self,
+        storage: StorageId,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         const DOING: &str = "put a run back into the queue";
         let mut tx = self.begin().await.doing(DOING)?;
         let rows = sqlx::query(
@@ -361,7 +374,7 @@ impl Store {
         .doing(DOING)?;
         for row in rows {
             let (plan, run) = (parsed(&row, "plan_id").doing(DOING)?, parsed(&row, "id").doing(DOING)?);
-            let back = Back { until: None, priority: 0, why: "the storage was changed" };
+            let back = Back { until: None, priority: 0, why };
             requeue_in(&mut tx, (plan, run), &back, now).await.doing(DOING)?;
         }
         tx.commit().await.doing(DOING)
@@ -444,6 +457,27 @@ impl Store {
         }
         Ok(taken_up)
     }
+}
+
+fn waits_for_a_person(record: &RunRecord) -> bool {
+    record.state == RunState::Parked && record.parked_until.is_none()
+}
+
+/// Whether the storage of a run is not any more the one that was seen.
+async fn storage_was_changed(
+    tx: &mut Transaction<'_, Sqlite>,
+    run: RunId,
+    seen: Option<i64>,
+) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT storages.revision FROM runs JOIN plans ON plans.id = runs.plan_id JOIN storages ON storages.id = plans.storage_id
+         WHERE runs.id = ?",
+    )
+    .bind(run.to_string())
+    .fetch_optional(&mut **tx)
+    .await?;
+    let now: Option<i64> = row.map(|row| row.try_get(0)).transpose()?;
+    Ok(seen.is_some() && now != seen)
 }
 
 /// How a run that is parked or paused comes back into the queue.

@@ -224,6 +224,8 @@ mod tests {
             secrets_revision: 0,
             identity: None,
             created_at: time(0),
+            revision: 0,
+            account_name: None,
         };
         assert!(store.add_storage(&row).await.expect("added"));
         (store, row.id)

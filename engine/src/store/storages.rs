@@ -3,7 +3,7 @@
 use charon_provider::RemoteId;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{Doing, Store, decode_error, events::write_event, no, parsed};
 use crate::{
@@ -23,6 +23,21 @@ pub(crate) struct StorageRow {
     /// What decides which items the storage sees; `None` if it was saved by a Charon that did not keep it.
     pub(crate) identity: Option<String>,
     pub(crate) created_at: Timestamp,
+    /// Grows with every change that somebody makes, and not when a token is renewed.
+    pub(crate) revision: i64,
+    /// Whose account it is, as people know it, where that was told.
+    pub(crate) account_name: Option<String>,
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// It is stored.
+    Done,
+    /// The storage, or its secrets, are not any more as they were read.
+    Meanwhile,
+    /// Another storage has the name.
+    NameTaken,
 }
 
 /// What is known of the account behind a storage.
@@ -43,8 +58,8 @@ impl Store {
         let event = NewEvent { kind: EventKind::StorageAdded, plan: None, run: None, data };
         let no = write_event(&mut tx, storage.created_at, &event).await.doing(DOING)?;
         let done = sqlx::query(
-            "INSERT INTO storages (no, id, name, provider, config, secrets, secrets_revision, identity, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+            "INSERT INTO storages (no, id, name, provider, config, secrets, secrets_revision, identity, created_at, revision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?1) ON CONFLICT (name) DO NOTHING",
         )
         .bind(no)
         .bind(storage.id.to_string())
@@ -101,29 +116,62 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Replaces configuration and secrets; a token that is being refreshed meanwhile is not saved over them. With a new
-    /// consent, the account is in doubt if the ledger knows items of it, and anybody's if it knows none.
+    /// Replaces name, configuration and secrets of a storage that is still as it was read; a token that is being refreshed meanwhile
+    /// is not saved over them. Plans know it under its new name. With a new consent, the account is in doubt if the ledger knows items
+    /// of it, and anybody's if it knows none.
     pub(crate) async fn update_storage(
         &self,
-        storage: &StorageRow,
+        old: &StorageRow,
+        new: &StorageRow,
         is_new_consent: bool,
-    ) -> Result<(), Error> {
-        sqlx::query(
-            "UPDATE storages SET config = ?2, secrets = ?3, secrets_revision = secrets_revision + 1, identity = ?5,
+        now: Timestamp,
+    ) -> Result<Changed, Error> {
+        const DOING: &str = "update a storage";
+        let mut tx = self.begin().await.doing(DOING)?;
+        let data = json!({ "name": new.name, "storage": new.id });
+        let event = NewEvent { kind: EventKind::StorageChanged, plan: None, run: None, data };
+        let revision = write_event(&mut tx, now, &event).await.doing(DOING)?;
+        let done = sqlx::query(
+            "UPDATE OR IGNORE storages SET config = ?2, secrets = ?3, secrets_revision = secrets_revision + 1, identity = ?5,
+                 name = ?6, revision = ?7, account_name = ?8,
                  account = CASE WHEN ?4 AND NOT known.any THEN NULL ELSE account END,
                  account_in_doubt = CASE WHEN ?4 THEN known.any ELSE account_in_doubt END
              FROM (SELECT EXISTS (SELECT 1 FROM remotes WHERE storage = (SELECT no FROM storages WHERE id = ?1)) AS any) AS known
-             WHERE id = ?1",
+             WHERE id = ?1 AND revision = ?9 AND secrets_revision = ?10",
         )
-        .bind(storage.id.to_string())
-        .bind(Value::Object(storage.config.clone()).to_string())
-        .bind(&storage.secrets)
+        .bind(new.id.to_string())
+        .bind(Value::Object(new.config.clone()).to_string())
+        .bind(&new.secrets)
         .bind(is_new_consent)
-        .bind(&storage.identity)
-        .execute(&self.writer)
+        .bind(&new.identity)
+        .bind(&new.name)
+        .bind(revision)
+        .bind(&new.account_name)
+        .bind(old.revision)
+        .bind(super::stored(old.secrets_revision))
+        .execute(&mut *tx)
         .await
-        .doing("update a storage")
-        .map(drop)
+        .doing(DOING)?;
+        if done.rows_affected() == 0 {
+            let is_taken = old.name != new.name && is_named(&mut tx, &new.name).await.doing(DOING)?;
+            return Ok(if is_taken { Changed::NameTaken } else { Changed::Meanwhile });
+        }
+        if old.name != new.name {
+            super::plans::rename_storage(&mut tx, new.id, &new.name, now).await.doing(DOING)?;
+        }
+        tx.commit().await.doing(DOING)?;
+        Ok(Changed::Done)
+    }
+
+    /// Whose account it is, as people know it.
+    pub(crate) async fn name_account(&self, id: StorageId, name: &str) -> Result<(), Error> {
+        sqlx::query("UPDATE storages SET account_name = ? WHERE id = ?")
+            .bind(name)
+            .bind(id.to_string())
+            .execute(&self.writer)
+            .await
+            .doing("remember whose account it is")
+            .map(drop)
     }
 
     pub(crate) async fn account(&self, id: StorageId) -> Result<Account, Error> {
@@ -185,14 +233,33 @@ impl Store {
         rows.iter().map(|row| row.try_get(0).map(RemoteId)).collect::<Result<_, _>>().doing(DOING)
     }
 
-    pub(crate) async fn remove_storage(&self, id: StorageId) -> Result<(), Error> {
-        sqlx::query("DELETE FROM storages WHERE id = ?")
-            .bind(id.to_string())
-            .execute(&self.writer)
-            .await
-            .doing("remove a storage")
-            .map(drop)
+    /// Removes a storage that no plan uses, if it is still as it was read. Gives false if it is not.
+    pub(crate) async fn remove_storage(&self, storage: &StorageRow, now: Timestamp) -> Result<bool, Error> {
+        const DOING: &str = "remove a storage";
+        let mut tx = self.begin().await.doing(DOING)?;
+        let done = sqlx::query(
+            "DELETE FROM storages WHERE id = ?1 AND revision = ?2 AND NOT EXISTS (SELECT 1 FROM plans WHERE storage_id = ?1)",
+        )
+        .bind(storage.id.to_string())
+        .bind(storage.revision)
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let data = json!({ "name": storage.name, "storage": storage.id });
+        let event = NewEvent { kind: EventKind::StorageRemoved, plan: None, run: None, data };
+        write_event(&mut tx, now, &event).await.doing(DOING)?;
+        tx.commit().await.doing(DOING)?;
+        Ok(true)
     }
+}
+
+async fn is_named(tx: &mut Transaction<'_, Sqlite>, name: &str) -> Result<bool, sqlx::Error> {
+    let row =
+        sqlx::query("SELECT 1 FROM storages WHERE name = ?").bind(name).fetch_optional(&mut **tx).await?;
+    Ok(row.is_some())
 }
 
 fn read(row: &SqliteRow) -> Result<StorageRow, sqlx::Error> {
@@ -205,5 +272,7 @@ fn read(row: &SqliteRow) -> Result<StorageRow, sqlx::Error> {
         secrets_revision: super::count(row, "secrets_revision")?,
         identity: row.try_get("identity")?,
         created_at: parsed(row, "created_at")?,
+        revision: row.try_get("revision")?,
+        account_name: row.try_get("account_name")?,
     })
 }

@@ -193,14 +193,16 @@ async fn another_client_is_refused_also_where_only_the_secrets_tell_it() {
 #[tokio::test]
 async fn an_old_configuration_that_does_not_open_any_more_stands_in_nobodys_way() {
     let place = known().await;
-    let mut row = place.engine.storage_row("family").await.expect("a row");
+    let old = place.engine.storage_row("family").await.expect("a row");
+    let mut row = old.clone();
     row.config = map(json!({"client": "nobody"}));
-    place.engine.store.update_storage(&row, false).await.expect("broken");
+    place.engine.store.update_storage(&old, &row, false, place.engine.clock.now()).await.expect("broken");
     let theirs = map(json!({"client": "theirs", "token": "first"}));
     place.engine.update_storage("family", theirs.clone()).await.expect_err("it is known which client it was");
     place.engine.update_storage("family", config("first")).await.expect("mended");
     // One that was saved before the client was kept, and does not open: nothing tells.
     (row.secrets, row.identity) = (b"of another key".to_vec(), None);
-    place.engine.store.update_storage(&row, false).await.expect("broken");
+    let old = place.engine.storage_row("family").await.expect("a row");
+    place.engine.store.update_storage(&old, &row, false, place.engine.clock.now()).await.expect("broken");
     place.engine.update_storage("family", theirs).await.expect("mended");
 }

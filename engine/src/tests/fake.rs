@@ -37,6 +37,10 @@ struct FakeConfig {
     secret_client: Option<String>,
     #[serde(default)]
     read_only: bool,
+    #[expect(dead_code, reason = "nobody is asked anything there")]
+    #[serde(default)]
+    #[schemars(extend("x-binds-secrets" = true))]
+    server: String,
     /// The first year wanted.
     #[serde(default)]
     start_year: Option<i16>,
@@ -229,7 +233,9 @@ pub(super) struct Fake {
 impl Fake {
     pub(super) fn new(world: Arc<World>) -> Self {
         let schema = ConfigSchema::of::<FakeConfig>();
-        Self { description: Description { id: "fake", name: "Fake", summary: "Fake.", schema }, world }
+        let description =
+            Description { id: "fake", name: "Fake", summary: "Fake.", schema, consenting: None };
+        Self { description, world }
     }
 }
 

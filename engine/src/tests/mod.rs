@@ -2,6 +2,7 @@
 
 mod account;
 mod budget;
+mod changing;
 mod dashboard;
 mod estimates;
 mod fake;

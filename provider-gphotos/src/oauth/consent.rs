@@ -16,7 +16,7 @@ use super::endpoint::{Granted, OAUTH, Refusal, TokenEndpoint};
 use crate::{error::fault::Fault, rights, token::Token};
 
 const DOING: &str = "get the consent";
-const ASK_AGAIN: &str = "run `charon authorize` again";
+const ASK_AGAIN: &str = "connect again, or run `charon authorize` again";
 
 /// A consent that is being asked for.
 pub(crate) struct Asking {

@@ -145,6 +145,7 @@ impl Memory {
             name: "Memory",
             summary: "Keeps photos until the process ends.",
             schema: ConfigSchema::of::<Fields>(),
+            consenting: None,
         };
         Self { description, flaw, servers: Mutex::default() }
     }

@@ -94,6 +94,8 @@ impl Place {
             secrets_revision: 1,
             identity: None,
             created_at: clock.now(),
+            revision: 0,
+            account_name: None,
         };
         assert!(store.add_storage(&row).await.expect("a storage"));
         let row = PlanRow {

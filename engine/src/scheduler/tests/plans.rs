@@ -43,6 +43,8 @@ impl Shelf {
             secrets_revision: 1,
             identity: None,
             created_at: clock.now(),
+            revision: 0,
+            account_name: None,
         };
         engine.store.add_storage(&row).await.expect("stored");
         Self { engine, clock, storage, _folder: folder }

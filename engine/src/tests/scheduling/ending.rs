@@ -39,7 +39,7 @@ async fn what_somebody_asked_last_holds_although_the_run_was_just_about_to_be_pa
         (record.state, record.stop, record.parked_until) = (stop.state, Some(stop.clone()), stop.until);
         record.ended_at = Some(now);
         let attempt = Attempt { run, number: 1 };
-        let ended = Ended { record, attempt, is_whole: false, failures: 0, active_ms: 0 };
+        let ended = Ended { record, attempt, is_whole: false, failures: 0, active_ms: 0, storage_seen: None };
         store.end_attempt(&ended).await.expect("ended").expect("it is the latest");
         let record = stage.record(run).await;
         assert_eq!(record.state, expected, "{wishes:?} with {stop:?}");

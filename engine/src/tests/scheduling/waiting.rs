@@ -117,6 +117,20 @@ async fn a_run_that_waits_for_a_person_goes_on_when_the_storage_is_changed() {
 }
 
 #[tokio::test]
+async fn a_run_whose_storage_was_changed_while_it_was_at_work_does_not_wait_for_the_person_who_did_it() {
+    let mut stage = Stage::new().await;
+    stage.add_plan("home", json!({})).await;
+    stage.answer(Answers::NotYet);
+    let run = stage.ask("home").await;
+    stage.until(run, RunState::Running).await;
+    stage.world.fill("second", 1);
+    stage.update_storage("second").await;
+    stage.answer(Answers::With(Class::Auth));
+    let record = stage.until(run, RunState::Succeeded).await;
+    assert_eq!((record.attempts, record.items.done), (2, 1));
+}
+
+#[tokio::test]
 async fn a_run_that_waits_for_its_quota_goes_on_by_itself_when_that_begins_anew() {
     let mut stage = Stage::new().await;
     stage.add_plan("home", json!({})).await;
