@@ -335,6 +335,12 @@ impl Engine {
         }
     }
 
+    /// How far the runs are that this process is at. Looks at nothing but memory.
+    pub fn at_work(&self) -> Vec<(RunId, Progress)> {
+        let far = |run: RunId| Some((run, self.at_work.progress(run)?.borrow().clone()));
+        self.at_work.runs().into_iter().filter_map(far).collect()
+    }
+
     async fn tell_what_they_wait_for(&self, runs: &mut [RunRecord]) -> Result<(), Error> {
         if !runs.iter().any(|run| run.state.is_live()) {
             return Ok(());

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::{ServerSettings, access::Limiter};
+use crate::{ServerSettings, access::Limiter, live::Hub};
 
 /// The engine, and what this server was started with. Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +21,7 @@ struct Inner {
     public_url: Option<Url>,
     roots: Roots,
     logins: Limiter,
+    hub: Hub,
 }
 
 impl App {
@@ -33,7 +34,9 @@ impl App {
     ) -> Self {
         let roots = Roots::new(settings.roots, &engine);
         let public_url = settings.public_url.map(|url| url.0);
-        Self(Arc::new(Inner { engine, address, shutdown, public_url, roots, logins: Limiter::default() }))
+        let hub = Hub::new(engine.clone(), shutdown.clone());
+        let logins = Limiter::default();
+        Self(Arc::new(Inner { engine, address, shutdown, public_url, roots, logins, hub }))
     }
 
     /// The engine.
@@ -44,6 +47,11 @@ impl App {
     /// Where the server listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.0.address
+    }
+
+    /// Where those who listen are told what happens.
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0.hub
     }
 
     /// Cancelled when the server is to end: answers that go on and on end then.

@@ -23,8 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{access::Peer, patience::Patient};
 
-/// Connections at a time; one more waits for its turn.
-const MOST_CONNECTIONS: usize = 128;
+/// Connections at a time; one more waits for its turn. Those who listen to what happens keep theirs, and leave 256 for all others.
+/// A process may have 1,024 open files where nobody has said otherwise, and the engine needs some.
+const MOST_CONNECTIONS: usize = crate::live::MOST_LISTENERS + 256;
 /// A client sends the head of a request, or its first byte after the last answer, within this.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
 /// The longest head of a request, in bytes, and its most fields.

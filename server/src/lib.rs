@@ -3,8 +3,9 @@
 //! It knows the engine's public functions, and neither SQL nor any provider.
 //!
 //! The rooms within: `connections` (accepting, limits, ending), `patience` (clients that do not read), `guard` (what is refused
-//! before anything else), `bodies` (what requests bring), `app` (what every handler is given), `access` (who asks, and what they may), `api` (the resources, as
-//! JSON), `ui` (the pages), and `health` and `metrics` for monitors.
+//! before anything else), `bodies` (what requests bring), `app` (what every handler is given), `access` (who asks, and what they
+//! may), `api` (the resources, as JSON), `live` (what happens, for those who listen), `ui` (the pages), and `health` and `metrics`
+//! for monitors.
 
 mod access;
 mod api;
@@ -13,6 +14,7 @@ mod bodies;
 mod connections;
 mod guard;
 mod health;
+mod live;
 mod metrics;
 mod patience;
 mod public_url;

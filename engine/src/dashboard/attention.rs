@@ -10,7 +10,7 @@ use super::{
     words::{ago, span},
 };
 use crate::{
-    ids::{ChannelId, PlanId, RunId},
+    ids::{ChannelId, PlanId, RunId, StorageId},
     numbers::with_commas,
     run::RunState,
 };
@@ -34,8 +34,8 @@ pub struct Attention {
 pub enum Cure {
     /// Give the consent of a storage anew.
     Reconnect {
-        /// The name of the storage.
-        storage: String,
+        /// The storage.
+        storage: StorageId,
     },
     /// Let a run go on.
     ResumeRun {
@@ -112,24 +112,24 @@ pub(crate) fn of(
 
 /// A storage whose consent is dead is one thing to cure, however many plans wait for it.
 fn dead_consents(plans: &[PlanFacts]) -> Vec<Attention> {
-    let mut storages: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+    let mut storages: Vec<(&PlanFacts, &str, Vec<&str>)> = Vec::new();
     for plan in plans {
         let Some(why) = waits_for_consent(plan) else { continue };
-        match storages.iter_mut().find(|(storage, ..)| *storage == plan.storage) {
+        match storages.iter_mut().find(|(other, ..)| other.storage_id == plan.storage_id) {
             Some((_, _, waiting)) => waiting.push(&plan.name),
-            None => storages.push((&plan.storage, why, vec![&plan.name])),
+            None => storages.push((plan, why, vec![&plan.name])),
         }
     }
-    let attention = |(storage, why, waiting): (&str, &str, Vec<&str>)| Attention {
+    let attention = |(plan, why, waiting): (&PlanFacts, &str, Vec<&str>)| Attention {
         is_urgent: true,
-        title: format!("The storage {storage} does not let Charon in"),
+        title: format!("The storage {} does not let Charon in", plan.storage),
         text: format!(
             "{}. Connect it again; {} {} on then.",
             why.trim_end_matches('.'),
             waiting.join(", "),
             if waiting.len() == 1 { "goes" } else { "go" }
         ),
-        cure: Cure::Reconnect { storage: storage.to_owned() },
+        cure: Cure::Reconnect { storage: plan.storage_id },
     };
     storages.into_iter().map(attention).collect()
 }
@@ -230,7 +230,7 @@ mod tests {
     use super::{Cure, DeafChannel, of};
     use crate::{
         dashboard::facts::{EndedBadly, Live, PlanFacts, Whole},
-        ids::{ChannelId, PlanId, RunId},
+        ids::{ChannelId, PlanId, RunId, StorageId},
         run::RunState,
     };
 
@@ -243,6 +243,7 @@ mod tests {
             name: name.into(),
             kind: "backup",
             storage: "family".into(),
+            storage_id: StorageId(Uuid::from_u128(6)),
             provider: "Google Photos".into(),
             has_schedule: true,
             next_at: None,
@@ -323,7 +324,7 @@ mod tests {
                 (
                     true,
                     "The storage family does not let Charon in",
-                    &Cure::Reconnect { storage: "family".into() }
+                    &Cure::Reconnect { storage: StorageId(Uuid::from_u128(6)) }
                 ),
                 (true, "A run of c waits for you", &Cure::ResumeRun { run: RUN }),
                 (true, "The destination of f takes nothing", &Cure::RunNow { plan: PLAN }),

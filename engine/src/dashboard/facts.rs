@@ -7,7 +7,7 @@ use crate::{
     backup::STILL_PROCESSED,
     engine::Engine,
     error::Error,
-    ids::{PlanId, RunId},
+    ids::{PlanId, RunId, StorageId},
     run::{Counts, RunState},
     store::{EndedRun, Home},
 };
@@ -21,6 +21,7 @@ pub(crate) struct PlanFacts {
     pub(crate) kind: &'static str,
     /// The name of its storage.
     pub(crate) storage: String,
+    pub(crate) storage_id: StorageId,
     /// What people call the storage's provider: `Google Photos`.
     pub(crate) provider: String,
     pub(crate) has_schedule: bool,

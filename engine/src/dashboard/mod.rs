@@ -191,6 +191,7 @@ impl Engine {
             name: row.name.clone(),
             kind: config.kind(),
             storage: config.storage().to_owned(),
+            storage_id: row.storage_id,
             provider: provider.unwrap_or("The storage").to_owned(),
             has_schedule: config.schedule().is_some(),
             next_at: next_at(row, config.schedule(), now),

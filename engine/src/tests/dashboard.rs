@@ -100,7 +100,8 @@ async fn an_account_that_lets_nobody_in_is_told_with_its_cure_and_is_well_afterw
         told.sentence.text
     );
     let cures: Vec<&Cure> = told.attention.iter().map(|one| &one.cure).collect();
-    assert!(cures.contains(&&Cure::Reconnect { storage: "family".into() }), "{:?}", told.attention);
+    let storage = stage.engine.storage("family").await.expect("a storage").id;
+    assert!(cures.contains(&&Cure::Reconnect { storage }), "{:?}", told.attention);
     assert_eq!((told.live.len(), told.live[0].run), (1, broken));
     assert!(told.live[0].waiting.as_ref().expect("what for").starts_with("you: "));
 

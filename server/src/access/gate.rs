@@ -87,7 +87,11 @@ pub(crate) async fn gate(State(app): State<App>, mut request: Request, next: Nex
 }
 
 /// Who asks: a program by its token, or a browser by its cookie. One with a token that opens nothing is nobody.
-async fn identify(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Option<Who>, Problem> {
+pub(crate) async fn identify(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<Option<Who>, Problem> {
     if let Some(authorization) = headers.get(header::AUTHORIZATION) {
         let Some(secret) = authorization.to_str().ok().and_then(bearer) else { return Ok(None) };
         let token = app.engine().token(&secret).await?;

@@ -28,7 +28,7 @@ use axum::{
 pub(crate) use caller::{Caller, Peer};
 pub(crate) use charon_engine::Scope;
 use charon_engine::SessionId;
-pub(crate) use gate::{Audited, gate};
+pub(crate) use gate::{Audited, gate, identify};
 pub(crate) use limit::Limiter;
 pub(crate) use signing_in::{set_password, sign_in, sign_out, told};
 

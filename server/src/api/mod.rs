@@ -30,6 +30,9 @@ mod verbs;
 
 mod audit;
 mod budget;
+mod dashboard;
+mod events;
+pub(crate) mod runs;
 mod session;
 mod settings;
 mod tokens;
@@ -57,6 +60,13 @@ pub(crate) const BASE: &str = "/api/v1";
 /// All endpoints, by the resource that they belong to: its name and what it is. The order is that of the document.
 pub(crate) fn resources() -> Vec<(&'static str, &'static str, Vec<Endpoint>)> {
     vec![
+        ("Dashboard", "Everything at a glance.", dashboard::endpoints()),
+        (
+            "Runs",
+            "Everything that was done and is being done, and what became of each item.",
+            runs::endpoints(),
+        ),
+        ("Events", "What happens, as it happens.", events::endpoints()),
         ("Budget", "What the daily quotas leave, and what has been used.", budget::endpoints()),
         ("Settings", "What is set for the whole of it.", settings::endpoints()),
         ("Sessions", "Who asks, and which browsers are signed in.", session::endpoints()),

@@ -12,3 +12,153 @@ function confirmBeforeSending(form) {
 }
 
 document.querySelectorAll("form[data-confirm]").forEach(confirmBeforeSending);
+
+// What happens, as it happens. `<div data-live="…events address…" data-after="…last event that the page knows…">` listens; within it,
+// `data-part` names what is taken anew from the server when something has happened, and `data-fact` what progress changes.
+
+/** A size as people read it; as `words::bytes` has it. */
+function bytesInWords(bytes) {
+  if (bytes < 1000) return `${bytes} B`;
+  const units = ["kB", "MB", "GB", "TB", "PB"];
+  let size = bytes / 1000;
+  let unit = 0;
+  while (size >= 999.5 && unit + 1 < units.length) {
+    size /= 1000;
+    unit += 1;
+  }
+  return `${size.toFixed(size < 9.95 ? 1 : 0)} ${units[unit]}`;
+}
+
+/** How long something takes, in its two largest units; as `words::duration` has it. */
+function durationInWords(seconds) {
+  const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+  const two = (first, unit, second, smaller) => (second ? `${first} ${unit} ${second} ${smaller}` : `${first} ${unit}`);
+  if (days) return two(days, "d", days < 10 ? hours : 0, "h");
+  if (hours) return two(hours, "h", hours < 10 ? minutes : 0, "min");
+  if (minutes) return two(minutes, "min", minutes < 10 ? seconds % 60 : 0, "s");
+  return `${seconds} s`;
+}
+
+const countInWords = (count) => count.toLocaleString("en");
+
+/** How far a run is, in one line; as `states::summary` has it. */
+function summaryInWords(progress) {
+  const { done, unchanged, skipped, failed } = progress.items;
+  const found = `${countInWords(progress.found)} ${progress.found === 1 ? "item" : "items"}`;
+  const parts = [`${countInWords(done + unchanged + skipped + failed)} of ${found}${progress.found_all ? "" : " found so far"}`];
+  parts.push(bytesInWords(progress.bytes));
+  if (progress.bytes_per_second !== null) parts.push(`${bytesInWords(progress.bytes_per_second)}/s`);
+  if (progress.seconds_left !== null) parts.push(`about ${durationInWords(progress.seconds_left)} left (an estimate)`);
+  return parts.join(" · ");
+}
+
+/** Sets a text where it is another one. */
+function setText(element, text) {
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+/** The bar of a run: it has a value only once everything has been found. */
+function showBar(bar, progress) {
+  if (!bar) return;
+  if (progress.found_all && progress.found > 0) {
+    const { done, unchanged, skipped, failed } = progress.items;
+    bar.max = progress.found;
+    bar.value = Math.min(progress.found, done + unchanged + skipped + failed);
+    bar.setAttribute("aria-label", "Items that have come to an end");
+  } else {
+    bar.removeAttribute("value");
+  }
+}
+
+/** The files that bytes are moved of now. */
+function showCurrent(list, files) {
+  if (!list) return;
+  const rows = files.map((file) => {
+    const [row, name, size] = [document.createElement("li"), document.createElement("span"), document.createElement("span")];
+    name.textContent = file.name;
+    size.className = "soft";
+    size.textContent = file.of === null ? bytesInWords(file.bytes) : `${bytesInWords(file.bytes)} of ${bytesInWords(file.of)}`;
+    row.append(name, " ", size);
+    return row;
+  });
+  list.replaceChildren(...rows);
+}
+
+/** Shows how far a run is, wherever in the element that run is shown. */
+function showProgress(element, { run, progress }) {
+  const places = element.dataset.run === run ? [element] : element.querySelectorAll(`[data-run="${CSS.escape(run)}"]`);
+  for (const place of places) {
+    const fact = (name) => place.querySelector(`[data-fact="${name}"]`);
+    setText(fact("summary"), summaryInWords(progress));
+    showBar(fact("bar"), progress);
+    for (const outcome of ["done", "unchanged", "skipped", "failed"]) setText(fact(outcome), countInWords(progress.items[outcome]));
+    setText(fact("bytes"), bytesInWords(progress.bytes));
+    setText(fact("waiting"), progress.waiting === null ? "" : `Waits for ${progress.waiting}`);
+    showCurrent(fact("current"), progress.current);
+    sayNowAndThen(fact("status"), summaryInWords(progress));
+  }
+}
+
+/** Says something to those who listen to the page, every quarter of a minute at most. */
+function sayNowAndThen(status, text) {
+  const now = Date.now();
+  if (!status || now - Number(status.dataset.said ?? 0) < 15000) return;
+  status.dataset.said = String(now);
+  setText(status, text);
+}
+
+/** Takes the parts of the page anew from the server, but for those that the keyboard is in. */
+async function takeAnew(element) {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of element.querySelectorAll("[data-part]")) {
+    const anew = page.querySelector(`[data-part="${CSS.escape(part.dataset.part)}"]`);
+    if (!anew || part.innerHTML === anew.innerHTML || part.contains(document.activeElement)) continue;
+    const open = [...part.querySelectorAll("details")].map((details) => details.open);
+    part.replaceChildren(...document.importNode(anew, true).childNodes);
+    part.querySelectorAll("details").forEach((details, place) => (details.open = open[place] ?? false));
+    part.querySelectorAll("form[data-confirm]").forEach(confirmBeforeSending);
+  }
+}
+
+/** Listens for as long as the page is seen: a browser has few connections to one place, and a page that nobody sees needs none. */
+function listen(element) {
+  let source = null;
+  let timer = null;
+  let after = element.dataset.after;
+  const soon = () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      takeAnew(element).catch(() => {});
+    }, 400);
+  };
+  const happened = (event) => {
+    after = event.lastEventId || after;
+    soon();
+  };
+  const begin = () => {
+    if (source || document.hidden) return;
+    source = new EventSource(`${element.dataset.live}&after=${encodeURIComponent(after)}`);
+    source.addEventListener("progress", (event) => showProgress(element, JSON.parse(event.data)));
+    const kinds = ["queued", "started", "asked", "paused", "parked", "requeued"].map((kind) => `run.${kind}`);
+    for (const kind of [...kinds, "plan.missed", "plan.overlapped", "plan.added", "plan.changed", "plan.paused", "plan.removed"]) {
+      source.addEventListener(kind, happened);
+    }
+    source.addEventListener("run.ended", (event) => {
+      happened(event);
+      // The end of the run that the whole page is about: nothing more happens to it.
+      if (element.dataset.run) end();
+    });
+  };
+  const end = () => {
+    source?.close();
+    source = null;
+  };
+  document.addEventListener("visibilitychange", () => (document.hidden ? end() : begin()));
+  window.addEventListener("pagehide", end);
+  window.addEventListener("pageshow", begin);
+  begin();
+}
+
+document.querySelectorAll("[data-live]").forEach(listen);

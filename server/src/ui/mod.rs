@@ -14,6 +14,7 @@
 //! [`layout::PageOf`] as an argument lets only those in who are logged in (others are sent to `/login`), and draws the frame.
 
 pub(crate) mod assets;
+mod charts;
 mod dashboard;
 pub(crate) mod failing;
 #[cfg_attr(
@@ -23,6 +24,9 @@ pub(crate) mod failing;
 pub(crate) mod form;
 pub(crate) mod layout;
 mod login;
+mod runs;
+mod states;
+mod strip;
 pub(crate) mod words;
 
 use axum::{Router, routing::get};
@@ -31,5 +35,9 @@ use crate::app::App;
 
 /// The UI's part of the router.
 pub(crate) fn router() -> Router<App> {
-    Router::new().merge(assets::router()).merge(login::router()).route("/", get(dashboard::show))
+    Router::new()
+        .merge(assets::router())
+        .merge(login::router())
+        .merge(runs::router())
+        .route("/", get(dashboard::show))
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Sentence, Tone, of_all, of_plan};
 use crate::{
     dashboard::facts::{EndedBadly, Live, PlanFacts, Whole},
-    ids::{PlanId, RunId},
+    ids::{PlanId, RunId, StorageId},
     run::RunState,
     store::Home,
 };
@@ -27,6 +27,7 @@ fn plan() -> PlanFacts {
         name: "home".into(),
         kind: "backup",
         storage: "family".into(),
+        storage_id: StorageId(Uuid::nil()),
         provider: "Google Photos".into(),
         has_schedule: true,
         next_at: Some(hours(21)),

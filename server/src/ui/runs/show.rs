@@ -1,0 +1,163 @@
+//! `/runs/{id}`: one run, as it goes on.
+
+use axum::extract::State;
+use charon_engine::{Cause, Counts, Failures, Progress, RunId, RunRecord, RunState, with_commas};
+use jiff::{Timestamp, tz::TimeZone};
+use maud::{Markup, html};
+
+use super::took;
+use crate::{
+    api::{extract::Id, runs::progress_of},
+    app::App,
+    ui::{
+        failing::Failing,
+        layout::{Page, PageOf, Section},
+        states, words,
+    },
+};
+
+pub(super) async fn show(page: PageOf, State(app): State<App>, Id(run): Id<RunId>) -> Result<Page, Failing> {
+    let engine = app.engine();
+    // Whoever listens from here on misses nothing of what came after this was looked up.
+    let after = engine.newest_event().await?;
+    let record = engine.run_record(run).await?;
+    let progress = progress_of(engine, &record).await?;
+    let failures =
+        if progress.items.failed > 0 { engine.run_failures(run).await? } else { Failures::default() };
+    let (now, zone) = (engine.now(), app.time_zone().await);
+    let live = record.state.is_live().then(|| format!("/api/v1/runs/{run}/events?items=false"));
+    let content = html! {
+        div data-live=[live] data-after=(after) data-run=(run) {
+            div data-part="head" { (head(&record, &zone)) }
+            div.actions data-part="actions" {
+                (states::actions(&page, &record))
+                a.button.second href={ "/api/v1/runs/" (run) "/log" } download { "Download the log" }
+                a href={ "/runs/" (run) } { "Refresh" }
+            }
+            div data-part="progress" {
+                @if record.state.is_live() {
+                    section.card aria-labelledby="progress" {
+                        h2 id="progress" { "How far it is" }
+                        (states::progress(&progress))
+                        p.soft data-fact="waiting" { @if let Some(why) = waiting(&record, &progress) { "Waits for " (why) } }
+                        p.visually-hidden role="status" data-fact="status" {}
+                        (current(&progress))
+                    }
+                }
+            }
+            div data-part="outcomes" { (outcomes(&record, &progress)) }
+            div data-part="failures" { (causes(&page, &record, &failures)) }
+            div data-part="facts" { (facts(&record, now, &zone)) }
+        }
+    };
+    Ok(page.titled(&format!("Run of {}", record.plan), Section::Runs, &content))
+}
+
+fn head(record: &RunRecord, zone: &TimeZone) -> Markup {
+    html! {
+        h1 { "Run of " a href={ "/plans/" (record.plan_id) } { (record.plan) } " " (states::state(record.state)) }
+        p.soft { (words::moment(record.queued_at, zone)) ", " (states::trigger(record.trigger)) }
+        @if let Some(stop) = &record.stop {
+            @let class = match record.state { RunState::Failed => "bad", RunState::Cancelled | RunState::Queued => "", _ => "warn" };
+            div.notice.(class) {
+                p { (stop.message) }
+                @if let Some(until) = stop.until { p { "It goes on by itself at " (words::moment(until, zone)) "." } }
+            }
+        }
+    }
+}
+
+fn waiting(record: &RunRecord, progress: &Progress) -> Option<String> {
+    progress.waiting.clone().or_else(|| record.waiting.clone())
+}
+
+/// The files that bytes are moved of now.
+fn current(progress: &Progress) -> Markup {
+    html! {
+        ul.current data-fact="current" aria-label="Files under way" {
+            @for file in &progress.current {
+                li {
+                    span { (file.name) }
+                    " "
+                    span.soft {
+                        (words::bytes(file.bytes))
+                        @if let Some(of) = file.of { " of " (words::bytes(of)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What became of the items; each count opens to them (I9).
+fn outcomes(record: &RunRecord, progress: &Progress) -> Markup {
+    let Counts { done, unchanged, skipped, failed } = progress.items;
+    let at = format!("/runs/{}/items?outcome=", record.run);
+    let outcome = |fact: &str, count: u64, words: &str, help: &str| {
+        html! {
+            li.card {
+                a href={ (at) (fact) } { span.count data-fact=(fact) { (with_commas(count)) } " " (words) }
+                span.soft { (help) }
+            }
+        }
+    };
+    html! {
+        h2 { "What became of the items" }
+        ul.outcomes {
+            (outcome("done", done, "done", "moved in this run"))
+            (outcome("unchanged", unchanged, "unchanged", "where they should be since before"))
+            (outcome("skipped", skipped, "skipped", "left out, each for a reason"))
+            (outcome("failed", failed, "failed", "each for a reason; a later run tries again"))
+        }
+    }
+}
+
+fn causes(page: &PageOf, record: &RunRecord, failures: &Failures) -> Markup {
+    if failures.causes.is_empty() {
+        return html! {};
+    }
+    html! {
+        h2 { "Why items failed" }
+        ul.causes { @for cause in &failures.causes { li.card { (cause_of(cause)) } } }
+        @if failures.is_cut {
+            p.soft { "Of the first " (with_commas(failures.looked_at)) " that failed, the most frequent causes." }
+        }
+        p {
+            a href={ "/runs/" (record.run) "/items?outcome=failed" } { "All items that failed" }
+        }
+        @if !record.state.is_live() {
+            div.actions { (states::action(page, record.run, "retry-failed", "Try them again", "second", None)) }
+        }
+    }
+}
+
+fn cause_of(cause: &Cause) -> Markup {
+    html! {
+        h3 { (words::counted(cause.items, "item", "items")) ": " (cause.reason) }
+        p { (cause.cure) }
+        p.soft {
+            "For instance "
+            @for (place, example) in cause.examples.iter().enumerate() { @if place > 0 { ", " } (example.name) }
+            @if cause.is_tried_again { ". A later run tries them again by itself." } @else { "." }
+        }
+    }
+}
+
+fn facts(record: &RunRecord, now: Timestamp, zone: &TimeZone) -> Markup {
+    let moment = |at: Option<Timestamp>| at.map_or("–".to_owned(), |at| words::moment(at, zone));
+    html! {
+        h2 { "Facts" }
+        dl.facts {
+            dt { "Began" } dd { (moment(record.started_at)) }
+            dt { "Ended" } dd { (moment(record.ended_at.filter(|_| !record.state.is_live()))) }
+            dt { "Took" } dd { (took(record, now)) }
+            dt { "Attempts" } dd { (record.attempts) }
+            @if let Some(at) = record.scheduled_for { dt { "Due" } dd { (words::moment(at, zone)) } }
+            dt { "Bytes" } dd { span data-fact="bytes" { (words::bytes(record.bytes)) } }
+            @for (meter, count) in &record.requests_by_meter { dt { "Requests (" (meter) ")" } dd { (with_commas(*count)) } }
+            @if let Some(of) = record.options.failed_of { dt { "Tries again" } dd { "what failed in " a href={ "/runs/" (of) } { "an earlier run" } } }
+            @if record.options.full_listing { dt { "Listing" } dd { "to its end, whatever is known" } }
+            dt { "Id" } dd { code { (record.run) } }
+        }
+    }
+}
