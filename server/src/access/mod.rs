@@ -30,7 +30,7 @@ pub(crate) use charon_engine::Scope;
 use charon_engine::SessionId;
 pub(crate) use gate::{Audited, gate, identify};
 pub(crate) use limit::Limiter;
-pub(crate) use signing_in::{set_password, sign_in, sign_out, told};
+pub(crate) use signing_in::{set_password, sign_in, sign_out, told, too_many_tries};
 
 use crate::{api::problem::Problem, app::App};
 

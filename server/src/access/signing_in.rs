@@ -20,19 +20,22 @@ pub(crate) async fn sign_in(
     headers: &HeaderMap,
     password: &SecretString,
 ) -> Result<HeaderValue, Problem> {
-    app.logins().take(caller.address, app.engine().now()).map_err(|seconds| {
-        let words = format!(
-            "the password was tried too often; wait for {seconds} seconds, and try again. Set another one with `charon \
-             password` if it is lost"
-        );
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, words).after(seconds)
-    })?;
+    app.logins().take(caller.address, app.engine().now()).map_err(too_many_tries)?;
     if !app.engine().check_password(password).await? {
         let words = "this is not the password; set another one with `charon password` if it is lost";
         return Err(Problem::new(StatusCode::UNAUTHORIZED, words));
     }
     app.logins().forget(caller.address);
     open(app, caller, headers).await
+}
+
+/// The password was tried too often; so many seconds are to be waited.
+pub(crate) fn too_many_tries(seconds: u64) -> Problem {
+    let words = format!(
+        "the password was tried too often; wait for {seconds} seconds, and try again. Set another one with `charon password` if it \
+         is lost"
+    );
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, words).after(seconds)
 }
 
 /// Sets the first password, and signs the browser in that brings it.

@@ -17,14 +17,11 @@ pub(crate) mod assets;
 mod charts;
 mod dashboard;
 pub(crate) mod failing;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the pages that are drawn with it are being made")
-)]
 pub(crate) mod form;
 pub(crate) mod layout;
 mod login;
 mod runs;
+mod settings;
 mod states;
 mod strip;
 pub(crate) mod words;
@@ -39,5 +36,6 @@ pub(crate) fn router() -> Router<App> {
         .merge(assets::router())
         .merge(login::router())
         .merge(runs::router())
+        .merge(settings::router())
         .route("/", get(dashboard::show))
 }

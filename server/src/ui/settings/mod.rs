@@ -1,0 +1,93 @@
+//! `/settings`: what is set for the whole of it, the password, the browsers that are signed in, tokens; below it the audit log.
+
+mod audit;
+mod general;
+mod password;
+mod sessions;
+mod tokens;
+
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use maud::{Markup, html};
+
+use super::{
+    failing::Failing,
+    layout::{PageOf, Section},
+};
+use crate::{access::Scope, api::problem::Problem, app::App};
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/settings", get(show).post(general::save))
+        .route("/settings/password", post(password::change))
+        .route("/settings/sessions", post(sessions::end_others))
+        .route("/settings/sessions/{id}", post(sessions::end))
+        .route("/settings/tokens", post(tokens::create))
+        .route("/settings/tokens/{id}", post(tokens::revoke))
+        .route("/settings/audit", get(audit::show))
+}
+
+/// What the page shows beside what there is: what became of what was just sent.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// What was done, in words.
+    done: Option<&'static str>,
+    general: Option<general::Refused>,
+    password: Option<Problem>,
+    token: Option<tokens::Refused>,
+    /// The name and the secret of a token that was made just now.
+    new_token: Option<(String, secrecy::SecretString)>,
+}
+
+async fn show(State(app): State<App>, page: PageOf) -> Result<Response, Failing> {
+    draw(&app, &page, Outcome::default()).await
+}
+
+async fn draw(app: &App, page: &PageOf, outcome: Outcome) -> Result<Response, Failing> {
+    let zone = app.time_zone().await;
+    let now = app.engine().now();
+    let general = general::draw(app, page, outcome.general.as_ref()).await?;
+    let sessions = sessions::draw(app, page, now, &zone).await?;
+    let tokens =
+        tokens::draw(app, page, outcome.token.as_ref(), outcome.new_token.as_ref(), now, &zone).await?;
+    let content = html! {
+        h1 { "Settings" }
+        @if let Some(done) = outcome.done { p.notice.good role="status" { (done) } }
+        (general)
+        (password::draw(page, outcome.password.as_ref()))
+        (sessions)
+        (tokens)
+        section aria-labelledby="audit" {
+            h2 #audit { "Audit log" }
+            p { "Who changed what, and from where." }
+            p { a.button.second href="/settings/audit" { "Open the audit log" } }
+        }
+    };
+    Ok(page.titled("Settings", Section::Settings, &content).into_response())
+}
+
+/// Only one who may change everything may see who is signed in. A program with a lesser token has the API.
+fn refuse_others(page: &PageOf) -> Result<(), Failing> {
+    if page.who().scope == Scope::Admin {
+        return Ok(());
+    }
+    let words = "this page is for those who may change everything (the scope admin)";
+    Err(Failing::Problem(Problem::new(axum::http::StatusCode::FORBIDDEN, words)))
+}
+
+/// Back to the page, which shows what there is now.
+fn back() -> Response {
+    Redirect::to("/settings").into_response()
+}
+
+/// What is wrong with one field of a form.
+fn mistake(problem: Option<&Problem>, pointer: &str, id: &str) -> Markup {
+    let wrong = problem.and_then(|problem| problem.errors().iter().find(|wrong| wrong.pointer == pointer));
+    html! {
+        @if let Some(wrong) = wrong { p.mistake id=(id) { "It " (wrong.reason) "." } }
+    }
+}
