@@ -6,7 +6,11 @@ use jsonschema::{
 };
 use serde_json::Value;
 
-use crate::{ConfigSchema, Mistake, Mistakes};
+use crate::{
+    ConfigSchema, Mistake, Mistakes, Shape,
+    shape::{property, shape},
+    strings::{is, variants},
+};
 
 /// A value longer than this is not quoted whole.
 const LONGEST_QUOTE: usize = 60;
@@ -68,9 +72,28 @@ impl ConfigSchema {
             ValidationErrorKind::Pattern { .. } if !is_secret => {
                 format!("{value} is not written as it must be{}", self.examples(field))
             }
+            ValidationErrorKind::Enum { .. }
+            | ValidationErrorKind::Constant { .. }
+            | ValidationErrorKind::AnyOf { .. }
+            | ValidationErrorKind::OneOfNotValid { .. } => {
+                let wanted = self.at(error.instance_path().as_str()).map_or("something else".into(), wanted);
+                if is_secret {
+                    format!("must be {wanted}")
+                } else {
+                    format!("must be {wanted}, and is {value}")
+                }
+            }
             _ if is_secret => error.masked().to_string(),
             _ => error.to_string(),
         }
+    }
+
+    /// What the schema says of the field at a place, as far as it has fields of their own there.
+    fn at(&self, pointer: &str) -> Option<&Value> {
+        let names = pointer.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~"));
+        names
+            .into_iter()
+            .try_fold(&self.json, |object, name| property(object, &name).or_else(|| object.get("items")))
     }
 
     /// The examples that the schema gives for a field, as the end of a sentence.
@@ -94,6 +117,30 @@ impl ConfigSchema {
         match nearest {
             Some((_, candidate)) => format!("is not a known field; did you mean {candidate}?"),
             None => format!("is not a known field; the known ones are {}", known.join(", ")),
+        }
+    }
+}
+
+/// What a property takes that leaves a choice.
+fn wanted(property: &Value) -> String {
+    let words = |choices: &[crate::Choice<'_>]| {
+        choices.iter().map(|choice| choice.value).collect::<Vec<_>>().join(" or ")
+    };
+    match shape(property) {
+        Shape::Choice(choices) => words(&choices),
+        Shape::ChoiceOrList(choices) => format!("{}, or a list in brackets [ ]", words(&choices)),
+        _ => {
+            let types = [
+                ("string", JsonType::String),
+                ("array", JsonType::Array),
+                ("object", JsonType::Object),
+                ("boolean", JsonType::Boolean),
+                ("integer", JsonType::Integer),
+                ("number", JsonType::Number),
+            ];
+            let takes = variants(property);
+            let known = types.iter().filter(|(name, _)| takes.iter().any(|one| is(one, name)));
+            known.map(|(_, one)| in_words(*one)).collect::<Vec<_>>().join(" or ")
         }
     }
 }
@@ -146,6 +193,38 @@ mod tests {
         #[serde(default = "example_server")]
         #[schemars(extend("x-binds-secrets" = true))]
         server: String,
+        mode: Option<Mode>,
+        albums: Option<Albums>,
+        command: Option<Line>,
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(rename_all = "lowercase")]
+    #[schemars(inline)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum Mode {
+        /// At once.
+        Sync,
+        /// Later.
+        Off,
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(untagged)]
+    #[schemars(inline)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum Albums {
+        Every(Mode),
+        These(Vec<String>),
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(untagged)]
+    #[schemars(inline)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum Line {
+        Shell(String),
+        Program(Vec<String>),
     }
 
     fn example_server() -> String {
@@ -196,8 +275,26 @@ mod tests {
     }
 
     #[test]
+    fn a_choice_that_is_wrong_is_told_without_the_words_of_schemas() {
+        for (field, value, expected) in [
+            ("mode", json!("fast"), "must be sync or off, and is \"fast\""),
+            ("mode", json!(7), "must be sync or off, and is 7"),
+            ("albums", json!("all"), "must be sync or off, or a list in brackets [ ], and is \"all\""),
+            ("command", json!(7), "must be text in quotes or a list in brackets [ ], and is 7"),
+        ] {
+            assert_eq!(
+                mistakes(&json!({"batch_size": 1, field: value})),
+                [(format!("/{field}"), expected.to_owned())]
+            );
+        }
+    }
+
+    #[test]
     fn fields_come_in_the_order_of_the_form() {
-        assert_eq!(ConfigSchema::of::<Example>().fields(), ["batch_size", "password", "server", "wait"]);
+        assert_eq!(
+            ConfigSchema::of::<Example>().fields(),
+            ["batch_size", "password", "albums", "command", "mode", "server", "wait"]
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //!
 //! The rooms within: `connections` (accepting, limits, ending), `patience` (clients that do not read), `guard` (what is refused
 //! before anything else), `bodies` (what requests bring), `app` (what every handler is given), `access` (who asks, and what they
-//! may), `api` (the resources, as JSON), `live` (what happens, for those who listen), `ui` (the pages), and `health` and `metrics`
-//! for monitors.
+//! may), `planning` (what may be said of plans from afar), `api` (the resources, as JSON), `live` (what happens, for those who
+//! listen), `ui` (the pages), and `health` and `metrics` for monitors.
 
 mod access;
 mod api;
@@ -17,6 +17,7 @@ mod health;
 mod live;
 mod metrics;
 mod patience;
+mod planning;
 mod public_url;
 mod ui;
 

@@ -32,6 +32,8 @@ mod audit;
 mod budget;
 mod dashboard;
 mod events;
+mod folders;
+mod plans;
 pub(crate) mod runs;
 mod session;
 mod settings;
@@ -72,6 +74,9 @@ pub(crate) fn resources() -> Vec<(&'static str, &'static str, Vec<Endpoint>)> {
         ("Sessions", "Who asks, and which browsers are signed in.", session::endpoints()),
         ("Tokens", "What other programs come in with.", tokens::endpoints()),
         ("Audit", "Who changed what, and from where.", audit::endpoints()),
+        ("Plans", "What is to be done, and when.", plans::endpoints()),
+        ("Folders", "The folders that plans may name.", folders::endpoints()),
+        ("Budget", "What the daily quotas leave, and what has been used.", budget::endpoints()),
     ]
 }
 

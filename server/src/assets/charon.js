@@ -162,3 +162,40 @@ function listen(element) {
 }
 
 document.querySelectorAll("[data-live]").forEach(listen);
+
+/** Shows of a preset's controls only those that belong to it: `<div data-often="daily weekly">`. */
+function showPreset(presets) {
+  const often = presets.querySelector('[name="often"]');
+  const show = () =>
+    presets.querySelectorAll("[data-often]").forEach((part) => {
+      part.hidden = !part.dataset.often.split(" ").includes(often.value);
+    });
+  often.addEventListener("change", show);
+  show();
+}
+
+document.querySelectorAll(".presets").forEach(showPreset);
+
+/** Keeps saying what a schedule means while it is entered: `<div data-explain="/plans/explain">` within its form. */
+function explainSchedule(panel) {
+  const form = panel.closest("form");
+  const group = panel.closest("fieldset") ?? form;
+  let waiting, asked = 0;
+  const ask = async () => {
+    const mine = ++asked;
+    const answer = await fetch(panel.dataset.explain, {
+      method: "POST",
+      headers: { "X-CSRF-Token": csrf() },
+      body: new URLSearchParams(new FormData(form)),
+    }).catch(() => undefined);
+    const words = answer?.ok ? await answer.text() : undefined;
+    // An older answer may come after a newer one.
+    if (words !== undefined && mine === asked) panel.innerHTML = words;
+  };
+  group.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(ask, 300);
+  });
+}
+
+document.querySelectorAll("[data-explain]").forEach(explainSchedule);

@@ -20,6 +20,7 @@ pub(crate) mod failing;
 pub(crate) mod form;
 pub(crate) mod layout;
 mod login;
+mod plans;
 mod runs;
 mod settings;
 mod states;
@@ -37,5 +38,6 @@ pub(crate) fn router() -> Router<App> {
         .merge(login::router())
         .merge(runs::router())
         .merge(settings::router())
+        .merge(plans::router())
         .route("/", get(dashboard::show))
 }
