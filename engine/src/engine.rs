@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Hashing,
+    browsing::Shelves,
     budget::Budgets,
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     dashboard::Remembered,
@@ -92,6 +93,8 @@ pub struct Engine {
     pub(crate) pulse: Pulse,
     /// What the runs of this process have come to.
     pub(crate) tallies: Tallies,
+    /// The storages that people browse.
+    pub(crate) shelves: Shelves,
     /// What was counted over whole libraries.
     pub(crate) counted: Counted,
     /// What the dashboard does not look up every time.
@@ -141,6 +144,7 @@ impl Engine {
             max_runs: Arc::default(),
             pulse: Pulse::default(),
             tallies: Tallies::default(),
+            shelves: Shelves::default(),
             counted: Counted::default(),
             remembered: Remembered::default(),
             spool: Spool::new(&data_dir),
@@ -168,6 +172,11 @@ impl Engine {
     /// A new id for something that is not in the database. It is hard to guess, and no secret.
     pub fn new_id(&self) -> uuid::Uuid {
         RunId::new(&*self.clock, &*self.entropy).0
+    }
+
+    /// The folder of the database and of all else that this Charon keeps.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// Closes the database; to be called when nothing more is wanted.

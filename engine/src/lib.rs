@@ -10,7 +10,8 @@
 //! occurrences, jitter, allowed windows), `timing` (what a plan says of that), `upcoming` (when it is due next, in plain words),
 //! `replanning` (changes of plans), `from_afar` (what of a plan may be said over HTTP), `scheduler` (what is due and what may begin),
 //! `asking` (for runs, and following them), `running` and `overseeing` (one attempt at a run), `events` (what happened),
-//! `telling` (who is told of it), `library` (what mirrors hold), `inbox` (single files that programs hand over), [`commands`] (what a
+//! `telling` (who is told of it), `library` (what mirrors hold), `browsing` (what storages
+//! themselves show), `inbox` (single files that programs hand over), [`commands`] (what a
 //! plan runs before and after), `access` (who may come in over HTTP, and what they did), `roots` (the folders that may be named over
 //! HTTP).
 
@@ -18,6 +19,7 @@ mod access;
 mod account;
 mod asking;
 mod backup;
+mod browsing;
 mod budget;
 mod changing;
 pub mod clock;
@@ -74,8 +76,11 @@ pub use access::{
     AuditEntry, InstanceSettings, NewAuditEntry, NewToken, OpenedSession, Scope, Session, Token, Versioned,
 };
 pub use asking::{Canceller, Run};
+pub use browsing::{Browsed, BrowsedItem, InLibrary, Original, Preview, RemoteAlbum};
 pub use budget::{BudgetView, DayOfRequests};
 pub use changing::{AccountTold, StorageChange};
+/// The words of the contract that what is shown is told in.
+pub use charon_provider::{AlbumId, Class, Fidelity, Kind, Reason, RemoteId};
 pub use dashboard::{
     Attention, Cure, Dashboard, DayOfItems, DayOfPlan, DayVerdict, LiveStatus, PlanStatus, Sentence, Tone,
 };
@@ -92,7 +97,7 @@ pub use ids::{ChannelId, NoticeId, PlanId, ReceiptId, RunId, SessionId, Sha256, 
 pub use inbox::{Handing, Mode, NotTaken, Receipt, ReceiptState, Receiving};
 pub use journal::RunLog;
 pub use library::{
-    Holder, InMirror, ItemDetails, ItemId, LibraryAlbum, LibraryFilter, LibraryItem, LibraryPage,
+    Holder, InAlbum, InMirror, ItemDetails, ItemId, LibraryAlbum, LibraryFilter, LibraryItem, LibraryPage,
     MonthOfItems, NotAPosition, Position, StoredFile, StoredPart,
 };
 pub use numbers::with_commas;

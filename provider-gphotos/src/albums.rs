@@ -33,7 +33,7 @@ impl Albums for GPhotosStorage {
         let made = self.api.create_album(title).await?;
         let title = if made.title.is_empty() { title.to_owned() } else { made.title };
         // We made it, so we may add to it, whether or not the answer says so.
-        Ok(Album { id: AlbumId(made.id), title, items: Some(0), writable: true })
+        Ok(Album { id: AlbumId(made.id), title, items: Some(0), writable: true, cover: None })
     }
 
     fn add_limit(&self) -> usize {
@@ -71,5 +71,6 @@ fn album(album: AlbumResource) -> Option<Album> {
         // An empty album comes without a count.
         items: Some(album.media_items_count.map_or(0, |count| u64::try_from(count.0).unwrap_or(0))),
         writable: album.is_writeable,
+        cover: Some(album.cover_photo_media_item_id).filter(|id| !id.is_empty()).map(RemoteId),
     })
 }

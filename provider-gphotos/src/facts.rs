@@ -35,7 +35,13 @@ pub(crate) fn of(settings: &Settings) -> Facts {
     };
     Facts {
         identity: settings.client_id.clone(),
-        capabilities: Capabilities { list: true, download: true, upload: !settings.read_only, albums: true },
+        capabilities: Capabilities {
+            list: true,
+            download: true,
+            upload: !settings.read_only,
+            albums: true,
+            previews: true,
+        },
         meters: vec![meter(API.0, settings.daily_requests), meter(MEDIA.0, settings.daily_downloads)],
         batch: settings.batch,
         limits: UploadLimits {

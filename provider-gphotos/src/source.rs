@@ -86,6 +86,12 @@ impl Source for GPhotosStorage {
         self.media.open(address, expected(item, part), from).await
     }
 
+    async fn preview(&self, item: &RemoteItem, pixels: u32) -> Result<Body, Error> {
+        let address = self.address_of(item)?;
+        // Of a video, a frame without the sign that it can be played: what shows it has its own.
+        self.media.preview(address, pixels, item.kind == Kind::Video).await
+    }
+
     fn decline_original(&self, item: &RemoteId) {
         if let Some(originals) = &self.originals {
             originals.decline(item);

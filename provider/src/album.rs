@@ -3,12 +3,13 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Cursor, Error, RemoteId};
 
 /// How a storage names an album for ever.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct AlbumId(pub String);
 
 impl fmt::Display for AlbumId {
@@ -28,6 +29,9 @@ pub struct Album {
     pub items: Option<u64>,
     /// Whether items can be added to it by us.
     pub writable: bool,
+    /// The item that the storage shows on its cover, as far as it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover: Option<RemoteId>,
 }
 
 /// One page of albums. Only one without `next` is the last.

@@ -77,6 +77,8 @@ pub struct Capabilities {
     pub upload: bool,
     /// It has albums.
     pub albums: bool,
+    /// It gives small pictures of what it holds.
+    pub previews: bool,
 }
 
 /// Something that is counted, with a daily limit.

@@ -8,7 +8,7 @@ use futures::stream::BoxStream;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::{AlbumId, Error, Fidelity, Kind, RemoteId, RemoteItem};
+use crate::{AlbumId, Class, Error, Fidelity, Kind, Reason, RemoteId, RemoteItem};
 
 /// Which remote items are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +142,17 @@ pub trait Source: Send + Sync {
     /// [`Reason::StaleAddress`](crate::Reason::StaleAddress) when the item's address has expired, or it has none.
     /// [`Reason::NoSuchPart`](crate::Reason::NoSuchPart) when the item has no such part after all.
     async fn open(&self, item: &RemoteItem, part: Part, from: Option<&ResumePoint>) -> Result<Body, Error>;
+
+    /// Opens a small picture of an item, of whatever format of pictures, whose sides have at most so many pixels: of a video, one of its
+    /// frames. Its shape is kept.
+    ///
+    /// # Errors
+    /// [`Reason::NoSuchPart`](crate::Reason::NoSuchPart) where there are no such pictures, of this item or of any; otherwise as for
+    /// [`open`](Source::open).
+    async fn preview(&self, _item: &RemoteItem, _pixels: u32) -> Result<Body, Error> {
+        let cause = "this storage gives no small pictures";
+        Err(Error::new(Class::Item, "fetch a small picture", cause).because(Reason::NoSuchPart))
+    }
 
     /// Says that what came as the original of an item was wrong, again and again: from now on [`open`](Source::open) is to
     /// give the lesser copy of it, where there is one.

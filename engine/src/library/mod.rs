@@ -9,6 +9,7 @@ mod position;
 
 use charon_provider::{AlbumId, Fidelity, Kind, RemoteId};
 use jiff::{Timestamp, civil::Date};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use counted::Counted;
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// The number of an item in the ledger. It is never another's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ItemId(pub i64);
 
@@ -48,7 +49,7 @@ pub struct LibraryFilter {
 }
 
 /// An item of a mirror.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LibraryItem {
     /// Its number.
     pub id: ItemId,
@@ -73,7 +74,7 @@ pub struct LibraryItem {
 }
 
 /// A page of a library.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct LibraryPage {
     /// The items: those that were taken last first; of a search by name those in the last folder first, by name backwards.
     pub items: Vec<LibraryItem>,
@@ -82,7 +83,7 @@ pub struct LibraryPage {
 }
 
 /// How many items were taken in a month.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MonthOfItems {
     /// The first day of the month, by UTC; `None` for those of which nobody knows when they were taken.
     pub month: Option<Date>,
@@ -91,7 +92,7 @@ pub struct MonthOfItems {
 }
 
 /// An album that is known of a plan's storage.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LibraryAlbum {
     /// How the storage names it.
     pub id: AlbumId,
@@ -104,7 +105,7 @@ pub struct LibraryAlbum {
 }
 
 /// All that the ledger knows of an item.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ItemDetails {
     /// The item.
     #[serde(flatten)]
@@ -115,8 +116,8 @@ pub struct ItemDetails {
     pub storages: Vec<Holder>,
     /// The other mirrors that it is in.
     pub mirrors: Vec<InMirror>,
-    /// The albums that it is known to be in: ids and titles.
-    pub albums: Vec<(AlbumId, String)>,
+    /// The albums that it is known to be in, by title.
+    pub albums: Vec<InAlbum>,
     /// The item that was taken next after it.
     pub newer: Option<ItemId>,
     /// The item that was taken before it.
@@ -124,7 +125,7 @@ pub struct ItemDetails {
 }
 
 /// A file in a mirror.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct StoredPart {
     /// Whether it is the clip of a motion photo, and not the item itself.
     pub is_clip: bool,
@@ -141,7 +142,7 @@ pub struct StoredPart {
 }
 
 /// A storage that holds an item.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Holder {
     /// The storage.
     pub storage: StorageId,
@@ -153,8 +154,17 @@ pub struct Holder {
     pub first_seen_at: Timestamp,
 }
 
+/// An album that an item is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct InAlbum {
+    /// How the storage names it.
+    pub id: AlbumId,
+    /// Its title.
+    pub title: String,
+}
+
 /// A mirror that an item is in.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct InMirror {
     /// The plan that keeps it.
     pub plan: PlanId,
@@ -261,6 +271,14 @@ impl Engine {
         self.backup_of(plan).await?;
         let albums = self.counted.albums(&self.store, &*self.clock, plan).await?;
         Ok(albums.to_vec())
+    }
+
+    /// An item of a library, as lists show it.
+    ///
+    /// # Errors
+    /// When there is no such backup plan, or no such item in its mirror.
+    pub async fn library_brief(&self, plan: PlanId, item: ItemId) -> Result<LibraryItem, Error> {
+        Ok(self.shelved(plan, item).await?.item)
     }
 
     /// All that the ledger knows of an item of a library.

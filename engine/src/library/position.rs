@@ -2,8 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Serialize, Serializer};
-
 use super::ItemId;
 use crate::store::LibraryPlace;
 
@@ -52,12 +50,6 @@ impl FromStr for Position {
             text.strip_prefix('t').and_then(|rest| rest.split_once('.')).ok_or(NotAPosition)?;
         let taken = taken.parse().map_err(|_| NotAPosition)?;
         Ok(Self::Taken { taken, item: ItemId(item.parse().map_err(|_| NotAPosition)?) })
-    }
-}
-
-impl Serialize for Position {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

@@ -3,6 +3,8 @@
 //! A timeline is a merge of four stretches of one index, one for each class (photo or video, original or copy): so that a page of
 //! any of them, or of several, takes as many steps as it has items. Names are found folder by folder, along the index of paths.
 
+use std::collections::HashMap;
+
 use charon_provider::{AlbumId, Fidelity, Kind, RemoteId};
 use jiff::Timestamp;
 use serde_json::json;
@@ -10,9 +12,10 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{Doing, Store, count, decode_error, moment, no, parsed};
 use crate::{
+    browsing::InLibrary,
     error::Error,
-    ids::{PlanId, Sha256},
-    library::{Holder, InMirror, ItemId, LibraryAlbum, LibraryItem, StoredPart},
+    ids::{PlanId, Sha256, StorageId},
+    library::{Holder, InAlbum, InMirror, ItemId, LibraryAlbum, LibraryItem, StoredPart},
 };
 
 const DOING: &str = "list the library";
@@ -544,6 +547,35 @@ impl Store {
         rows.and_then(|rows| rows.iter().map(holder).collect()).doing("look up who holds an item")
     }
 
+    /// The mirrors in which these items of a storage are home.
+    pub(crate) async fn home_of(
+        &self,
+        storage: StorageId,
+        ids: &[&RemoteId],
+    ) -> Result<HashMap<RemoteId, Vec<InLibrary>>, Error> {
+        const DOING: &str = "look up what is home";
+        let rows = sqlx::query(concat!(
+            "SELECT remotes.remote_id, plans.id, copies.asset_id FROM json_each(?1) AS wanted
+             CROSS JOIN remotes ON remotes.storage = ",
+            no!(storage "?2"),
+            " AND remotes.remote_id = wanted.value
+             CROSS JOIN plans CROSS JOIN copies ON copies.plan = plans.no AND copies.asset_id = remotes.asset_id
+                 AND copies.part = 0 AND copies.class IS NOT NULL ORDER BY plans.name",
+        ))
+        .bind(json!(ids).to_string())
+        .bind(storage.to_string())
+        .fetch_all(&self.reader)
+        .await
+        .doing(DOING)?;
+        let mut home: HashMap<RemoteId, Vec<InLibrary>> = HashMap::new();
+        for row in &rows {
+            let item = ItemId(row.try_get("asset_id").doing(DOING)?);
+            let found = InLibrary { plan: parsed(row, "id").doing(DOING)?, item };
+            home.entry(RemoteId(row.try_get("remote_id").doing(DOING)?)).or_default().push(found);
+        }
+        Ok(home)
+    }
+
     /// The other mirrors that it is in, by the names of their plans.
     pub(crate) async fn other_mirrors(&self, plan: PlanId, item: ItemId) -> Result<Vec<InMirror>, Error> {
         let rows = sqlx::query(
@@ -562,7 +594,7 @@ impl Store {
     }
 
     /// The albums that it is known to be in, by title.
-    pub(crate) async fn albums_of(&self, item: ItemId) -> Result<Vec<(AlbumId, String)>, Error> {
+    pub(crate) async fn albums_of(&self, item: ItemId) -> Result<Vec<InAlbum>, Error> {
         let rows = sqlx::query(
             "SELECT DISTINCT albums.album_id, albums.title FROM remotes
              CROSS JOIN storages ON storages.no = remotes.storage
@@ -574,7 +606,9 @@ impl Store {
         .bind(item.0)
         .fetch_all(&self.reader)
         .await;
-        let album = |row: &SqliteRow| Ok((AlbumId(row.try_get(0)?), row.try_get(1)?));
+        let album = |row: &SqliteRow| {
+            Ok(InAlbum { id: AlbumId(row.try_get("album_id")?), title: row.try_get("title")? })
+        };
         rows.and_then(|rows| rows.iter().map(album).collect()).doing("look up the albums of an item")
     }
 }

@@ -8,10 +8,10 @@ use std::{
 
 use async_trait::async_trait;
 use charon_provider::{
-    Albums, Authorization, BatchPolicy, Body, Capabilities, Check, Class, Config, Consent, Content, Cost,
-    Costs, Cursor, Description, Error, Existence, Facts, Fidelity, Host, KeepSession, Kind, Meter, Pace,
-    Page, Part, Placement, Provider, Readiness, RemoteId, RemoteItem, Resets, ResumePoint, Revision, Secrets,
-    Selection, Session, Sink, Source, Staged, Storage, UploadLimits, UploadToken, Verdict,
+    Address, Albums, Authorization, BatchPolicy, Body, Capabilities, Check, Class, Config, Consent, Content,
+    Cost, Costs, Cursor, Description, Error, Existence, Facts, Fidelity, Host, KeepSession, Kind, Meter,
+    Pace, Page, Part, Placement, Provider, Readiness, Reason, RemoteId, RemoteItem, Resets, ResumePoint,
+    Revision, Secrets, Selection, Session, Sink, Source, Staged, Storage, UploadLimits, UploadToken, Verdict,
 };
 use charon_schema::{ConfigSchema, Mistake, Mistakes};
 use futures::{StreamExt, stream, stream::BoxStream};
@@ -162,6 +162,19 @@ impl World {
         self.state().items.get(token).cloned().unwrap_or_default()
     }
 
+    /// Gives every item another address than it had.
+    pub(super) fn move_items(&self, token: &str, url: &str) {
+        for item in self.state().items.entry(token.to_owned()).or_default() {
+            item.address =
+                Some(Address { url: format!("{url}/{}", item.id), valid_until: jiff::Timestamp::MAX });
+        }
+    }
+
+    fn address_of(&self, token: &str, id: &RemoteId) -> Option<Address> {
+        let items = self.items_of(token);
+        items.into_iter().find(|item| item.id == *id).and_then(|item| item.address)
+    }
+
     pub(super) fn tell_account(&self, token: &str, account: &str) {
         self.state().accounts.insert(token.to_owned(), account.to_owned());
     }
@@ -282,7 +295,13 @@ fn facts(config: &FakeConfig) -> Facts {
     let media = config.media_limit.map(|limit| meter(MEDIA, limit));
     Facts {
         identity: config.secret_client.clone().unwrap_or_else(|| config.client.clone()),
-        capabilities: Capabilities { list: true, download: true, upload: !config.read_only, albums: false },
+        capabilities: Capabilities {
+            list: true,
+            download: true,
+            upload: !config.read_only,
+            albums: false,
+            previews: true,
+        },
         meters: std::iter::once(meter(API, config.limit)).chain(media).collect(),
         batch: BatchPolicy {
             size: 10,
@@ -345,7 +364,7 @@ struct FakeStorage {
 impl FakeStorage {
     /// One request; gives the token that it was made with.
     async fn ask(&self, what: &'static str) -> Result<String, Error> {
-        let cost = if what == "open" { MEDIA } else { API };
+        let cost = if matches!(what, "open" | "preview") { MEDIA } else { API };
         self.host.permit(cost).await?;
         let mut secrets = self.secrets.lock().await;
         let token = |secrets: &Secrets| secrets.get("token").expect("a token").expose_secret().to_owned();
@@ -444,6 +463,24 @@ impl Source for FakeStorage {
             validator: None,
             may_be_bundle: false,
             fidelity: Fidelity::Original,
+            bytes: stream::once(async { Ok(bytes.into()) }).boxed(),
+        })
+    }
+
+    async fn preview(&self, item: &RemoteItem, pixels: u32) -> Result<Body, Error> {
+        let token = self.ask("preview").await?;
+        // The address that a look-up gives now is the only one that is good.
+        if self.world.address_of(&token, &item.id) != item.address {
+            let error = Error::new(Class::Transient, "fetch a small picture", "its address is over");
+            return Err(error.because(Reason::StaleAddress));
+        }
+        let bytes = format!("{pixels} pixels of {}", item.id);
+        Ok(Body {
+            offset: 0,
+            length: Some(bytes.len() as u64),
+            validator: None,
+            may_be_bundle: false,
+            fidelity: Fidelity::ApiCopy,
             bytes: stream::once(async { Ok(bytes.into()) }).boxed(),
         })
     }

@@ -7,7 +7,7 @@ use jiff::{Timestamp, ToSpan, civil::date, tz::TimeZone};
 
 use super::Place;
 use crate::{
-    Error, ItemId, LibraryFilter, LibraryItem, MonthOfItems, PlanId, Position,
+    Error, InAlbum, ItemId, LibraryFilter, LibraryItem, MonthOfItems, PlanId, Position,
     clock::SystemEntropy,
     ids::{RunId, Sha256, StorageId},
     naming,
@@ -291,7 +291,7 @@ async fn albums_show_what_is_known_of_them_and_is_home() {
         assert!(found.is_sorted_by(|one, other| one > other), "{found:?}");
     }
     let details = engine.library_item(shelf.plan, ItemId(assets[5])).await.expect("an item");
-    assert_eq!(details.albums, [(sea, "Sea".to_owned())]);
+    assert_eq!(details.albums, [InAlbum { id: sea, title: "Sea".into() }]);
     assert_eq!(engine.library_item(shelf.plan, ItemId(assets[6])).await.expect("an item").albums, []);
 }
 

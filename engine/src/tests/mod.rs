@@ -1,6 +1,7 @@
 //! The engine as a whole, with a provider that speaks to nobody.
 
 mod account;
+mod browsing;
 mod budget;
 mod changing;
 mod dashboard;

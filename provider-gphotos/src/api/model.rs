@@ -70,6 +70,8 @@ pub(crate) struct AlbumResource {
     pub(crate) is_writeable: bool,
     #[serde(deserialize_with = "tolerant")]
     pub(crate) media_items_count: Option<Int64>,
+    #[serde(deserialize_with = "tolerant")]
+    pub(crate) cover_photo_media_item_id: String,
 }
 
 /// A `google.rpc.Status`.

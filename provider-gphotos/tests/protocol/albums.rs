@@ -10,7 +10,7 @@ async fn albums_are_listed_with_their_counts() {
     let account = Account::new(FRESH).await;
     let answer = json!({"nextPageToken": "n", "albums": [
         {"id": "a", "title": "Rome", "isWriteable": true, "mediaItemsCount": "12"},
-        {"title": "no id"}, {"id": "b", "mediaItemsCount": 3}, {"id": "c"}]});
+        {"title": "no id"}, {"id": "b", "mediaItemsCount": 3, "coverPhotoMediaItemId": "photo"}, {"id": "c"}]});
     account.answer("GET", "/v1/albums", json_response(200, answer)).await;
     let page = account.storage.albums().unwrap().list(Some(&Cursor("from".into()))).await.unwrap();
     assert_eq!(page.next, Some(Cursor("n".into())));
@@ -19,6 +19,7 @@ async fn albums_are_listed_with_their_counts() {
         title: title.into(),
         items: Some(items),
         writable,
+        cover: (id == "b").then(|| RemoteId("photo".into())),
     };
     assert_eq!(
         page.albums,

@@ -4,7 +4,7 @@ use super::{
     case::{Case, Ends, Stop},
     staging,
 };
-use crate::{Fidelity, Part, Reason, ResumePoint};
+use crate::{Fidelity, Part, Reason, RemoteItem, ResumePoint};
 
 pub(super) async fn the_bytes_are_those_that_were_promised(case: &Case<'_>) -> Ends {
     let opened = case.open().await?;
@@ -122,5 +122,35 @@ pub(super) async fn a_clip_is_fetched_or_told_to_be_missing(case: &Case<'_>) -> 
     let bytes = staging::drain(case, body).await?;
     case.expect(bytes == clip || fidelity != Fidelity::Original, || "the clip has other bytes".into());
     case.expect(!bytes.is_empty(), || "the clip is empty".into());
+    Ok(())
+}
+
+pub(super) async fn a_preview_is_a_picture_or_told_to_be_missing(case: &Case<'_>) -> Ends {
+    let opened = case.open().await?;
+    let source = opened.source()?;
+    let item = staging::one_item(case, &opened).await?;
+    if !opened.storage.facts().capabilities.previews {
+        let error = case.fails("fetch a small picture that there is not", source.preview(&item, 64).await)?;
+        case.expect(error.reason == Reason::NoSuchPart, || {
+            format!("it is told as {:?}: {error}", error.reason)
+        });
+        return Ok(());
+    }
+    for pixels in [64, 320] {
+        let body = case.fine("fetch a small picture", source.preview(&item, pixels).await)?;
+        let length = body.length;
+        let bytes = staging::drain(case, body).await?;
+        case.expect(length.is_none_or(|length| length == bytes.len() as u64), || {
+            format!("{length:?} bytes were promised, and {} came", bytes.len())
+        });
+        let begins = |magic: &[u8]| bytes.starts_with(magic);
+        let is_picture = begins(b"\xff\xd8\xff") || begins(b"\x89PNG") || begins(b"GIF8") || begins(b"RIFF");
+        case.expect(is_picture, || "what came is no picture that a browser shows".into());
+    }
+    if item.address.is_some() {
+        let homeless = RemoteItem { address: None, ..item };
+        let error = case.fails("fetch a picture without an address", source.preview(&homeless, 64).await)?;
+        case.expect(error.reason == Reason::StaleAddress, || format!("it is told as {:?}", error.reason));
+    }
     Ok(())
 }

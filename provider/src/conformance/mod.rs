@@ -92,6 +92,7 @@ const CASES: &[(&str, Run)] = cases! {
         an_expired_address_is_told_and_renewed
         a_measured_size_is_the_true_one
         a_clip_is_fetched_or_told_to_be_missing
+        a_preview_is_a_picture_or_told_to_be_missing
     }
     sending {
         what_is_sent_and_committed_can_be_seen

@@ -115,6 +115,9 @@ pub(super) async fn what_a_storage_declares_fits_together(case: &Case<'_>) -> En
     case.expect(storage.source().is_some() == (able.list || able.download), || {
         format!("{able:?}, and source() is {}", given(storage.source().is_some()))
     });
+    case.expect(!able.previews || able.download, || {
+        "it gives small pictures of what it does not give".into()
+    });
     case.expect(storage.sink().is_some() == able.upload, || {
         format!("{able:?}, and sink() is {}", given(storage.sink().is_some()))
     });

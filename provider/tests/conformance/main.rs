@@ -159,6 +159,7 @@ async fn every_flaw_is_found_where_it_is() {
         (Flaw::IgnoresConflicts, "secrets that somebody else renewed are not overwritten"),
         (Flaw::ListsTwoPages, "a listing has every item and ends"),
         (Flaw::OpensWithARequest, "an opening sends no request"),
+        (Flaw::PreviewsWords, "a preview is a picture or told to be missing"),
         (Flaw::PrintsItsSecret, "what is printed for developers has no secret"),
         (Flaw::ReadOnlyTakesItems, "a read only storage has no way out"),
         (Flaw::ResultsInAnotherOrder, "results come in the order of what was staged"),

@@ -37,6 +37,7 @@ pub(crate) enum Flaw {
     IgnoresConflicts,
     ListsTwoPages,
     OpensWithARequest,
+    PreviewsWords,
     PrintsItsSecret,
     ReadOnlyTakesItems,
     ResultsInAnotherOrder,
@@ -50,6 +51,8 @@ pub(crate) enum Flaw {
 /// How many items and albums a page has.
 const PAGE: usize = 4;
 const REQUEST: Cost = Cost("requests");
+/// What every item looks like when it is small: one pixel, as GIF.
+const PIXEL: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 const FORMATS: &[Format] = &[Format { extension: "jpg", kind: Kind::Photo, mime_type: "image/jpeg" }];
 
 /// The server, as it were: one account.
@@ -207,7 +210,7 @@ impl Provider for Memory {
 fn facts(account: &str, upload: bool) -> Facts {
     Facts {
         identity: account.to_owned(),
-        capabilities: Capabilities { list: true, download: true, upload, albums: true },
+        capabilities: Capabilities { list: true, download: true, upload, albums: true, previews: true },
         meters: vec![Meter {
             id: REQUEST.0,
             account: account.to_owned(),
@@ -448,6 +451,19 @@ impl Source for MemoryStorage {
         })
     }
 
+    async fn preview(&self, _: &RemoteItem, _: u32) -> Result<Body, Error> {
+        self.ask(|_| Ok(())).await?;
+        let bytes: &[u8] = if self.has(Flaw::PreviewsWords) { b"a photo of the sea" } else { PIXEL };
+        Ok(Body {
+            offset: 0,
+            length: Some(bytes.len() as u64),
+            validator: None,
+            may_be_bundle: false,
+            fidelity: Fidelity::ApiCopy,
+            bytes: stream::iter([Ok(Bytes::from_static(bytes))]).boxed(),
+        })
+    }
+
     async fn measure(&self, item: &RemoteItem) -> Result<Option<u64>, Error> {
         Ok(item.size)
     }
@@ -542,7 +558,7 @@ impl Albums for MemoryStorage {
         self.may_write()?;
         self.ask(|held| {
             let id = AlbumId(format!("album-{}", held.albums.len()));
-            let album = Album { id, title: title.to_owned(), items: Some(0), writable: true };
+            let album = Album { id, title: title.to_owned(), items: Some(0), writable: true, cover: None };
             held.albums.push((album.clone(), Vec::new()));
             Ok(album)
         })

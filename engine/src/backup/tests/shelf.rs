@@ -92,7 +92,13 @@ impl Shelf {
     pub(super) fn new(read_size: bool) -> Self {
         let facts = Facts {
             identity: "test".into(),
-            capabilities: Capabilities { list: true, download: true, upload: false, albums: true },
+            capabilities: Capabilities {
+                list: true,
+                download: true,
+                upload: false,
+                albums: true,
+                previews: false,
+            },
             meters: Vec::new(),
             batch: BatchPolicy { size: 1, staged: 1, idle: Duration::ZERO, commit_timeout: Duration::ZERO },
             limits: UploadLimits::default(),
@@ -239,6 +245,7 @@ impl Albums for Shelf {
             title: (*title).into(),
             items: None,
             writable: true,
+            cover: None,
         };
         // One to a page.
         let albums = state.albums.get(at).map(album).into_iter().collect();

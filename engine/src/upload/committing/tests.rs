@@ -137,7 +137,13 @@ impl Albums for Desk {
 }
 
 fn album(number: usize) -> Album {
-    Album { id: AlbumId(format!("album-{number}")), title: "Sea".into(), items: None, writable: true }
+    Album {
+        id: AlbumId(format!("album-{number}")),
+        title: "Sea".into(),
+        items: None,
+        writable: true,
+        cover: None,
+    }
 }
 
 fn item(name: &str) -> RemoteItem {
@@ -209,7 +215,13 @@ impl Place {
         store.start_run(run, plan, clock.now()).await.expect("a run");
         let facts = Facts {
             identity: "test".into(),
-            capabilities: Capabilities { list: false, download: false, upload: true, albums: true },
+            capabilities: Capabilities {
+                list: false,
+                download: false,
+                upload: true,
+                albums: true,
+                previews: false,
+            },
             meters: Vec::new(),
             batch: BatchPolicy {
                 size: 50,

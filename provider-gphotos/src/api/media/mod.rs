@@ -20,6 +20,8 @@ use crate::{
 /// The meter of requests for bytes.
 pub(crate) const MEDIA: Cost = Cost("media");
 const DOING: &str = "fetch the bytes of an item";
+/// The largest side that can be asked for.
+const LARGEST_SIDE: u32 = 16383;
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 3;
 
@@ -43,7 +45,7 @@ impl Media {
         from: Option<&ResumePoint>,
     ) -> Result<Body, Error> {
         if let Some(from) = from.filter(|from| from.offset > 0) {
-            let response = self.fetch(Method::GET, base_url, expected, Some(from)).await?;
+            let response = self.fetch(Method::GET, &of_bytes(base_url, expected), Some(from)).await?;
             match response.status() {
                 StatusCode::PARTIAL_CONTENT => {
                     if let Some(total) = range::total(&response, from) {
@@ -59,13 +61,22 @@ impl Media {
                 _ => return self.whole(response, expected).await,
             }
         }
-        let response = self.fetch(Method::GET, base_url, expected, None).await?;
+        let response = self.fetch(Method::GET, &of_bytes(base_url, expected), None).await?;
         self.whole(response, expected).await
+    }
+
+    /// Opens a picture of what is behind a base URL that fits into a square of so many pixels.
+    pub(crate) async fn preview(&self, base_url: &str, pixels: u32, is_video: bool) -> Result<Body, Error> {
+        let pixels = pixels.clamp(1, LARGEST_SIDE);
+        let plain = if is_video { "-no" } else { "" };
+        let address = format!("{base_url}=w{pixels}-h{pixels}{plain}");
+        let response = self.fetch(Method::GET, &address, None).await?;
+        self.whole(response, Expected::AnyPhoto).await
     }
 
     /// How many bytes are behind a base URL, if the server says so.
     pub(crate) async fn measure(&self, base_url: &str, expected: Expected) -> Result<Option<u64>, Error> {
-        let response = self.fetch(Method::HEAD, base_url, expected, None).await?;
+        let response = self.fetch(Method::HEAD, &of_bytes(base_url, expected), None).await?;
         match response.status() {
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => return Ok(None),
             status if !status.is_success() => return Err(self.refused(response, expected).await),
@@ -80,17 +91,11 @@ impl Media {
     async fn fetch(
         &self,
         method: Method,
-        base_url: &str,
-        expected: Expected,
+        address: &str,
         from: Option<&ResumePoint>,
     ) -> Result<Response, Error> {
         let wrong = |words: &str| Error::new(Class::Item, DOING, words);
-        let parameter = match expected {
-            Expected::Photo | Expected::AnyPhoto => "=d",
-            Expected::Video | Expected::Clip => "=dv",
-        };
-        let mut url = Url::parse(&format!("{base_url}{parameter}"))
-            .map_err(|_| wrong("the address that Google gave is not a URL"))?;
+        let mut url = Url::parse(address).map_err(|_| wrong("the address that Google gave is not a URL"))?;
         for _ in 0..=MOST_REDIRECTS {
             if !endpoint::is_private(&url) {
                 return Err(wrong("the address that Google gave is not https"));
@@ -185,6 +190,15 @@ impl Media {
             _ => error,
         }
     }
+}
+
+/// The address of the bytes behind a base URL.
+fn of_bytes(base_url: &str, expected: Expected) -> String {
+    let parameter = match expected {
+        Expected::Photo | Expected::AnyPhoto => "=d",
+        Expected::Video | Expected::Clip => "=dv",
+    };
+    format!("{base_url}{parameter}")
 }
 
 fn content_type(response: &Response) -> String {
