@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::{ServerSettings, access::Limiter, live::Hub};
+use crate::{ServerSettings, access::Limiter, live::Hub, thumbnails::Thumbnails};
 
 /// The engine, and what this server was started with. Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +22,7 @@ struct Inner {
     roots: Roots,
     logins: Limiter,
     hub: Hub,
+    thumbnails: Thumbnails,
 }
 
 impl App {
@@ -36,12 +37,18 @@ impl App {
         let public_url = settings.public_url.map(|url| url.0);
         let hub = Hub::new(engine.clone(), shutdown.clone());
         let logins = Limiter::default();
-        Self(Arc::new(Inner { engine, address, shutdown, public_url, roots, logins, hub }))
+        let thumbnails = Thumbnails::new(engine.data_dir());
+        Self(Arc::new(Inner { engine, address, shutdown, public_url, roots, logins, hub, thumbnails }))
     }
 
     /// The engine.
     pub(crate) fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// The small pictures of what is home.
+    pub(crate) fn thumbnails(&self) -> &Thumbnails {
+        &self.0.thumbnails
     }
 
     /// Where the server listens.

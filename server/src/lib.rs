@@ -5,7 +5,8 @@
 //! The rooms within: `connections` (accepting, limits, ending), `patience` (clients that do not read), `guard` (what is refused
 //! before anything else), `bodies` (what requests bring), `app` (what every handler is given), `access` (who asks, and what they
 //! may), `planning` (what may be said of plans from afar), `api` (the resources, as JSON), `live` (what happens, for those who
-//! listen), `ui` (the pages), and `health` and `metrics` for monitors.
+//! listen), `ui` (the pages), `thumbnails` (small pictures of what is home), `ranged` (files and parts of them), and `health` and
+//! `metrics` for monitors.
 
 mod access;
 mod api;
@@ -19,6 +20,8 @@ mod metrics;
 mod patience;
 mod planning;
 mod public_url;
+mod ranged;
+mod thumbnails;
 mod ui;
 
 use std::{io, net::SocketAddr, path::PathBuf};

@@ -88,7 +88,9 @@ impl Served {
         headers.insert(header::CONTENT_LENGTH, number(&(part.end - part.start).to_string()));
         describe(&mut headers, &self.name, &self.mime_type, self.is_download);
         let mut file = tokio::fs::File::from_std(self.file);
-        if part.start > 0 && let Err(error) = file.seek(SeekFrom::Start(part.start)).await {
+        if part.start > 0
+            && let Err(error) = file.seek(SeekFrom::Start(part.start)).await
+        {
             tracing::error!(%error, "a file could not be read");
             let words = "the file could not be read; the log of Charon says why";
             return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, words).into_response();
@@ -122,7 +124,9 @@ fn safe_type(name: &str, mime_type: &str) -> Option<&'static str> {
 /// `Content-Disposition` (RFC 6266), with the name for old and for new readers.
 fn disposition(name: &str, is_download: bool) -> HeaderValue {
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ' | '(' | ')') { c } else { '_' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ' | '(' | ')') { c } else { '_' }
+    };
     let plain: String = name.chars().map(plain).collect();
     let mut encoded = String::new();
     for byte in name.bytes() {
@@ -142,11 +146,11 @@ fn number(text: &str) -> HeaderValue {
 }
 
 fn wanted(asked: &HeaderMap, length: u64, etag: &ETag) -> Wanted {
-    let text = |name: header::HeaderName| asked.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let text =
+        |name: header::HeaderName| asked.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let own = format!("\"{}\"", etag.0);
     if let Some(known) = text(header::IF_NONE_MATCH) {
-        let is_known = known == "*"
-            || known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == own);
+        let is_known = known == "*" || known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == own);
         if is_known {
             return Wanted::Known;
         }

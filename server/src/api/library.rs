@@ -212,7 +212,8 @@ async fn thumbnail(
     let known = engine.library_brief(plan, item).await?;
     let etag = ETag(format!("{}-{}", known.sha256, query.size.pixels()));
     // Another content has another address, if the address says the version.
-    let lasting = if query.version.is_some() { "private, max-age=31536000, immutable" } else { "private, no-cache" };
+    let lasting =
+        if query.version.is_some() { "private, max-age=31536000, immutable" } else { "private, no-cache" };
     let lasting = (header::CACHE_CONTROL, HeaderValue::from_static(lasting));
     if asked.get(header::IF_NONE_MATCH).is_some_and(|seen| *seen == etag.header()) {
         return Ok(etag.on((StatusCode::NOT_MODIFIED, [lasting])));

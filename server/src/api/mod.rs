@@ -29,10 +29,12 @@ pub(crate) mod problem;
 mod verbs;
 
 mod audit;
+pub(crate) mod browse;
 mod budget;
 mod dashboard;
 mod events;
 mod folders;
+pub(crate) mod library;
 mod plans;
 pub(crate) mod runs;
 mod session;
@@ -77,6 +79,8 @@ pub(crate) fn resources() -> Vec<(&'static str, &'static str, Vec<Endpoint>)> {
         ("Plans", "What is to be done, and when.", plans::endpoints()),
         ("Folders", "The folders that plans may name.", folders::endpoints()),
         ("Budget", "What the daily quotas leave, and what has been used.", budget::endpoints()),
+        ("Library", "What the mirrors of backup plans hold.", library::endpoints()),
+        ("Browse", "What storages themselves show, fetched from them.", browse::endpoints()),
     ]
 }
 

@@ -110,7 +110,8 @@ fn of_jpeg<R: Read>(source: R, size: Size) -> Result<Pixels, NoPicture> {
         PixelFormat::L8 => image::GrayImage::from_raw(width, height, bytes).map(DynamicImage::ImageLuma8),
         PixelFormat::L16 => {
             // The first byte of two is the one that counts.
-            let high = bytes.chunks_exact(2).map(|pair| u16::from_ne_bytes([pair[0], pair[1]]).to_be_bytes()[0]);
+            let high =
+                bytes.chunks_exact(2).map(|pair| u16::from_ne_bytes([pair[0], pair[1]]).to_be_bytes()[0]);
             image::GrayImage::from_raw(width, height, high.collect()).map(DynamicImage::ImageLuma8)
         }
         PixelFormat::RGB24 => RgbImage::from_raw(width, height, bytes).map(DynamicImage::ImageRgb8),
@@ -154,7 +155,8 @@ fn of_other<R: Read + Seek>(source: BufReader<R>) -> Result<Pixels, NoPicture> {
         image::ImageError::Limits(_) => NoPicture::TooLarge,
         _ => NoPicture::Damaged,
     })?;
-    let profile = profile.filter(|_| matches!(image, DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_)));
+    let profile =
+        profile.filter(|_| matches!(image, DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_)));
     Ok(Pixels { image, orientation, profile })
 }
 

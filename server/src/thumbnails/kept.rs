@@ -114,7 +114,8 @@ impl Kept {
     pub(super) fn put(&self, key: Key, bytes: &[u8]) -> io::Result<()> {
         let path = self.folder.join(key.path());
         // Another process may be at the same one.
-        let name = format!("{}-{}.partial", std::process::id(), self.next_name.fetch_add(1, Ordering::Relaxed));
+        let name =
+            format!("{}-{}.partial", std::process::id(), self.next_name.fetch_add(1, Ordering::Relaxed));
         let partial = self.folder.join(name);
         fs::create_dir_all(path.parent().unwrap_or(&self.folder))?;
         let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, &path));
@@ -170,7 +171,7 @@ fn read(folder: &Path) -> Index {
 mod tests {
     use charon_engine::Sha256;
 
-    use super::{Key, Kept};
+    use super::{Kept, Key};
 
     fn key(number: u8) -> Key {
         Key { sha256: Sha256([number; 32]), pixels: 320 }

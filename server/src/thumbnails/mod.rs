@@ -97,7 +97,9 @@ impl Thumbnails {
         size: Size,
         open: impl AsyncFnOnce() -> Result<File, Error>,
     ) -> Result<Result<Bytes, NoPicture>, Error> {
-        let Ok(turn) = Arc::clone(&self.0.turns).acquire_owned().await else { return Ok(Err(NoPicture::Unknown)) };
+        let Ok(turn) = Arc::clone(&self.0.turns).acquire_owned().await else {
+            return Ok(Err(NoPicture::Unknown));
+        };
         let file = open().await?;
         let inner = Arc::clone(&self.0);
         let drawn = spawn_blocking(move || {

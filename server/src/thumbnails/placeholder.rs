@@ -19,7 +19,8 @@ pub(crate) fn placeholder(format: &str, why: &str) -> Markup {
 /// What people call the format of a file: by its extension, or its media type.
 pub(crate) fn format_name(file_name: &str, mime_type: &str) -> String {
     let extension = file_name.rsplit_once('.').map(|(_, extension)| extension);
-    let is_short = |text: &&str| (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_short =
+        |text: &&str| (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let subtype = mime_type.rsplit_once('/').map(|(_, subtype)| subtype.trim_start_matches("x-"));
     let known = extension.filter(is_short).or(subtype.filter(is_short));
     known.map_or_else(|| "file".to_owned(), str::to_ascii_uppercase)

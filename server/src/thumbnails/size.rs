@@ -46,7 +46,11 @@ impl Default for Size {
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let pixels = u16::deserialize(deserializer)?;
-        if SIZES.contains(&pixels) { Ok(Self(pixels)) } else { Err(D::Error::custom("size is to be 160, 320, 640 or 1280")) }
+        if SIZES.contains(&pixels) {
+            Ok(Self(pixels))
+        } else {
+            Err(D::Error::custom("size is to be 160, 320, 640 or 1280"))
+        }
     }
 }
 

@@ -77,7 +77,11 @@ fn a_picture_is_turned_as_its_exif_says() {
         assert_eq!(image.dimensions(), (width, height), "{orientation}");
         for (x, is_right) in [(width / 4, false), (width * 3 / 4, true)] {
             for (y, is_down) in [(height / 4, false), (height * 3 / 4, true)] {
-                assert_eq!(is_red(&image, x, y), (is_right, is_down) == (right, down), "{orientation} {x} {y}");
+                assert_eq!(
+                    is_red(&image, x, y),
+                    (is_right, is_down) == (right, down),
+                    "{orientation} {x} {y}"
+                );
             }
         }
     }
@@ -85,7 +89,8 @@ fn a_picture_is_turned_as_its_exif_says() {
 
 #[test]
 fn white_shines_through() {
-    let image = RgbaImage::from_fn(700, 700, |x, _| if x < 350 { Rgba([0, 0, 0, 0]) } else { Rgba([0, 0, 0, 255]) });
+    let image =
+        RgbaImage::from_fn(700, 700, |x, _| if x < 350 { Rgba([0, 0, 0, 0]) } else { Rgba([0, 0, 0, 255]) });
     let small = drawn(&encoded(image, ImageFormat::Png), Size::GRID).expect("drawn");
     assert!(small.get_pixel(20, 20).0.iter().all(|light| *light > 240));
     assert!(small.get_pixel(300, 20).0.iter().all(|light| *light < 15));
@@ -136,7 +141,10 @@ fn a_bomb_takes_no_memory() {
 /// The checksum of a PNG's chunk.
 fn crc(bytes: &[u8]) -> u32 {
     let step = |sum: u32, byte: &u8| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })
+        (0..8).fold(
+            sum ^ u32::from(*byte),
+            |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 },
+        )
     };
     !bytes.iter().fold(u32::MAX, step)
 }
@@ -176,7 +184,8 @@ async fn what_cannot_be_drawn_is_not_tried_again_and_what_cannot_be_opened_is() 
         let answer = thumbnails.get(Sha256([1; 32]), Size::GRID, gone).await;
         assert!(matches!(answer, Err(Error::Destination(_))));
     }
-    let answer = thumbnails.get(Sha256([1; 32]), Size::GRID, async || Ok(File::open(&file).expect("a file"))).await;
+    let answer =
+        thumbnails.get(Sha256([1; 32]), Size::GRID, async || Ok(File::open(&file).expect("a file"))).await;
     assert_eq!(answer.expect("opened"), Err(NoPicture::Unknown));
     let answer = thumbnails.get(Sha256([1; 32]), Size::GRID, gone).await;
     assert_eq!(answer.expect("it is known"), Err(NoPicture::Unknown));

@@ -14,11 +14,13 @@
 //! [`layout::PageOf`] as an argument lets only those in who are logged in (others are sent to `/login`), and draws the frame.
 
 pub(crate) mod assets;
+mod browse;
 mod charts;
 mod dashboard;
 pub(crate) mod failing;
 pub(crate) mod form;
 pub(crate) mod layout;
+mod library;
 mod login;
 mod plans;
 mod runs;
@@ -39,5 +41,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(runs::router())
         .merge(settings::router())
         .merge(plans::router())
+        .merge(library::router())
+        .merge(browse::router())
         .route("/", get(dashboard::show))
 }

@@ -101,9 +101,9 @@ fn places(plan: PlanId, details: &ItemDetails) -> Markup {
                 @if !details.albums.is_empty() {
                     dt { "Albums" }
                     dd {
-                        @for (position, (album, title)) in details.albums.iter().enumerate() {
+                        @for (position, album) in details.albums.iter().enumerate() {
                             @if position > 0 { ", " }
-                            a href={ "/library?plan=" (plan) "&album=" (encoded(&album.0)) } { (title) }
+                            a href={ "/library?plan=" (plan) "&album=" (encoded(&album.id.0)) } { (album.title) }
                         }
                     }
                 }

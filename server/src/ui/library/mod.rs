@@ -111,7 +111,9 @@ impl Look {
 
     /// Whether anything is looked for.
     fn narrows(&self) -> bool {
-        [&self.name, &self.from, &self.to, &self.kind, &self.fidelity, &self.album].into_iter().any(|part| !part.is_empty())
+        [&self.name, &self.from, &self.to, &self.kind, &self.fidelity, &self.album]
+            .into_iter()
+            .any(|part| !part.is_empty())
     }
 
     /// The address of the same look, changed.
@@ -120,7 +122,8 @@ impl Look {
         change(&mut look);
         let query = serde_json::to_value(&look).unwrap_or_default();
         let pairs = query.as_object().into_iter().flatten();
-        let pairs = pairs.map(|(name, value)| format!("{name}={}", encoded(value.as_str().unwrap_or_default())));
+        let pairs =
+            pairs.map(|(name, value)| format!("{name}={}", encoded(value.as_str().unwrap_or_default())));
         let query: Vec<String> = pairs.collect();
         if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
     }
@@ -309,9 +312,8 @@ fn named(month: Option<Date>) -> String {
 /// The items, under the names of their months.
 fn grids(plan: PlanId, items: &[LibraryItem], months: &[MonthOfItems], look: &Look) -> Markup {
     let is_by_name = !look.name.trim().is_empty();
-    let month_of = |item: &LibraryItem| {
-        item.taken_at.map(|taken| taken.to_zoned(TimeZone::UTC).date().first_of_month())
-    };
+    let month_of =
+        |item: &LibraryItem| item.taken_at.map(|taken| taken.to_zoned(TimeZone::UTC).date().first_of_month());
     let groups = items.chunk_by(|one, other| is_by_name || month_of(one) == month_of(other));
     html! {
         @for group in groups {
