@@ -51,15 +51,15 @@ impl Engine {
         item: &RemoteId,
         pixels: u32,
     ) -> Result<Preview, Error> {
-        let shelf = self.shelf(storage).await?;
-        if let Some(bytes) = shelf.picture(item, pixels) {
+        let browsed = self.shelf(storage).await?;
+        if let Some(bytes) = browsed.picture(item, pixels) {
             return Ok(Preview { bytes });
         }
-        let source = readable(&shelf)?;
-        let Ok(_turn) = shelf.fetching.acquire().await else { return Err(Error::Superseded) };
-        let (_, body) = self.opened(&shelf, source, item, Some(pixels)).await?;
+        let source = readable(&browsed)?;
+        let Ok(_turn) = browsed.fetching.acquire().await else { return Err(Error::Superseded) };
+        let (_, body) = self.opened(&browsed, source, item, Some(pixels)).await?;
         let bytes = collect(body).await?;
-        shelf.keep_picture(item, pixels, bytes.clone());
+        browsed.keep_picture(item, pixels, bytes.clone());
         Ok(Preview { bytes })
     }
 
@@ -68,16 +68,16 @@ impl Engine {
     /// # Errors
     /// When there is no such storage or item, and what the storage answers.
     pub async fn browse_original(&self, storage: StorageId, item: &RemoteId) -> Result<Original, Error> {
-        let shelf = self.shelf(storage).await?;
-        let source = readable(&shelf)?;
-        let (item, body) = self.opened(&shelf, source, item, None).await?;
-        let lane = Arc::clone(&shelf.opened.lane);
+        let browsed = self.shelf(storage).await?;
+        let source = readable(&browsed)?;
+        let (item, body) = self.opened(&browsed, source, item, None).await?;
+        let lane = Arc::clone(&browsed.opened.lane);
         // The storage stays open for as long as its bytes come.
         let paced = body.bytes.and_then(move |bytes| {
-            let (lane, shelf) = (Arc::clone(&lane), Arc::clone(&shelf));
+            let (lane, browsed) = (Arc::clone(&lane), Arc::clone(&browsed));
             async move {
                 lane.bytes_down(bytes.len()).await;
-                drop(shelf);
+                drop(browsed);
                 Ok(bytes)
             }
         });
@@ -92,18 +92,18 @@ impl Engine {
     /// Opens a picture of so many pixels, or the original; with a fresh address, if the one that is known is over.
     async fn opened(
         &self,
-        shelf: &Shelf,
+        browsed: &Shelf,
         source: &dyn Source,
         id: &RemoteId,
         pixels: Option<u32>,
     ) -> Result<(RemoteItem, Body), Error> {
-        let item = shelf.item(self, source, id, None).await?;
-        let stale = match ask(self, &shelf.opened, || open(source, &item, pixels)).await {
+        let item = browsed.item(self, source, id, None).await?;
+        let stale = match ask(self, &browsed.opened, || open(source, &item, pixels)).await {
             Err(error) if error.reason == Reason::StaleAddress => item,
             opened => return Ok((item, opened?)),
         };
-        let fresh = shelf.item(self, source, id, Some(&stale)).await?;
-        let body = ask(self, &shelf.opened, || open(source, &fresh, pixels)).await?;
+        let fresh = browsed.item(self, source, id, Some(&stale)).await?;
+        let body = ask(self, &browsed.opened, || open(source, &fresh, pixels)).await?;
         Ok((fresh, body))
     }
 }

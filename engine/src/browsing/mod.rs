@@ -89,10 +89,10 @@ impl Engine {
         storage: StorageId,
         from: Option<&str>,
     ) -> Result<Browsed<RemoteAlbum>, Error> {
-        let shelf = self.shelf(storage).await?;
-        let albums = shelf.opened.storage.albums().ok_or_else(|| unable("albums"))?;
+        let browsed = self.shelf(storage).await?;
+        let albums = browsed.opened.storage.albums().ok_or_else(|| unable("albums"))?;
         let from = from.map(|text| Cursor(text.to_owned()));
-        let page = ask(self, &shelf.opened, || albums.list(from.as_ref())).await?;
+        let page = ask(self, &browsed.opened, || albums.list(from.as_ref())).await?;
         let albums: Vec<RemoteAlbum> = page
             .albums
             .into_iter()
@@ -104,7 +104,7 @@ impl Engine {
             })
             .collect();
         // They are looked up together with the first one that is to be seen.
-        shelf.expect(albums.iter().filter_map(|album| album.cover.clone()));
+        browsed.expect(albums.iter().filter_map(|album| album.cover.clone()));
         Ok(Browsed { items: albums, next: page.next.map(|Cursor(next)| next) })
     }
 
@@ -118,16 +118,16 @@ impl Engine {
         album: Option<&AlbumId>,
         from: Option<&str>,
     ) -> Result<Browsed<BrowsedItem>, Error> {
-        let shelf = self.shelf(storage).await?;
-        let source = readable(&shelf)?;
+        let browsed = self.shelf(storage).await?;
+        let source = readable(&browsed)?;
         let albums = album.map_or(AlbumChoice::Library, |album| AlbumChoice::These(vec![album.clone()]));
         let wanted = Selection { albums, ..Selection::default() };
         let from = from.map(|text| Cursor(text.to_owned()));
-        let page = ask(self, &shelf.opened, || source.list(&wanted, from.as_ref())).await?;
+        let page = ask(self, &browsed.opened, || source.list(&wanted, from.as_ref())).await?;
         let ids: Vec<&RemoteId> = page.items.iter().map(|item| &item.id).collect();
         let mut home = self.store.home_of(storage, &ids).await?;
         let items = page.items.iter().map(|item| shown(item, &mut home)).collect();
-        shelf.keep(page.items);
+        browsed.keep(page.items);
         Ok(Browsed { items, next: page.next.map(|Cursor(next)| next) })
     }
 
@@ -136,8 +136,8 @@ impl Engine {
     /// # Errors
     /// When there is no such storage or item, and what the storage answers.
     pub async fn browse_item(&self, storage: StorageId, item: &RemoteId) -> Result<BrowsedItem, Error> {
-        let shelf = self.shelf(storage).await?;
-        let item = shelf.item(self, readable(&shelf)?, item, None).await?;
+        let browsed = self.shelf(storage).await?;
+        let item = browsed.item(self, readable(&browsed)?, item, None).await?;
         let mut home = self.store.home_of(storage, &[&item.id]).await?;
         Ok(shown(&item, &mut home))
     }
@@ -156,8 +156,8 @@ fn shown(item: &RemoteItem, home: &mut HashMap<RemoteId, Vec<InLibrary>>) -> Bro
     }
 }
 
-fn readable(shelf: &Shelf) -> Result<&dyn Source, Error> {
-    shelf.opened.storage.source().ok_or_else(|| unable("items that can be read"))
+fn readable(browsed: &Shelf) -> Result<&dyn Source, Error> {
+    browsed.opened.storage.source().ok_or_else(|| unable("items that can be read"))
 }
 
 fn unable(what: &str) -> Error {

@@ -70,13 +70,14 @@ impl Engine {
         })?;
         let now = self.clock.now();
         let mut shelves = self.shelves.0.lock().expect("nothing panics while it holds the shelves");
-        shelves.retain(|_, shelf| !shelf.is_idle(now));
-        let known =
-            shelves.get(&storage).filter(|shelf| shelf.config == row.config && shelf.secrets == row.secrets);
-        let shelf = if let Some(shelf) = known {
-            Arc::clone(shelf)
+        shelves.retain(|_, browsed| !browsed.is_idle(now));
+        let known = shelves
+            .get(&storage)
+            .filter(|browsed| browsed.config == row.config && browsed.secrets == row.secrets);
+        let browsed = if let Some(browsed) = known {
+            Arc::clone(browsed)
         } else {
-            let shelf = Arc::new(Shelf {
+            let browsed = Arc::new(Shelf {
                 opened: self.open_row(&row)?,
                 config: row.config,
                 secrets: row.secrets,
@@ -84,11 +85,11 @@ impl Engine {
                 fetching: Semaphore::new(AT_A_TIME),
                 kept: Mutex::default(),
             });
-            shelves.insert(storage, Arc::clone(&shelf));
-            shelf
+            shelves.insert(storage, Arc::clone(&browsed));
+            browsed
         };
-        shelf.kept().used_at = Some(now);
-        Ok(shelf)
+        browsed.kept().used_at = Some(now);
+        Ok(browsed)
     }
 }
 

@@ -34,7 +34,7 @@ async fn pages_are_told_one_by_one_and_what_is_home_is_marked() {
     assert_eq!((second.items.len(), second.next.as_deref()), (21, None));
     let plan = engine.plan("home").await.expect("a plan").id;
     for item in first.items.iter().chain(&second.items) {
-        let expected = if item.id == id(70) { 0 } else { 1 };
+        let expected = usize::from(item.id != id(70));
         assert_eq!(item.home.len(), expected, "{item:?}");
         for home in &item.home {
             let found = engine.library_item(plan, home.item).await.expect("it is in the library");

@@ -199,3 +199,49 @@ function explainSchedule(panel) {
 }
 
 document.querySelectorAll("[data-explain]").forEach(explainSchedule);
+/** Shows the next page below this one when its link comes into sight: `<div data-more>` grows, `<a data-next>` leads on. */
+function growInSight(list) {
+  const sight = new IntersectionObserver(async (seen) => {
+    const link = document.querySelector("a[data-next]");
+    if (!link || !seen.some((one) => one.isIntersecting)) return;
+    sight.unobserve(link);
+    const answer = await fetch(link.href).catch(() => null);
+    // Whatever goes wrong, the link is still a link.
+    if (!answer?.ok || answer.redirected) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    list.append(...(page.querySelector("[data-more]")?.children ?? []));
+    const further = page.querySelector("a[data-next]");
+    if (further) {
+      link.href = further.href;
+      sight.observe(link);
+    } else {
+      link.remove();
+    }
+  }, { rootMargin: "600px" });
+  const link = document.querySelector("a[data-next]");
+  if (link) sight.observe(link);
+}
+
+document.querySelectorAll("[data-more]").forEach(growInSight);
+
+/** Lets arrow keys go from picture to picture in a grid, and from item to item on a page of one (`<a data-key="ArrowLeft">`). */
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (event.target.closest?.("input, select, textarea, [role=tablist]")) return;
+  const link = document.querySelector(`a[data-key="${CSS.escape(event.key)}"]`);
+  if (link) {
+    link.click();
+    return;
+  }
+  const picture = event.target.closest?.(".grid a");
+  if (!picture) return;
+  const pictures = [...document.querySelectorAll(".grid a")];
+  const at = pictures.indexOf(picture);
+  const top = (one) => one.getBoundingClientRect().top;
+  const row = pictures.filter((one) => Math.abs(top(one) - top(picture)) < 2).length || 1;
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -row, ArrowDown: row }[event.key];
+  if (step && pictures[at + step]) {
+    event.preventDefault();
+    pictures[at + step].focus();
+  }
+});

@@ -96,9 +96,9 @@ fn of_jpeg<R: Read>(source: R, size: Size) -> Result<Pixels, NoPicture> {
         return Err(NoPicture::TooLarge);
     }
     let (width, height) = size.fit(info.width.into(), info.height.into());
-    let side = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
+    let narrow = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
     if info.coding_process != CodingProcess::Lossless {
-        decoder.scale(side(width), side(height)).map_err(damaged)?;
+        decoder.scale(narrow(width), narrow(height)).map_err(damaged)?;
     }
     let info = decoder.info().ok_or(NoPicture::Damaged)?;
     let most = usize::try_from(MEMORY).unwrap_or(usize::MAX);
@@ -163,7 +163,6 @@ fn of_other<R: Read + Seek>(source: BufReader<R>) -> Result<Pixels, NoPicture> {
 /// Makes it as small as it has to be; what shines through is white.
 fn shrink(image: DynamicImage, size: Size) -> Result<RgbImage, NoPicture> {
     let (width, height) = size.fit(image.width(), image.height());
-    let damaged = |_| NoPicture::Damaged;
     if image.color().has_alpha() {
         let image = image.into_rgba8();
         let small = resized(image.as_raw(), image.dimensions(), (width, height), PixelType::U8x4)?;
@@ -175,11 +174,11 @@ fn shrink(image: DynamicImage, size: Size) -> Result<RgbImage, NoPicture> {
             };
             [over_white(pixel[0]), over_white(pixel[1]), over_white(pixel[2])]
         });
-        return RgbImage::from_raw(width, height, opaque.collect()).ok_or(()).map_err(damaged);
+        return RgbImage::from_raw(width, height, opaque.collect()).ok_or(NoPicture::Damaged);
     }
     let image = image.into_rgb8();
     let small = resized(image.as_raw(), image.dimensions(), (width, height), PixelType::U8x3)?;
-    RgbImage::from_raw(width, height, small).ok_or(()).map_err(damaged)
+    RgbImage::from_raw(width, height, small).ok_or(NoPicture::Damaged)
 }
 
 fn resized(

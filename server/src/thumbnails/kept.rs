@@ -97,17 +97,13 @@ impl Kept {
         }
         let read = fs::read(self.folder.join(key.path()));
         let mut index = self.index();
-        match read {
-            Ok(bytes) => {
-                index.note(key, bytes.len() as u64);
-                Some(bytes)
-            }
+        let Ok(bytes) = read else {
             // Somebody has cleared the folder.
-            Err(_) => {
-                index.forget(&key);
-                None
-            }
-        }
+            index.forget(&key);
+            return None;
+        };
+        index.note(key, bytes.len() as u64);
+        Some(bytes)
     }
 
     /// Keeps a thumbnail; others give way to it. Blocks.

@@ -14,6 +14,7 @@ impl Size {
     /// What a grid shows.
     pub(crate) const GRID: Self = Self(320);
     /// What a page shows large.
+    #[cfg(test)]
     pub(crate) const LARGE: Self = Self(1280);
 
     /// The most pixels of the longer side.

@@ -205,7 +205,7 @@ fn nothing_yet(page: &PageOf) -> Page {
 
 /// Which plan, and which part of its library.
 fn parts(plans: &[PlanView], plan: &PlanView, look: &Look, here: &str) -> Markup {
-    let plain = Look { plan: look.plan.clone(), ..Look::default() };
+    let bare = Look { plan: look.plan.clone(), ..Look::default() };
     html! {
         @if plans.len() > 1 {
             form.actions method="get" action="/library" {
@@ -217,8 +217,8 @@ fn parts(plans: &[PlanView], plan: &PlanView, look: &Look, here: &str) -> Markup
             }
         }
         nav.tabs aria-label="Parts of the library" {
-            a href=(plain.address("/library", |_| {})) aria-current=[(here == "timeline" && look.album.is_empty()).then_some("page")] { "Timeline" }
-            a href=(plain.address("/library/albums", |_| {})) aria-current=[(here == "albums").then_some("page")] { "Albums" }
+            a href=(bare.address("/library", |_| {})) aria-current=[(here == "timeline" && look.album.is_empty()).then_some("page")] { "Timeline" }
+            a href=(bare.address("/library/albums", |_| {})) aria-current=[(here == "albums").then_some("page")] { "Albums" }
         }
     }
 }
