@@ -78,7 +78,6 @@ pub(crate) fn resources() -> Vec<(&'static str, &'static str, Vec<Endpoint>)> {
         ("Audit", "Who changed what, and from where.", audit::endpoints()),
         ("Plans", "What is to be done, and when.", plans::endpoints()),
         ("Folders", "The folders that plans may name.", folders::endpoints()),
-        ("Budget", "What the daily quotas leave, and what has been used.", budget::endpoints()),
         ("Library", "What the mirrors of backup plans hold.", library::endpoints()),
         ("Browse", "What storages themselves show, fetched from them.", browse::endpoints()),
     ]
