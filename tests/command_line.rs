@@ -398,6 +398,14 @@ async fn a_second_demo_changes_nothing() {
 async fn a_demo_refuses_a_folder_that_is_not_its_own() {
     let place = Place::new().await;
     fs::write(place.path("file"), "a file").expect("a file");
+    for option in ["--data-dir", "--key-file"] {
+        let ended = place.demo(&["--items", "1", "--dir", "new", option, "elsewhere"]).await;
+        assert_failed(
+            &ended,
+            2,
+            &["the demo keeps everything in a folder of its own: give --dir, not", option],
+        );
+    }
     let ended = place.demo(&["--items", "1", "--dir", "file"]).await;
     assert_failed(&ended, 2, &["file is not a folder; choose another --dir"]);
     for text in [

@@ -56,6 +56,8 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// See it work, with a make-believe Google Photos on this machine.
+    ///
+    /// On a terminal it ends with the web UI open on the finished runs, until Ctrl-C; elsewhere, and with --json, it ends by itself.
     Demo(Demo),
     /// Ask for consent in the browser, and get a token.
     ///
@@ -126,6 +128,9 @@ pub(crate) struct Demo {
     /// The folder for everything that the demo makes. Run it twice on the same folder to see that nothing is done twice.
     #[arg(long, default_value = "charon-demo", value_name = "FOLDER")]
     pub(crate) dir: PathBuf,
+    /// Open no browser at the end.
+    #[arg(long)]
+    pub(crate) no_browser: bool,
 }
 
 #[derive(Debug, ClapArgs)]

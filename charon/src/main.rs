@@ -16,7 +16,7 @@ use std::{io::IsTerminal, process::ExitCode};
 
 use charon_engine::{Engine, Registry, Settings};
 use charon_provider_gphotos::GPhotos;
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
 use tracing_subscriber::EnvFilter;
 
 use args::{Args, Command};
@@ -24,7 +24,17 @@ use exit::{Exit, Failure};
 
 fn main() -> ExitCode {
     // Wrong usage ends here, with exit code 2.
-    let args = Args::parse();
+    let matches = Args::command().get_matches();
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let Command::Demo(_) = args.command
+        && let Some(option) = ["data_dir", "key_file"].into_iter().find(|option| is_given(&matches, option))
+    {
+        let option = option.replace('_', "-");
+        output::say_aside(&format!(
+            "charon: the demo keeps everything in a folder of its own: give --dir, not --{option}"
+        ));
+        return Exit::Usage.into();
+    }
     log_to_stderr(args.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -43,6 +53,11 @@ fn main() -> ExitCode {
     // A read of a file that hangs (a dead network drive) must not keep the program from ending.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// Whether it stands on the command line; a variable of the environment is meant for the other commands too.
+fn is_given(matches: &clap::ArgMatches, option: &str) -> bool {
+    matches.value_source(option) == Some(ValueSource::CommandLine)
 }
 
 async fn run(args: Args) -> Result<Exit, Failure> {

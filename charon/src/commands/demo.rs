@@ -1,9 +1,13 @@
 //! `charon demo`: both ways through, against a make-believe Google Photos on this machine.
 //!
 //! Only the account is make-believe. Storage, plans and runs are made by the same functions that a user's command calls.
+//! On a terminal it ends with the web UI open on the finished runs.
+
+mod showing;
 
 use std::{
     fs,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
 };
 
@@ -73,8 +77,12 @@ pub(crate) async fn run(demo: Demo, output: Output) -> Result<Exit, Failure> {
             break;
         }
     }
-    engine.close().await;
     conclude(&folders, &summaries, &emulator, output)?;
+    let is_over = summaries.iter().any(|summary| summary.state == RunState::Cancelled);
+    if !is_over && !output.json && io::stdout().is_terminal() {
+        showing::show(&engine, &demo.dir, demo.no_browser).await?;
+    }
+    engine.close().await;
     emulator.stop().await;
     let worst = summaries.iter().map(|summary| Exit::of(summary.state)).max_by_key(|exit| exit.code());
     Ok(worst.unwrap_or(Exit::Done))
