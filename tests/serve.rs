@@ -25,13 +25,13 @@ use exposition::Samples;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `charon serve`, at work.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     said: Lines<BufReader<ChildStderr>>,
 }
 
 impl Place {
-    fn service(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
+    pub(crate) fn service(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
         let mut command = self.command(&[&["serve"], arguments].concat());
         let mut child = command.envs(environment.iter().copied()).spawn().expect("the program starts");
         let said = BufReader::new(child.stderr.take().expect("its standard error")).lines();
@@ -54,12 +54,12 @@ impl Serving {
     }
 
     /// Where it listens.
-    async fn address(&mut self) -> SocketAddr {
+    pub(crate) async fn address(&mut self) -> SocketAddr {
         self.says("charon: http://").await.parse().expect("an address")
     }
 
     /// Sends SIGTERM, and gives how it ended.
-    async fn terminate(mut self) -> Option<i32> {
+    pub(crate) async fn terminate(mut self) -> Option<i32> {
         let id = self.child.id().expect("it runs");
         let sent =
             Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await.expect("a shell");

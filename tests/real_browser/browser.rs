@@ -8,6 +8,9 @@ use super::{chromedriver::Chromedriver, wire};
 
 /// Nothing on a page takes longer to come, unless it never does.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Keys, as the protocol has them.
+pub(super) const ENTER: char = '\u{E007}';
+pub(super) const TAB: char = '\u{E004}';
 /// How the protocol names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Runs before anything else of each page: what the page's policy forbids, and scripts that fail, are kept across pages.
@@ -122,6 +125,13 @@ impl Browser {
             &format!("document.readyState === 'complete' && location.pathname.startsWith({path})"),
         )
         .await;
+    }
+
+    /// Waits until the path of the page is this.
+    pub(crate) async fn arrives_at_exactly(&self, path: &str) {
+        let path = Value::from(path);
+        let expression = format!("document.readyState === 'complete' && location.pathname === {path}");
+        self.until("a page", &expression).await;
     }
 
     /// Waits until the page says this somewhere.

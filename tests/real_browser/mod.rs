@@ -9,7 +9,9 @@
 #[expect(dead_code, reason = "the stories that need the rest are being written")]
 mod browser;
 mod chromedriver;
+mod coming_in;
+mod demo;
 mod harness;
-#[expect(dead_code, reason = "the stories that need the rest are being written")]
 mod page;
+mod story;
 mod wire;
