@@ -30,3 +30,4 @@ mod support;
 mod telling;
 mod updating;
 mod upload;
+mod web;

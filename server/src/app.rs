@@ -8,7 +8,9 @@ use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::{ServerSettings, access::Limiter, live::Hub, thumbnails::Thumbnails};
+use crate::{
+    ServerSettings, access::Limiter, consents::Consents, drafts::Drafts, live::Hub, thumbnails::Thumbnails,
+};
 
 /// The engine, and what this server was started with. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +25,8 @@ struct Inner {
     logins: Limiter,
     hub: Hub,
     thumbnails: Thumbnails,
+    drafts: Drafts,
+    consents: Consents,
 }
 
 impl App {
@@ -36,9 +40,29 @@ impl App {
         let roots = Roots::new(settings.roots, &engine);
         let public_url = settings.public_url.map(|url| url.0);
         let hub = Hub::new(engine.clone(), shutdown.clone());
-        let logins = Limiter::default();
         let thumbnails = Thumbnails::new(engine.data_dir());
-        Self(Arc::new(Inner { engine, address, shutdown, public_url, roots, logins, hub, thumbnails }))
+        Self(Arc::new(Inner {
+            engine,
+            address,
+            shutdown,
+            public_url,
+            roots,
+            logins: Limiter::default(),
+            drafts: Drafts::default(),
+            consents: Consents::default(),
+            hub,
+            thumbnails,
+        }))
+    }
+
+    /// The storages that are being made or changed in browsers.
+    pub(crate) fn drafts(&self) -> &Drafts {
+        &self.0.drafts
+    }
+
+    /// The consents that are being asked for.
+    pub(crate) fn consents(&self) -> &Consents {
+        &self.0.consents
     }
 
     /// The engine.

@@ -5,14 +5,16 @@
 //! The rooms within: `connections` (accepting, limits, ending), `patience` (clients that do not read), `guard` (what is refused
 //! before anything else), `bodies` (what requests bring), `app` (what every handler is given), `access` (who asks, and what they
 //! may), `planning` (what may be said of plans from afar), `api` (the resources, as JSON), `live` (what happens, for those who
-//! listen), `ui` (the pages), `thumbnails` (small pictures of what is home), `ranged` (files and parts of them), and `health` and
-//! `metrics` for monitors.
+//! listen), `ui` (the pages), `drafts`, `consents` and `redirect` (storages that are being made in a browser), `thumbnails` (small
+//! pictures of what is home), `ranged` (files and parts of them), and `health` and `metrics` for monitors.
 
 mod access;
 mod api;
 mod app;
 mod bodies;
 mod connections;
+mod consents;
+mod drafts;
 mod guard;
 mod health;
 mod live;
@@ -21,6 +23,7 @@ mod patience;
 mod planning;
 mod public_url;
 mod ranged;
+mod redirect;
 mod thumbnails;
 mod ui;
 

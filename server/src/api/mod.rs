@@ -29,6 +29,7 @@ pub(crate) mod problem;
 mod verbs;
 
 mod audit;
+mod authorizing;
 pub(crate) mod browse;
 mod budget;
 mod dashboard;
@@ -36,9 +37,12 @@ mod events;
 mod folders;
 pub(crate) mod library;
 mod plans;
+mod providers;
 pub(crate) mod runs;
 mod session;
 mod settings;
+mod storages;
+pub(crate) mod testing;
 mod tokens;
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -63,6 +67,7 @@ pub(crate) const BASE: &str = "/api/v1";
 
 /// All endpoints, by the resource that they belong to: its name and what it is. The order is that of the document.
 pub(crate) fn resources() -> Vec<(&'static str, &'static str, Vec<Endpoint>)> {
+    let storages = [storages::endpoints(), testing::endpoints(), authorizing::endpoints()];
     vec![
         ("Dashboard", "Everything at a glance.", dashboard::endpoints()),
         (
@@ -71,6 +76,16 @@ pub(crate) fn resources() -> Vec<(&'static str, &'static str, Vec<Endpoint>)> {
             runs::endpoints(),
         ),
         ("Events", "What happens, as it happens.", events::endpoints()),
+        (
+            "Providers",
+            "The kinds of storage that there are, and how they are configured.",
+            providers::endpoints(),
+        ),
+        (
+            "Storages",
+            "Configured accounts, their tests and their consents.",
+            storages.into_iter().flatten().collect(),
+        ),
         ("Budget", "What the daily quotas leave, and what has been used.", budget::endpoints()),
         ("Settings", "What is set for the whole of it.", settings::endpoints()),
         ("Sessions", "Who asks, and which browsers are signed in.", session::endpoints()),

@@ -102,10 +102,10 @@ impl Problem {
             Error::Config { mistakes, .. } => Self::mistakes(at, &mistakes),
             Error::BadName(reason) => Self::wrong_field("/name", reason),
             Error::Unknown { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            Error::Changed { .. } => Self::new(StatusCode::PRECONDITION_FAILED, error.to_string()),
             Error::Refused(_) | Error::Destination(_) | Error::Superseded => {
                 Self::conflict(error.to_string())
             }
-            Error::Changed { .. } => Self::new(StatusCode::PRECONDITION_FAILED, error.to_string()),
             Error::Busy(_) | Error::BusyElsewhere { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
             }

@@ -245,3 +245,94 @@ document.addEventListener("keydown", (event) => {
     pictures[at + step].focus();
   }
 });
+
+/** Draws one stage of a connection test, as the server does. */
+function stage(check) {
+  const words = { passed: ["good", "passed"], warned: ["warn", "take note"], failed: ["bad", "failed"] };
+  const [kind, word] = words[check.verdict] ?? ["", check.verdict];
+  const element = (name, text, kind) => {
+    const made = document.createElement(name);
+    if (text !== undefined) made.textContent = text;
+    if (kind) made.className = kind;
+    return made;
+  };
+  const item = element("li", undefined, kind);
+  item.append(element("strong", check.stage), " ", element("span", word, `state ${kind}`), " ");
+  item.append(element("span", `${check.milliseconds} ms`, "soft"), element("p", check.found));
+  if (check.cure) item.append(element("p", `What to do: ${check.cure}`));
+  if (check.link && /^https?:/.test(check.link)) {
+    const link = element("a", check.link);
+    Object.assign(link, { href: check.link, target: "_blank", rel: "noopener noreferrer" });
+    const line = element("p");
+    line.append(link);
+    item.append(line);
+  }
+  return item;
+}
+
+/** What came of a test in one sentence, as the server says it. */
+function sentence(checks) {
+  const failed = checks.find((check) => check.verdict === "failed");
+  if (failed) return `It does not work yet: “${failed.stage}” failed.`;
+  if (checks.length === 0) return "The test ended before its first stage. Test again.";
+  const warned = checks.some((check) => check.verdict === "warned");
+  return warned ? "It works, and there is something to know." : "It works: every stage passed.";
+}
+
+/** Calls back with each line of an answer, as it comes. */
+async function eachLine(response, act) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    const lines = (rest + (value ?? "")).split("\n");
+    rest = done ? "" : lines.pop();
+    lines.filter((line) => line.trim() !== "").forEach(act);
+    if (done) return;
+  }
+}
+
+/** Lets the stages of a connection test tick as they come: `<form data-test="ID">`, or one button of a form; ID is where they go. */
+function testLive(mark) {
+  const panel = document.getElementById(mark.dataset.test);
+  const form = mark.form ?? mark;
+  let running = null;
+  const test = async (event) => {
+    event?.preventDefault();
+    running?.abort();
+    const mine = (running = new AbortController());
+    const verdict = document.createElement("p");
+    verdict.className = "verdict working";
+    verdict.textContent = "Testing the connection…";
+    const list = document.createElement("ol");
+    list.className = "stages";
+    panel.replaceChildren(verdict, list);
+    const checks = [];
+    try {
+      const response = await fetch(mark.form ? mark.formAction : form.action, {
+        method: "POST",
+        body: new URLSearchParams(new FormData(form)),
+        headers: { Accept: "application/x-ndjson", "X-CSRF-Token": csrf() },
+        signal: mine.signal,
+      });
+      const isTold = response.ok && response.headers.get("Content-Type")?.startsWith("application/x-ndjson");
+      // Signed out, for instance: the page that says so is better than half an answer.
+      if (!isTold && event) return window.location.reload();
+      if (!isTold) throw new Error(`HTTP ${response.status}`);
+      await eachLine(response, (line) => {
+        const check = JSON.parse(line);
+        checks.push(check);
+        list.append(stage(check));
+      });
+      verdict.textContent = sentence(checks);
+    } catch (error) {
+      if (mine.signal.aborted) return;
+      verdict.textContent = "Charon did not answer as it should. Test again.";
+    }
+    verdict.classList.remove("working");
+  };
+  mark.addEventListener(mark.form ? "click" : "submit", test);
+  if ("begin" in mark.dataset) test();
+}
+
+document.querySelectorAll("[data-test]").forEach(testLive);

@@ -47,7 +47,7 @@ impl IntoResponse for Failing {
         let title = match problem.status() {
             StatusCode::NOT_FOUND => "There is no such page",
             StatusCode::FORBIDDEN => "This is not allowed",
-            StatusCode::CONFLICT => "This cannot be done as things are",
+            StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => "This cannot be done as things are",
             _ => "This could not be done",
         };
         let page = bare(

@@ -48,7 +48,8 @@ impl FromRequestParts<App> for PageOf {
     type Rejection = Failing;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failing> {
-        match access::who(&parts.extensions) {
+        // Pages are for browsers: a token has its scope at the API alone.
+        match access::who(&parts.extensions).filter(|who| who.session.is_some()) {
             Some(who) => Ok(Self { who: who.clone() }),
             None => Err(Failing::Elsewhere(access::way_in(app, &parts.uri).await?)),
         }

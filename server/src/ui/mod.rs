@@ -16,7 +16,9 @@
 pub(crate) mod assets;
 mod browse;
 mod charts;
+mod consenting;
 mod dashboard;
+mod drafting;
 pub(crate) mod failing;
 pub(crate) mod form;
 pub(crate) mod layout;
@@ -25,7 +27,9 @@ mod login;
 mod plans;
 mod runs;
 mod settings;
+mod stages;
 mod states;
+mod storages;
 mod strip;
 pub(crate) mod words;
 
@@ -43,5 +47,6 @@ pub(crate) fn router() -> Router<App> {
         .merge(plans::router())
         .merge(library::router())
         .merge(browse::router())
+        .merge(storages::router())
         .route("/", get(dashboard::show))
 }

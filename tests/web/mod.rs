@@ -1,0 +1,4 @@
+//! The web UI and the API, over real HTTP, against the emulator.
+
+mod client;
+mod storages;
