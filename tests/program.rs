@@ -15,6 +15,7 @@ mod destination;
 mod faults;
 mod fields;
 mod import;
+mod inbox;
 mod kill;
 mod network;
 mod notify;

@@ -118,7 +118,10 @@ pub use scheduler::{Scheduler, SchedulerSettings};
 pub use storages::StorageView;
 pub use store::{Decision, DeliveryRecord, ItemFilter, ItemRecord, Occurrence, RunFilter, RunRecord};
 pub use tallies::{DURATION_BOUNDS, Durations, PlanTally, Tally};
-pub use telling::{ChannelChoice, ChannelView, DeliveryState, Notice, NoticeEvent, channel_schemas};
+pub use telling::{
+    ChannelChange, ChannelChoice, ChannelKind, ChannelView, DeliveryState, Notice, NoticeEvent,
+    channel_kinds, channel_schemas,
+};
 pub use timing::{MissedPolicy, OverlapPolicy, PolicyConfig, ScheduleConfig, system_time_zone};
 pub use unsaved::{Unsaved, config_check, open_unsaved};
 pub use upcoming::{MOST_UPCOMING, Upcoming, UpcomingTime};

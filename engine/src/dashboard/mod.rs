@@ -299,7 +299,7 @@ impl Engine {
     async fn deaf_channels(&self) -> Result<Vec<DeafChannel>, Error> {
         let mut deaf = Vec::new();
         for row in self.store.channels().await? {
-            let last = self.store.deliveries(Some(row.id), None, 1).await?.into_iter().next();
+            let last = self.store.deliveries(Some(row.id), None, None, 1).await?.into_iter().next();
             let Some(last) = last.filter(|last| last.state != DeliveryState::Delivered) else { continue };
             let Some(error) = last.last_error else { continue };
             let is_tried_again = last.state == DeliveryState::Pending;

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 
 use charon_notify::{Event, Notice};
 use jiff::{Timestamp, ToSpan};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
@@ -32,6 +33,18 @@ pub(crate) struct ChannelRow {
     pub(crate) created_at: Timestamp,
 }
 
+impl ChannelRow {
+    /// Another one whenever anything of it has changed.
+    pub(crate) fn version(&self) -> String {
+        use sha2::Digest;
+        // The secrets are other bytes each time that they are sealed, and the configuration never changes without them.
+        let hash = sha2::Sha256::new()
+            .chain_update(&self.secrets)
+            .chain_update(json!([self.events, self.plans, self.in_a_row]).to_string());
+        format!("{:x}", hash.finalize())
+    }
+}
+
 /// A notice that is to be told through a channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
@@ -54,7 +67,7 @@ pub(crate) struct Due {
 }
 
 /// A notice and what became of it, as it can be shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct DeliveryRecord {
     /// Its id, which the receiver is told too.
     pub id: NoticeId,
@@ -114,20 +127,32 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    pub(crate) async fn update_channel(&self, channel: &ChannelRow) -> Result<(), Error> {
-        sqlx::query(
-            "UPDATE channels SET config = ?, secrets = ?, events = ?, plans = ?, in_a_row = ? WHERE id = ?",
+    /// Replaces a channel. Gives false if it is not any more as it was seen.
+    pub(crate) async fn replace_channel(
+        &self,
+        old: &ChannelRow,
+        channel: &ChannelRow,
+    ) -> Result<bool, Error> {
+        let plans = |channel: &ChannelRow| channel.plans.as_ref().map(|plans| json!(plans).to_string());
+        // The secrets are other bytes each time that they are sealed.
+        let done = sqlx::query(
+            "UPDATE channels SET config = ?, secrets = ?, events = ?, plans = ?, in_a_row = ?
+             WHERE id = ? AND secrets = ? AND events = ? AND plans IS ? AND in_a_row = ?",
         )
         .bind(Value::Object(channel.config.clone()).to_string())
         .bind(&channel.secrets)
         .bind(json!(channel.events).to_string())
-        .bind(channel.plans.as_ref().map(|plans| json!(plans).to_string()))
+        .bind(plans(channel))
         .bind(channel.in_a_row.get())
         .bind(channel.id.to_string())
+        .bind(&old.secrets)
+        .bind(json!(old.events).to_string())
+        .bind(plans(old))
+        .bind(old.in_a_row.get())
         .execute(&self.writer)
         .await
-        .doing("update a channel")
-        .map(drop)
+        .doing("update a channel")?;
+        Ok(done.rows_affected() == 1)
     }
 
     pub(crate) async fn channels(&self) -> Result<Vec<ChannelRow>, Error> {
@@ -270,6 +295,7 @@ impl Store {
         &self,
         channel: Option<ChannelId>,
         state: Option<DeliveryState>,
+        after: Option<&(String, NoticeId)>,
         most: u32,
     ) -> Result<Vec<DeliveryRecord>, Error> {
         // One query for each choice, so that each goes along an index in its order.
@@ -277,11 +303,14 @@ impl Store {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT outbox.*, channels.name AS channel FROM outbox CROSS JOIN channels ON channels.id = outbox.channel_id
              WHERE enqueued_at >= '' {of_channel} AND (?2 IS NULL OR +state = ?2)
+                 AND (enqueued_at, outbox.id) < (COALESCE(?4, '~'), COALESCE(?5, '~'))
              ORDER BY enqueued_at DESC, outbox.id DESC LIMIT ?3"
         )))
         .bind(channel.map(|id| id.to_string()))
         .bind(state.map(DeliveryState::as_str))
         .bind(most)
+        .bind(after.map(|(at, _)| at))
+        .bind(after.map(|(_, id)| id.to_string()))
         .fetch_all(&self.reader)
         .await;
         rows.and_then(|rows| rows.iter().map(read_delivery).collect()).doing("list what was told")

@@ -3,8 +3,9 @@
 use std::num::NonZeroU32;
 
 use charon_notify::{Channel, Event, Kind};
-use charon_schema::{Mistake, Mistakes};
+use charon_schema::{ConfigSchema, Mistake, Mistakes};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -28,7 +29,7 @@ pub struct ChannelChoice {
 }
 
 /// A channel as it can be shown: its secrets hidden (I6).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ChannelView {
     /// Its id.
     pub id: ChannelId,
@@ -46,6 +47,36 @@ pub struct ChannelView {
     pub in_a_row: NonZeroU32,
     /// When it was added.
     pub created_at: Timestamp,
+    /// Another one whenever anything of it has changed.
+    #[serde(skip)]
+    pub version: String,
+}
+
+/// One kind of channel, as a form needs it.
+#[derive(Clone, Debug)]
+pub struct ChannelKind {
+    /// The name by which it is asked for.
+    pub id: &'static str,
+    /// What people call it.
+    pub title: &'static str,
+    /// The schema of its configuration.
+    pub schema: &'static ConfigSchema,
+    /// What it can be told of.
+    pub events: Vec<Event>,
+    /// What it is told of unless somebody says otherwise.
+    pub default_events: &'static [Event],
+}
+
+/// All kinds of channels.
+pub fn channel_kinds() -> Vec<ChannelKind> {
+    let kind = |kind: &'static Kind| ChannelKind {
+        id: kind.id,
+        title: kind.title,
+        schema: &kind.schema,
+        events: Event::ALL.into_iter().filter(|event| *event != Event::Test && kind.speaks(*event)).collect(),
+        default_events: kind.default_events,
+    };
+    charon_notify::kinds().iter().map(kind).collect()
 }
 
 /// The JSON Schemas of all kinds of channels, by their ids.
@@ -105,19 +136,33 @@ impl Engine {
         config: Option<Map<String, Value>>,
         choice: ChannelChoice,
     ) -> Result<ChannelView, Error> {
-        let row = self.channel_row(name).await?;
-        let kind = kind_of(&row)?;
+        loop {
+            let old = self.channel_row(name).await?;
+            let row = self.changed_channel(&old, config.clone(), choice.clone()).await?;
+            if self.store.replace_channel(&old, &row).await? {
+                return self.channel_view(&row);
+            }
+        }
+    }
+
+    /// A channel as it is to be.
+    pub(super) async fn changed_channel(
+        &self,
+        old: &ChannelRow,
+        config: Option<Map<String, Value>>,
+        choice: ChannelChoice,
+    ) -> Result<ChannelRow, Error> {
+        let kind = kind_of(old)?;
         let config = match config {
-            Some(config) => Some(self.with_kept(&row, kind, config)?),
+            Some(config) => Some(self.with_kept(old, kind, config)?),
             None => None,
         };
-        let judged = config.as_ref().and_then(|config| Channel::read(&row.kind, config.clone()).err());
-        let mut row = self.chosen(row, kind, choice, judged).await?;
-        if let Some(config) = config {
-            row = self.sealed(row, kind, config);
-        }
-        self.store.update_channel(&row).await?;
-        self.channel_view(&row)
+        let judged = config.as_ref().and_then(|config| Channel::read(&old.kind, config.clone()).err());
+        let row = self.chosen(old.clone(), kind, choice, judged).await?;
+        Ok(match config {
+            Some(config) => self.sealed(row, kind, config),
+            None => row,
+        })
     }
 
     /// All channels, by name.
@@ -163,12 +208,13 @@ impl Engine {
     }
 
     /// A new configuration with the stored secrets that it leaves out.
-    fn with_kept(
+    pub(super) fn with_kept(
         &self,
         old: &ChannelRow,
         kind: &Kind,
         config: Map<String, Value>,
     ) -> Result<Map<String, Value>, Error> {
+        let config = kind.schema.without_dots(config);
         // Secrets that do not open any more cannot be kept; what is then missing is told as missing.
         let Ok(stored) = self.channel_secrets(old) else { return Ok(config) };
         let mut before = old.config.clone();
@@ -250,7 +296,7 @@ impl Engine {
         })
     }
 
-    fn channel_view(&self, row: &ChannelRow) -> Result<ChannelView, Error> {
+    pub(super) fn channel_view(&self, row: &ChannelRow) -> Result<ChannelView, Error> {
         let mut config = row.config.clone();
         config.extend(self.channel_secrets(row)?);
         Ok(ChannelView {
@@ -262,11 +308,12 @@ impl Engine {
             plans: row.plans.clone(),
             in_a_row: row.in_a_row,
             created_at: row.created_at,
+            version: row.version(),
         })
     }
 }
 
-fn kind_of(row: &ChannelRow) -> Result<&'static Kind, Error> {
+pub(super) fn kind_of(row: &ChannelRow) -> Result<&'static Kind, Error> {
     charon_notify::kind(&row.kind).ok_or_else(|| {
         let known = known("kind of channel", charon_notify::kinds().iter().map(|kind| kind.id));
         Error::Unknown { what: "kind of channel", name: row.kind.clone(), known }

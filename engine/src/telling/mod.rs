@@ -7,6 +7,7 @@
 //! ended, [`Engine::tell_overdue`](crate::Engine::tell_overdue) now and then, and
 //! [`Engine::deliver_due`](crate::Engine::deliver_due) when that said so.
 
+mod by_id;
 mod channels;
 mod outbox;
 mod reporting;
@@ -15,7 +16,8 @@ mod rules;
 mod tests;
 mod words;
 
-pub use channels::{ChannelChoice, ChannelView, channel_schemas};
+pub use by_id::ChannelChange;
+pub use channels::{ChannelChoice, ChannelKind, ChannelView, channel_kinds, channel_schemas};
 pub use charon_notify::{Event as NoticeEvent, Notice};
 pub use outbox::DeliveryState;
 pub(crate) use rules::overdue_since;

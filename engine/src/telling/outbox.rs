@@ -5,7 +5,8 @@ use std::{fmt, str::FromStr, time::Duration};
 use charon_notify::DeliveryError;
 use futures::future::join_all;
 use jiff::{Timestamp, ToSpan};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::Engine,
@@ -28,8 +29,9 @@ const MOST_ATTEMPTS: u32 = 10;
 const LONGEST: Duration = Duration::from_hours(3 * 24);
 
 /// Whether a notice has got through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum DeliveryState {
     /// It is still to be told.
     Pending,
@@ -109,7 +111,7 @@ impl Engine {
             Some(name) => Some(self.channel_row(name).await?.id),
             None => None,
         };
-        self.store.deliveries(channel, state, most).await
+        self.store.deliveries(channel, state, None, most).await
     }
 
     /// One attempt, and what came of it.

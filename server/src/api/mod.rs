@@ -35,7 +35,9 @@ mod budget;
 mod dashboard;
 mod events;
 mod folders;
+pub(crate) mod items;
 pub(crate) mod library;
+pub(crate) mod notifications;
 mod plans;
 mod providers;
 pub(crate) mod runs;
@@ -87,6 +89,8 @@ pub(crate) fn resources() -> Vec<(&'static str, &'static str, Vec<Endpoint>)> {
             storages.into_iter().flatten().collect(),
         ),
         ("Budget", "What the daily quotas leave, and what has been used.", budget::endpoints()),
+        ("Items", "Single files that programs hand over to be sent.", items::endpoints()),
+        ("Notifications", "Who is told what becomes of runs, and how.", notifications::endpoints()),
         ("Settings", "What is set for the whole of it.", settings::endpoints()),
         ("Sessions", "Who asks, and which browsers are signed in.", session::endpoints()),
         ("Tokens", "What other programs come in with.", tokens::endpoints()),

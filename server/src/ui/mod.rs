@@ -15,6 +15,7 @@
 
 pub(crate) mod assets;
 mod browse;
+mod budget;
 mod charts;
 mod consenting;
 mod dashboard;
@@ -24,8 +25,10 @@ pub(crate) mod form;
 pub(crate) mod layout;
 mod library;
 mod login;
+mod notifications;
 mod plans;
 mod runs;
+mod send;
 mod settings;
 mod stages;
 mod states;
@@ -48,5 +51,8 @@ pub(crate) fn router() -> Router<App> {
         .merge(library::router())
         .merge(browse::router())
         .merge(storages::router())
+        .merge(budget::router())
+        .merge(notifications::router())
+        .merge(send::router())
         .route("/", get(dashboard::show))
 }
