@@ -13,6 +13,7 @@
 //!
 //! [`layout::PageOf`] as an argument lets only those in who are logged in (others are sent to `/login`), and draws the frame.
 
+mod api;
 pub(crate) mod assets;
 mod browse;
 mod budget;
@@ -51,6 +52,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(library::router())
         .merge(browse::router())
         .merge(storages::router())
+        .merge(api::router())
         .merge(budget::router())
         .merge(notifications::router())
         .merge(send::router())

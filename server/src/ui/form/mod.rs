@@ -21,7 +21,7 @@ use charon_schema::{ConfigSchema, Mistake, Shape, annotation, fields, property, 
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-pub(crate) use field::Field;
+pub(crate) use field::{Field, in_code};
 pub(crate) use mistakes::summary;
 pub(crate) use read::read;
 
