@@ -21,6 +21,7 @@ use serde::Deserialize;
 use super::{
     failing::Failing,
     layout::{Page, PageOf, Section},
+    states,
     words::ago,
 };
 use crate::{api::extract::Id, app::App};
@@ -109,15 +110,14 @@ fn card(
 /// How a plan stands, in words that are coloured too.
 fn state(plan: &PlanView, status: Option<&charon_engine::PlanStatus>, now: Timestamp) -> Markup {
     let is_paused = plan.paused_at.is_some() && plan.paused_until.is_none_or(|until| until > now);
-    let tone = status.map(|status| status.sentence.tone);
     let is_live = status.is_some_and(|status| status.live.is_some());
-    let (class, words) = match tone {
-        _ if is_live => ("", "a run is under way"),
-        Some(Tone::Bad) => ("bad", "does not get on"),
-        Some(Tone::Attention) => ("warn", "look at it"),
+    let (class, words) = match status.map(|status| status.sentence.tone) {
+        _ if is_live => ("busy", "a run is under way"),
+        Some(tone @ Tone::Bad) => (states::tone(tone), "does not get on"),
+        Some(tone @ Tone::Attention) => (states::tone(tone), "wants a look"),
         _ if is_paused => ("", "paused"),
-        Some(Tone::Good) => ("good", "everything is where it should be"),
-        Some(Tone::Working) => ("", "on its way"),
+        Some(tone @ Tone::Good) => (states::tone(tone), "well"),
+        Some(tone @ Tone::Working) => (states::tone(tone), "at work"),
         None => ("", "not known"),
     };
     html! { span.state.(class) { (words) } }

@@ -1,7 +1,7 @@
 //! `/plans/{id}`: one plan: what it does, what comes next, and what became of it so far.
 
 use axum::extract::{Query, State};
-use charon_engine::{Decision, Occurrence, PlanId, PlanView, RunFilter, RunRecord, RunState};
+use charon_engine::{Decision, Occurrence, PlanId, PlanStatus, PlanView, RunFilter, RunRecord};
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
 
@@ -12,6 +12,7 @@ use crate::{
     ui::{
         failing::Failing,
         layout::{Page, PageOf, Section},
+        states, strip,
         words::{ago, bytes, duration, moment},
     },
 };
@@ -30,6 +31,8 @@ pub(super) async fn show(
     let engine = app.engine();
     let plan = engine.plan_by_id(id).await?;
     let zone = app.time_zone().await;
+    // Whoever listens from here on misses nothing of what came after this was looked up.
+    let after = engine.newest_event().await?;
     let at_a_glance = engine.dashboard(&zone).await?;
     let status = at_a_glance.plans.iter().find(|status| status.plan == id);
     let upcoming = engine.upcoming(id, 5).await?;
@@ -39,9 +42,11 @@ pub(super) async fn show(
     let is_paused = plan.paused_at.is_some() && plan.paused_until.is_none_or(|until| until > now);
     let content = html! {
         p { a href="/plans" { "Plans" } }
-        h1 { (plan.name) " " (state(&plan, status, now)) }
+        h1 { (plan.name) }
         @if let Some(news) = news(told.told.as_deref()) { div.notice.good role="status" { p { (news) } } }
-        @if let Some(status) = status { p.sentence { (status.sentence.text) } }
+        div data-live="/api/v1/events?items=false" data-after=(after) {
+            div data-part="standing" { (standing(&plan, status, now)) }
+        }
         (actions(&page, &plan, is_paused))
         div.card {
             h2 { "What it does" }
@@ -54,11 +59,28 @@ pub(super) async fn show(
         }
         div.card {
             h2 { "History" }
+            @if let Some(status) = status { (strip::draw(&plan.name, &status.strip)) }
             (history(&runs, now, &zone))
             (not_run(&decided, &zone))
         }
     };
     Ok(page.titled(&plan.name, Section::Plans, &content))
+}
+
+/// How it stands.
+fn standing(plan: &PlanView, status: Option<&PlanStatus>, now: Timestamp) -> Markup {
+    html! {
+        @if let Some(status) = status {
+            section.sentence.(states::tone(status.sentence.tone)) aria-label="How it stands" {
+                p.headline { (status.sentence.text) }
+                p { (state(plan, Some(status), now))
+                    @if let Some(run) = status.live { " " a href={ "/runs/" (run) } { "Look at the run" } }
+                }
+            }
+        } @else {
+            p { (state(plan, None, now)) }
+        }
+    }
 }
 
 fn news(told: Option<&str>) -> Option<&'static str> {
@@ -144,7 +166,7 @@ fn history(runs: &[RunRecord], now: Timestamp, zone: &TimeZone) -> Markup {
                         @for run in runs {
                             tr {
                                 td { a href={ "/runs/" (run.run) } { (ago(run.started_at.unwrap_or(run.queued_at), now, zone)) } }
-                                td { (run_state(run.state)) }
+                                td { (states::state(run.state)) }
                                 td.number { (charon_engine::with_commas(run.items.done)) }
                                 td.number { (charon_engine::with_commas(run.items.failed)) }
                                 td.number { (bytes(run.bytes)) }
@@ -161,16 +183,6 @@ fn history(runs: &[RunRecord], now: Timestamp, zone: &TimeZone) -> Markup {
             }
         }
     }
-}
-
-fn run_state(state: RunState) -> Markup {
-    let class = match state {
-        RunState::Succeeded => "good",
-        RunState::Partial | RunState::Parked => "warn",
-        RunState::Failed => "bad",
-        _ => "",
-    };
-    html! { span.state.(class) { (state.to_string()) } }
 }
 
 /// The moments at which it was due and not run.
