@@ -1,4 +1,5 @@
 //! The web UI and the API, over real HTTP, against the emulator.
 
 mod client;
+mod plans;
 mod storages;
