@@ -362,7 +362,7 @@ fn elsewhere(editing: &Editing) -> Markup {
                         a href=(storage.as_deref().unwrap_or("/storages")) { "the storage" } "."
                     }
                 }
-                li { "Who is told when a run fails or is overdue: in the " a href="/settings" { "settings" } "." }
+                li { "Who is told when a run fails or is overdue: in the " a href="/settings/notifications" { "notifications" } "." }
                 li { "Commands before and after a run: on the machine itself, with " code { "charon plan update" } "." }
             }
         }
