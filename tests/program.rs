@@ -26,6 +26,7 @@ mod queue;
 mod real_browser;
 mod schedule;
 mod secrets;
+mod security;
 mod serve;
 mod support;
 mod telling;
