@@ -30,6 +30,7 @@ use crate::{
     pulse::Pulse,
     registry::Registry,
     running::AtWork,
+    storages::KnownFacts,
     store::{EngineLease, Store},
     tallies::Tallies,
     vault::Vault,
@@ -93,6 +94,8 @@ pub struct Engine {
     pub(crate) pulse: Pulse,
     /// What the runs of this process have come to.
     pub(crate) tallies: Tallies,
+    /// What the storages declared of themselves when they were opened last.
+    pub(crate) known_facts: KnownFacts,
     /// The storages that people browse.
     pub(crate) shelves: Shelves,
     /// What was counted over whole libraries.
@@ -144,6 +147,7 @@ impl Engine {
             max_runs: Arc::default(),
             pulse: Pulse::default(),
             tallies: Tallies::default(),
+            known_facts: KnownFacts::default(),
             shelves: Shelves::default(),
             counted: Counted::default(),
             remembered: Remembered::default(),

@@ -176,9 +176,8 @@ impl Engine {
 
     async fn detail(&self, row: &StorageRow) -> Result<StorageDetail, Error> {
         let (mut capabilities, mut problem, mut meters) = (None, None, Vec::new());
-        match self.open_row(row) {
-            Ok(opened) => {
-                let facts = opened.storage.facts();
+        match self.declared_by(row) {
+            Ok(facts) => {
                 capabilities = Some(facts.capabilities);
                 for meter in &facts.meters {
                     meters.push(self.budgets.view(meter).await?);

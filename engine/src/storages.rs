@@ -1,8 +1,11 @@
 //! Storages: configured accounts.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
-use charon_provider::{Config, Host, Provider, Revision, Secrets, Storage};
+use charon_provider::{Config, Facts, Host, Provider, Revision, Secrets, Storage};
 use charon_schema::Mistakes;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -143,6 +146,7 @@ impl Engine {
             self.remove_plan(&inbox.name).await?;
         }
         if self.store.remove_storage(&row, self.clock.now()).await? {
+            self.known_facts.forget(row.id);
             return Ok(());
         }
         Err(Error::Changed { what: format!("the storage {name}") })
@@ -203,6 +207,17 @@ impl Engine {
         Ok(Opened { storage, lane, spending, requests, revision: row.revision })
     }
 
+    /// What a storage declares of itself. It is opened only if it was changed since it was asked last: that costs a page its time.
+    pub(crate) fn declared_by(&self, row: &StorageRow) -> Result<Facts, Error> {
+        if let Some((_, facts)) = self.known_facts.all().get(&row.id).filter(|known| known.0 == row.revision)
+        {
+            return Ok(facts.clone());
+        }
+        let facts = self.open_row(row)?.storage.facts().clone();
+        self.known_facts.all().insert(row.id, (row.revision, facts.clone()));
+        Ok(facts)
+    }
+
     pub(crate) fn host(&self, storage: StorageId, purpose: Purpose) -> Arc<StorageHost> {
         Arc::new(StorageHost {
             storage,
@@ -231,6 +246,20 @@ impl Engine {
             created_at: row.created_at,
             revision: row.revision,
         })
+    }
+}
+
+/// What storages declared of themselves, and in which version.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KnownFacts(Arc<Mutex<HashMap<StorageId, (i64, Facts)>>>);
+
+impl KnownFacts {
+    fn all(&self) -> MutexGuard<'_, HashMap<StorageId, (i64, Facts)>> {
+        self.0.lock().expect("nothing panics while it holds them")
+    }
+
+    fn forget(&self, id: StorageId) {
+        self.all().remove(&id);
     }
 }
 

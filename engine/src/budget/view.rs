@@ -58,9 +58,9 @@ impl Engine {
     pub async fn budget(&self) -> Result<Vec<BudgetView>, Error> {
         let mut meters: BTreeMap<(String, &'static str, u32), (Meter, Vec<String>)> = BTreeMap::new();
         for row in self.store.storages().await? {
-            match self.open_row(&row) {
-                Ok(opened) => {
-                    for meter in &opened.storage.facts().meters {
+            match self.declared_by(&row) {
+                Ok(facts) => {
+                    for meter in &facts.meters {
                         let key = (meter.account.clone(), meter.id, meter.limit);
                         let entry = meters.entry(key).or_insert_with(|| (meter.clone(), Vec::new()));
                         entry.1.push(row.name.clone());
