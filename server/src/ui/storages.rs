@@ -64,11 +64,8 @@ fn card(app: &App, storage: &StorageDetail, now: Timestamp, zone: &TimeZone) -> 
         }
         p.soft {
             @if let Some(account) = &health.account { (account) " · " }
-            @match &health.last_test {
-                Some(test) => { "tested " (ago(test.at, now, zone)) },
-                None => { "not tested yet" },
-            }
-            " · " (counted(storage.plans.len() as u64, "plan", "plans"))
+            @if let Some(test) = &health.last_test { "tested " (ago(test.at, now, zone)) " · " }
+            (counted(storage.plans.len() as u64, "plan", "plans"))
         }
         @if !health.waiting_runs.is_empty() {
             p { (counted(health.waiting_runs.len() as u64, "run waits", "runs wait")) " for you." }
