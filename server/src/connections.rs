@@ -21,7 +21,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{access::Peer, patience::Patient};
+use crate::{
+    access::{Peer, is_near},
+    crowd::Crowd,
+    patience::Patient,
+};
 
 /// Connections at a time; one more waits for its turn. Those who listen to what happens keep theirs, and leave 256 for all others.
 /// A process may have 1,024 open files where nobody has said otherwise, and the engine needs some.
@@ -38,13 +42,19 @@ const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How long to wait when no connection can be accepted: too many open files, mostly, and that passes.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves every connection until `shutdown`.
-pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: &CancellationToken) {
+/// Serves every connection until `shutdown`. Where there is a reverse proxy, it may have as many as it likes.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    has_proxy: bool,
+    shutdown: &CancellationToken,
+) {
     let mut http = Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(LONGEST_HEAD)
         .max_headers(MOST_FIELDS);
+    let crowd = Crowd::default();
     // Owns the connections: they end with it.
     let mut connections = JoinSet::new();
     loop {
@@ -56,7 +66,17 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: &Canc
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = accepted => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(serve_one(stream, peer, http.clone(), router.clone(), shutdown.clone()));
+                    let is_counted = !peer.ip().is_loopback() && !(has_proxy && is_near(peer.ip()));
+                    let place = is_counted.then(|| crowd.enter(peer.ip()));
+                    if matches!(place, Some(None)) {
+                        tracing::debug!(%peer, "an address has too many connections");
+                        continue;
+                    }
+                    let serving = serve_one(stream, peer, http.clone(), router.clone(), shutdown.clone());
+                    connections.spawn(async move {
+                        serving.await;
+                        drop(place);
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -118,7 +138,7 @@ mod tests {
         let shutdown = CancellationToken::new();
         let server = tokio::spawn({
             let shutdown = shutdown.clone();
-            async move { serve(listener, Router::new(), &shutdown).await }
+            async move { serve(listener, Router::new(), false, &shutdown).await }
         });
         for beginning in ["GET / HTTP/1.1\r\nHost: loc", "", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
             let begun = Instant::now();

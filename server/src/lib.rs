@@ -2,8 +2,8 @@
 //!
 //! It knows the engine's public functions, and neither SQL nor any provider.
 //!
-//! The rooms within: `connections` (accepting, limits, ending), `patience` (clients that do not read), `guard` (what is refused
-//! before anything else), `bodies` (what requests bring), `app` (what every handler is given), `access` (who asks, and what they
+//! The rooms within: `connections` (accepting, limits, ending), `crowd` (how many of one address), `patience` (clients that do not
+//! read), `guard` (what is refused before anything else), `bodies` (what requests bring), `app` (what every handler is given), `access` (who asks, and what they
 //! may), `planning` (what may be said of plans from afar), `api` (the resources, as JSON), `live` (what happens, for those who
 //! listen), `ui` (the pages), `drafts`, `consents` and `redirect` (storages that are being made in a browser), `thumbnails` (small
 //! pictures of what is home), `ranged` (files and parts of them), and `health` and `metrics` for monitors.
@@ -14,6 +14,7 @@ mod app;
 mod bodies;
 mod connections;
 mod consents;
+mod crowd;
 mod drafts;
 mod guard;
 mod health;
@@ -124,7 +125,7 @@ impl Server {
     /// Answers until `shutdown`; then finishes the answers that have begun, within a few seconds.
     pub async fn serve(self, engine: Engine, shutdown: CancellationToken) {
         let app = App::new(engine, self.address, self.settings, shutdown.clone());
-        connections::serve(self.listener, router(&app), &shutdown).await;
+        connections::serve(self.listener, router(&app), app.public_url().is_some(), &shutdown).await;
     }
 }
 

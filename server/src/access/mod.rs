@@ -25,7 +25,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-pub(crate) use caller::{Caller, Peer};
+pub(crate) use caller::{Caller, Peer, is_near};
 pub(crate) use charon_engine::Scope;
 use charon_engine::SessionId;
 pub(crate) use gate::{Audited, gate, identify};
