@@ -41,6 +41,7 @@ pub(crate) mod notifications;
 mod plans;
 mod providers;
 pub(crate) mod runs;
+mod schedules;
 mod session;
 mod settings;
 mod storages;
@@ -96,6 +97,7 @@ pub(crate) fn resources() -> Vec<(&'static str, &'static str, Vec<Endpoint>)> {
         ("Tokens", "What other programs come in with.", tokens::endpoints()),
         ("Audit", "Who changed what, and from where.", audit::endpoints()),
         ("Plans", "What is to be done, and when.", plans::endpoints()),
+        ("Schedules", "What schedules mean.", schedules::endpoints()),
         ("Folders", "The folders that plans may name.", folders::endpoints()),
         ("Library", "What the mirrors of backup plans hold.", library::endpoints()),
         ("Browse", "What storages themselves show, fetched from them.", browse::endpoints()),

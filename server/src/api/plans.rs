@@ -21,6 +21,7 @@ use super::{
     extract::{Id, Json, Query},
     paging::{Page, PageQuery, limit, place},
     problem::Problem,
+    schedules::count,
 };
 use crate::{access::Scope, app::App, planning};
 
@@ -78,10 +79,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::get("/plans/{id}/next", "get_next_times", "When a plan is due next", next)
             .query::<Count>()
             .answer::<Upcoming>(200, "The next times, or why there are none"),
-        Endpoint::post("/schedules:explain", "explain_schedule", "What a schedule means: in plain words, and the next times", explain)
-            .scope(Scope::Read)
-            .body::<Explain>()
-            .answer::<Upcoming>(200, "What it means"),
         Endpoint::post("/plans/{id}:run", "run_plan", "Asks for a run of a plan, now", run)
             .scope(Scope::Run)
             .notes("If the plan has a run that has not ended, that one goes on.")
@@ -182,24 +179,6 @@ struct Schemas {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Count {
-    /// How many times are told: five, unless it says otherwise.
-    #[schemars(range(min = 1, max = 100))]
-    count: Option<usize>,
-}
-
-/// A schedule that is to be explained.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Explain {
-    /// When it is due: five fields as crontab(5) has them, six with seconds first, `@daily` and its kin, or `@every 6h`.
-    cron: String,
-    /// The IANA time zone that it is told in; without it, that of the machine.
-    timezone: Option<String>,
-    /// A run begins up to so many minutes later.
-    #[schemars(range(max = 1440))]
-    jitter_minutes: Option<u32>,
-    /// The times at which a run may be at work.
-    windows: Option<Vec<String>>,
     /// How many times are told: five, unless it says otherwise.
     #[schemars(range(min = 1, max = 100))]
     count: Option<usize>,
@@ -341,46 +320,12 @@ async fn occurrences(
     Ok(Answer(Page::of(found, limit, |last| last.scheduled_for)))
 }
 
-/// So many times are told, unless somebody says otherwise.
-const USUAL_COUNT: usize = 5;
-
-fn count(asked: Option<usize>) -> Result<usize, Problem> {
-    match asked {
-        None => Ok(USUAL_COUNT),
-        Some(count) if (1..=charon_engine::MOST_UPCOMING).contains(&count) => Ok(count),
-        Some(_) => Err(Problem::bad_request(format!("count is to be 1 to {}", charon_engine::MOST_UPCOMING))),
-    }
-}
-
 async fn next(
     State(engine): State<Engine>,
     Id(id): Id<PlanId>,
     Query(query): Query<Count>,
 ) -> Result<Answer<Upcoming>, Problem> {
     Ok(Answer(engine.upcoming(id, count(query.count)?).await?))
-}
-
-async fn explain(
-    State(engine): State<Engine>,
-    Json(asked): Json<Explain>,
-) -> Result<Answer<Upcoming>, Problem> {
-    let Explain { cron, timezone, jitter_minutes, windows, count: most } = asked;
-    let most = match most {
-        Some(most) if !(1..=charon_engine::MOST_UPCOMING).contains(&most) => {
-            return Err(Problem::wrong_field(
-                "/count",
-                format!("is to be 1 to {}", charon_engine::MOST_UPCOMING),
-            ));
-        }
-        most => most.unwrap_or(USUAL_COUNT),
-    };
-    let mut schedule = Map::new();
-    schedule.insert("cron".into(), cron.into());
-    schedule.extend(timezone.map(|zone| ("timezone".into(), zone.into())));
-    schedule.extend(jitter_minutes.map(|minutes| ("jitter_minutes".into(), minutes.into())));
-    schedule.extend(windows.map(|windows| ("windows".into(), windows.into())));
-    let told = engine.explain_schedule(schedule, most);
-    told.map(Answer).map_err(|mistakes| Problem::mistakes("", &mistakes))
 }
 
 async fn run(
