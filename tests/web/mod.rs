@@ -2,4 +2,5 @@
 
 mod client;
 mod plans;
+mod runs;
 mod storages;

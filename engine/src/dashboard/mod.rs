@@ -23,7 +23,7 @@ pub use strip::{DayOfPlan, DayVerdict};
 use crate::{
     engine::Engine,
     error::Error,
-    ids::{PlanId, RunId},
+    ids::{PlanId, RunId, StorageId},
     plan::PlanConfig,
     plans::{config_of, next_at},
     run::{Progress, RunState},
@@ -146,11 +146,15 @@ impl Engine {
         let runs: Vec<DayOfRuns> = past.runs.iter().chain(&fresh.runs).cloned().collect();
         let not_run: Vec<NotRun> = past.not_run.iter().chain(&fresh.not_run).cloned().collect();
         let mut successes = self.store.last_successes().await?;
+        let newest = self.store.newest_runs().await?;
+        let providers = self.providers_of_storages().await?;
         let (mut all, mut strips) = (Vec::new(), Vec::new());
         for row in &rows {
             // One that another version has written does not hide the others.
             let Ok(config) = config_of(row) else { continue };
-            let facts = self.facts_of((row, &config), successes.remove(&row.id), &live, now).await?;
+            let last_good = successes.remove(&row.id);
+            let around = (&live[..], newest.get(&row.id).copied(), providers.get(&row.storage_id).copied());
+            let facts = self.facts_of((row, &config), last_good, around, now).await?;
             strips.push(self.strip_of((row, &config), &days, (&runs, &not_run), now).await?);
             all.push(facts);
         }
@@ -169,10 +173,18 @@ impl Engine {
         &self,
         (row, config): (&PlanRow, &PlanConfig),
         last_good_at: Option<Timestamp>,
-        live: &[(LiveStatus, LiveRun)],
+        (live, newest, provider): (&[(LiveStatus, LiveRun)], Option<RunId>, Option<&'static str>),
         now: Timestamp,
     ) -> Result<PlanFacts, Error> {
-        let (whole, last_end) = self.whole_of(row.id).await?;
+        let not_ended = live.iter().filter(|(status, _)| status.plan == row.id).map(|(status, _)| status.run);
+        let last = (newest, not_ended.collect());
+        let (whole, last_end) = if let Some(known) = self.remembered.whole(row.id, &last) {
+            known
+        } else {
+            let found = self.whole_of(row.id).await?;
+            self.remembered.remember_whole(row.id, last, found.clone());
+            found
+        };
         let days = config.policy().overdue_days.and_then(NonZeroU32::new);
         let live =
             live.iter().find(|(status, _)| status.plan == row.id).map(|(status, run)| of_live(status, run));
@@ -183,9 +195,6 @@ impl Engine {
             }
             PlanConfig::Upload(_) => None,
         };
-        let provider = self.store.storage_by_id(row.storage_id).await?.and_then(|storage| {
-            self.registry.provider(&storage.provider).ok().map(|provider| provider.describe().name)
-        });
         Ok(PlanFacts {
             plan: row.id,
             name: row.name.clone(),
@@ -204,6 +213,13 @@ impl Engine {
             live,
             home,
         })
+    }
+
+    /// What people call the providers of the storages.
+    async fn providers_of_storages(&self) -> Result<HashMap<StorageId, &'static str>, Error> {
+        let name = |provider: &str| self.registry.provider(provider).ok().map(|found| found.describe().name);
+        let storages = self.store.storages().await?;
+        Ok(storages.iter().filter_map(|row| Some((row.id, name(&row.provider)?))).collect())
     }
 
     /// The runs that have not ended, with what they wait for and how far they are.

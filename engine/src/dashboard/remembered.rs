@@ -9,6 +9,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
+use super::facts::{EndedBadly, Whole};
 use crate::{
     engine::Engine,
     ids::{PlanId, RunId},
@@ -32,11 +33,18 @@ pub(crate) struct Remembered(Arc<Mutex<Memory>>);
 struct Memory {
     reasons: HashMap<RunId, Arc<BTreeMap<String, u64>>>,
     causes: HashMap<RunId, String>,
+    wholes: HashMap<PlanId, (LastRuns, WholeAndEnd)>,
     homes: HashMap<PlanId, Counted>,
     /// The plans whose homes are being counted.
     counting: HashSet<PlanId>,
     past: Option<(PastKey, Timestamp, Arc<Past>)>,
 }
+
+/// By which it is seen that no run of a plan has begun or ended since: the newest, and those that have not ended.
+pub(super) type LastRuns = (Option<RunId>, Vec<RunId>);
+
+/// What the runs of a plan have come to.
+pub(super) type WholeAndEnd = (Option<Whole>, Option<EndedBadly>);
 
 /// What was counted, and after which run.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +94,15 @@ impl Remembered {
             memory.causes.clear();
         }
         memory.causes.insert(run, cause);
+    }
+
+    pub(super) fn whole(&self, plan: PlanId, last: &LastRuns) -> Option<WholeAndEnd> {
+        let memory = self.memory();
+        memory.wholes.get(&plan).filter(|(known, _)| known == last).map(|(_, whole)| whole.clone())
+    }
+
+    pub(super) fn remember_whole(&self, plan: PlanId, last: LastRuns, whole: WholeAndEnd) {
+        self.memory().wholes.insert(plan, (last, whole));
     }
 
     pub(super) fn past(&self, key: &PastKey, now: Timestamp) -> Option<Arc<Past>> {

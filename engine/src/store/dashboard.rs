@@ -1,6 +1,8 @@
 //! What the dashboard asks: how the runs of a plan ended last, what the runs of each day came to, what is home. Nothing here reads
 //! more of a table that grows than it shows, but for what is home, which is counted once and kept.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Row, sqlite::SqliteRow};
@@ -71,6 +73,26 @@ fn ids_from(moment: Timestamp) -> String {
 }
 
 impl Store {
+    /// The newest run of each plan.
+    pub(crate) async fn newest_runs(&self) -> Result<HashMap<PlanId, RunId>, Error> {
+        let rows = sqlx::query(
+            "SELECT plans.id, (SELECT runs.id FROM runs WHERE runs.plan_id = plans.id ORDER BY runs.id DESC LIMIT 1) AS newest
+             FROM plans",
+        )
+        .fetch_all(&self.reader)
+        .await;
+        let read = |row: &SqliteRow| {
+            let newest: Option<&str> = row.try_get("newest")?;
+            let newest = newest.map(|run| run.parse().map_err(decode_error)).transpose()?;
+            Ok::<_, sqlx::Error>(newest.map(|newest| (parsed(row, "id"), newest)))
+        };
+        rows.and_then(|rows| {
+            let newest = rows.iter().filter_map(|row| read(row).transpose());
+            newest.map(|pair| pair.and_then(|(plan, newest)| Ok((plan?, newest)))).collect()
+        })
+        .doing("look up the newest runs")
+    }
+
     /// The newest run of a plan that has ended, however it ended.
     pub(crate) async fn last_end(&self, plan: PlanId) -> Result<Option<EndedRun>, Error> {
         let ended = self.ended_runs(plan, "'succeeded', 'partial', 'failed', 'cancelled'", 1).await?;

@@ -27,7 +27,7 @@ use crate::{
 /// How often something is sent where nothing happens, so that both sides know that the other is there.
 const BEATS: Duration = Duration::from_secs(15);
 /// After so many beats it is looked whether the one who listens still may.
-const CHECKED_EVERY: u32 = 2;
+const CHECKED_EVERY: u32 = 1;
 const BEAT: Bytes = Bytes::from_static(b": still here\n\n");
 /// How long a browser waits before it comes again.
 const BEGINNING: Bytes = Bytes::from_static(b"retry: 3000\n\n");

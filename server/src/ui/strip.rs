@@ -16,9 +16,9 @@ pub(crate) fn draw(name: &str, days: &[DayOfPlan]) -> Markup {
             }
         }
         details {
-            summary { "These days in words" }
+            summary { "The days on which something happened" }
             ul.days {
-                @for day in days.iter().rev().filter(|day| day.verdict != DayVerdict::Before) {
+                @for day in days.iter().rev().filter(|day| !matches!(day.verdict, DayVerdict::Before | DayVerdict::Nothing)) {
                     li {
                         (day.date.strftime("%A, %-d %B").to_string()) ": " (day.text)
                         @if let Some(run) = day.newest { " – " a href={ "/runs/" (run) } { @if day.runs > 1 { "the last of its runs" } @else { "its run" } } }
