@@ -307,6 +307,8 @@ async fn live(folder: &Path) {
         engine.run_items(failed, &ItemFilter { outcome, after: None }, 10).await.expect("items");
     }
     library(&engine).await;
+    let storage = engine.storages().await.expect("storages")[0].id;
+    engine.browse_items(storage, None, None).await.expect("a page");
     engine.overview().await.expect("a glance");
     engine.dashboard(&jiff::tz::TimeZone::UTC).await.expect("a dashboard");
     engine.run_failures(failed).await.expect("failures");

@@ -21,11 +21,9 @@ pub(crate) async fn measure(part: u32) {
     let (items, runs) = (ITEMS / part, RUNS / part);
     println!("\n{items} items and {runs} runs in one database");
     let folder = tempfile::tempdir().expect("a folder");
-    let engine = open(folder.path()).await;
-    engine.close().await;
-    let path = folder.path().join("data/charon.db");
     let began = Instant::now();
-    fill(&path, items, runs).await;
+    make(folder.path(), part).await;
+    let path = folder.path().join("data/charon.db");
     println!("filled in {:.0} s", began.elapsed().as_secs_f64());
     let size = std::fs::metadata(&path).expect("the database").len() / 1_000_000;
     told("its size", &format!("{size} MB"), size < 400, "under 400 MB");
@@ -35,6 +33,13 @@ pub(crate) async fn measure(part: u32) {
     println!("opened in {:.2} s", began.elapsed().as_secs_f64());
     lists(&engine, items, runs).await;
     engine.close().await;
+}
+
+/// Makes such a database, or so many times smaller; gives how many items it has.
+pub(crate) async fn make(folder: &Path, part: u32) -> u32 {
+    open(folder).await.close().await;
+    fill(&folder.join("data/charon.db"), ITEMS / part, RUNS / part).await;
+    ITEMS / part
 }
 
 async fn lists(engine: &Engine, items: u32, runs: u32) {
@@ -213,18 +218,20 @@ async fn fill(path: &Path, items: u32, runs: u32) {
             (0..4).flat_map(|part| spread(u64::from(number) * 4 + part).to_be_bytes()).collect();
         let (name, at) =
             (format!("IMG_{number:06}.jpg"), start.as_microsecond() + i64::from(number) * 1_000_003);
+        // Over 25 years, in no order.
         let path = format!("photos/{}/{:02}/{name}", 2_000 + number % 25, 1 + number % 12);
+        let taken = 946_684_800 + i64::from(number) * 7_919 % (25 * 31_557_600);
         sqlx::query("INSERT INTO assets (id) VALUES (?)")
             .bind(asset)
             .execute(&mut database)
             .await
             .expect("an asset");
         sqlx::query("INSERT INTO remotes (storage, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by) VALUES (1, ?, ?, ?, 'image/jpeg', ?, ?, 1000)")
-            .bind(&id).bind(asset).bind(&name).bind(at).bind(at).execute(&mut database).await.expect("a remote");
+            .bind(&id).bind(asset).bind(&name).bind(taken * 1_000_000).bind(at).execute(&mut database).await.expect("a remote");
         sqlx::query("INSERT INTO contents (asset_id, part, sha256, size, fidelity) VALUES (?, 0, ?, 3000000, 'api-copy')")
             .bind(asset).bind(&sha256).execute(&mut database).await.expect("a content");
-        sqlx::query("INSERT INTO copies (plan, asset_id, part, path, sha256, size, stored_at) VALUES (2, ?, 0, ?, ?, 3000000, ?)")
-            .bind(asset).bind(&path).bind(&sha256).bind(at).execute(&mut database).await.expect("a copy");
+        sqlx::query("INSERT INTO copies (plan, asset_id, part, path, sha256, size, stored_at, taken, class) VALUES (2, ?, 0, ?, ?, 3000000, ?, ?, 0)")
+            .bind(asset).bind(&path).bind(&sha256).bind(at).bind(taken).execute(&mut database).await.expect("a copy");
         let outcome = if number % 1_000 == 999 { "failed" } else { "done" };
         sqlx::query("INSERT INTO run_items (run, item, outcome, bytes, at, attempt) VALUES (1000, ?, ?, 3000000, ?, 1)")
             .bind(asset)

@@ -34,6 +34,7 @@ use app::App;
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use charon_engine::Engine;
 pub use public_url::{NotPublic, PublicUrl};
+pub use thumbnails::draw_thumbnail;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use ui::failing::Failing;

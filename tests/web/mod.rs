@@ -3,4 +3,5 @@
 mod client;
 mod plans;
 mod runs;
+mod library;
 mod storages;

@@ -34,6 +34,12 @@ const AT_A_TIME: usize = 2;
 /// So many files that cannot be drawn are remembered.
 const REMEMBERED: usize = 10_000;
 
+/// The thumbnail of a picture, as the library shows it: a JPEG whose longer side has so many pixels at most. `None` if it cannot be
+/// drawn. For those who measure how long that takes; it blocks.
+pub fn draw_thumbnail(picture: File, pixels: u16) -> Option<Vec<u8>> {
+    draw(picture, Size::of(pixels)).ok()
+}
+
 /// The thumbnails of a data directory. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Thumbnails(Arc<Inner>);

@@ -17,6 +17,11 @@ impl Size {
     #[cfg(test)]
     pub(crate) const LARGE: Self = Self(1280);
 
+    /// So many pixels.
+    pub(crate) fn of(pixels: u16) -> Self {
+        Self(pixels)
+    }
+
     /// The most pixels of the longer side.
     pub(crate) fn pixels(self) -> u16 {
         self.0
