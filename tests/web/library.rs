@@ -407,7 +407,9 @@ async fn a_storage_is_browsed_with_as_few_requests_as_there_are_pictures() {
         let id = album["id"].as_str().expect("an id");
         let inside = home.all(&format!("/storages/{storage}/items?album={id}")).await;
         assert_eq!(json!(inside.len()), album["items"], "{album}");
-        assert_eq!(decoded(&home.api(&preview(&json!({"id": album["cover"]}), 320)).await).width(), 320);
+        // Of a video it is as large as its frames are.
+        let cover = decoded(&home.api(&preview(&json!({"id": album["cover"]}), 320)).await);
+        assert!((100..=320).contains(&cover.width()), "{:?}", cover.dimensions());
     }
     for (path, status) in [
         (format!("/storages/{storage}/items/no-such-item/preview"), 404),
