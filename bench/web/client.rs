@@ -5,8 +5,9 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
-    time::Instant,
 };
+
+use tokio::time::Instant;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -38,7 +39,11 @@ impl Client {
                 Some(line.ok()?.strip_prefix("charon: http://")?.trim_end_matches('/').parse().ok()?)
             })
             .expect("it listens");
-        std::thread::spawn(move || lines.for_each(drop));
+        std::thread::spawn(move || {
+            for line in lines {
+                drop(line)
+            }
+        });
         let mut client = Self { child, address, cookie: String::new() };
         let form = format!("password={0}&again={0}", PASSWORD.replace(' ', "+"));
         let (head, _) = client.ask("POST", "/setup", &form);

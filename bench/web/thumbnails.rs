@@ -1,9 +1,10 @@
 //! A thumbnail of a picture as a telephone takes it: twelve megapixels, with the noise of a sensor, three to five megabytes.
 
-use std::{fs::File, time::Instant};
+use std::fs::File;
 
 use charon_server::draw_thumbnail;
 use gphotos_emulator::{jpeg, picture::Picture};
+use tokio::time::Instant;
 
 use crate::{at, told};
 
