@@ -1,7 +1,7 @@
 //! The web UI and the API, over real HTTP, against the emulator.
 
 mod client;
+mod library;
 mod plans;
 mod runs;
-mod library;
 mod storages;
