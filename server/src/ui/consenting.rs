@@ -338,11 +338,11 @@ async fn redeemed(page: &PageOf, app: &App, asking: &Asking, answer: &str) -> Re
     match asking.redeem(answer).await {
         Ok(consent) if asking.target == Target::Later => {
             app.consents().keep(asking, consent, app.engine().now());
-            let content = html! {
+            let told = html! {
                 h1 { "Connected" }
                 p { "Charon has your consent. Go on in the program that has asked for it." }
             };
-            Ok(page.titled("Connected", Section::Storages, &content).into_response())
+            Ok(page.titled("Connected", Section::Storages, &told).into_response())
         }
         Ok(consent) => Ok(adopted(app, &asking.owner, asking.target, consent).await?.into_response()),
         Err(error) => {
