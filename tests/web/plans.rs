@@ -8,6 +8,8 @@ use super::client::{Answer, Client};
 use crate::support::Place;
 
 const JSON: &str = "application/problem+json";
+/// An id that is none of a run.
+const NO_RUN: &str = "018f3a5e-0000-7000-8000-000000000002";
 
 impl Place {
     /// The folder below which plans may be made from afar.
@@ -190,21 +192,13 @@ async fn each_mistake_is_told_at_its_place_and_nobodys_change_is_lost() {
     assert!(resumed.json()["paused_at"].is_null() && etag(&resumed) != etag(&paused));
     let decided = api.api("GET", &format!("{home}/occurrences"), None, &[]).await;
     assert_eq!((decided.status, decided.json()), (200, json!({"items": [], "next": null})));
-    let unknown =
-        api.api("POST", &format!("{home}:run"), Some(&json!({"failed_of": place.no_run()})), &[]).await;
+    let unknown = api.api("POST", &format!("{home}:run"), Some(&json!({"failed_of": NO_RUN})), &[]).await;
     assert_eq!(pointers(&unknown), ["/failed_of"]);
     let nobody = "/plans/018f3a5e-0000-7000-8000-000000000001";
     for (method, path) in
         [("GET", nobody.to_owned()), ("POST", format!("{nobody}:run")), ("GET", format!("{nobody}/next"))]
     {
         assert_eq!(api.api(method, &path, None, &[]).await.status, 404, "{method} {path}");
-    }
-}
-
-impl Place {
-    /// An id that is none of a run.
-    fn no_run(&self) -> &'static str {
-        "018f3a5e-0000-7000-8000-000000000002"
     }
 }
 
