@@ -18,6 +18,7 @@ mod import;
 mod inbox;
 mod kill;
 mod network;
+mod notifications;
 mod notify;
 mod plugin;
 mod preview;

@@ -20,15 +20,16 @@ const BOUNDARY: &str = "a-boundary-of-a-form";
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// `charon serve`, and those who come in.
-pub(super) struct Hands {
+pub(crate) struct Hands {
     child: Child,
     address: SocketAddr,
-    pub(super) keys: Keys,
+    pub(crate) keys: Keys,
 }
 
 /// What comes in: tokens with scopes, and the storage that files go to.
 #[derive(Clone, Debug)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
+    admin: String,
     run: String,
     read: String,
     storage: String,
@@ -36,39 +37,40 @@ pub(super) struct Keys {
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) location: Option<String>,
-    pub(super) text: String,
-    pub(super) body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) location: Option<String>,
+    pub(crate) etag: Option<String>,
+    pub(crate) text: String,
+    pub(crate) body: Value,
 }
 
 impl Keys {
     /// New ones, for the storage `family`.
-    pub(super) async fn make(place: &Place) -> Self {
+    pub(crate) async fn make(place: &Place) -> Self {
         let registry = Registry::default().with(GPhotos::new());
         let engine =
             Engine::open(Settings::new(place.data_dir(), registry)).await.expect("the data directory");
         let mut secrets = Vec::new();
-        for scope in [Scope::Run, Scope::Read] {
+        for scope in [Scope::Admin, Scope::Run, Scope::Read] {
             let token = engine.create_token(scope.as_str(), scope, None).await.expect("a token");
             secrets.push(token.secret.expose_secret().to_owned());
         }
         let storage = engine.storage("family").await.expect("the storage").id.to_string();
         engine.close().await;
-        let (read, run) = (secrets.pop().expect("two"), secrets.pop().expect("two"));
-        Self { run, read, storage }
+        let mut last = || secrets.pop().expect("three");
+        Self { read: last(), run: last(), admin: last(), storage }
     }
 }
 
 impl Hands {
-    pub(super) async fn of(place: &Place) -> Self {
+    pub(crate) async fn of(place: &Place) -> Self {
         let keys = Keys::make(place).await;
         Self::with(place, keys).await.expect("it begins")
     }
 
     /// Starts the program; `None` if it ends before it listens.
-    pub(super) async fn with(place: &Place, keys: Keys) -> Option<Self> {
+    pub(crate) async fn with(place: &Place, keys: Keys) -> Option<Self> {
         let mut child = place.spawn(&["serve"]);
         let mut said = BufReader::new(child.stderr.take().expect("its standard error")).lines();
         let address = timeout(PATIENCE, async {
@@ -86,16 +88,16 @@ impl Hands {
     }
 
     /// A path below the storage.
-    pub(super) fn path(&self, rest: &str) -> String {
+    pub(crate) fn path(&self, rest: &str) -> String {
         format!("/api/v1/storages/{}/{rest}", self.keys.storage)
     }
 
     /// Sends a form.
-    pub(super) async fn send(&self, rest: &str, form: &[u8]) -> Answer {
+    pub(crate) async fn send(&self, rest: &str, form: &[u8]) -> Answer {
         self.send_as("run", rest, form).await
     }
 
-    pub(super) async fn send_as(&self, who: &str, rest: &str, form: &[u8]) -> Answer {
+    pub(crate) async fn send_as(&self, who: &str, rest: &str, form: &[u8]) -> Answer {
         let token = match who {
             "run" => &self.keys.run,
             "read" => &self.keys.read,
@@ -107,16 +109,16 @@ impl Hands {
     }
 
     /// Sends a file as the whole body.
-    pub(super) async fn send_raw(&self, rest: &str, bytes: &[u8]) -> Answer {
+    pub(crate) async fn send_raw(&self, rest: &str, bytes: &[u8]) -> Answer {
         self.post(&self.path(rest), "image/jpeg", bytes, &[]).await
     }
 
-    pub(super) async fn post(&self, path: &str, media_type: &str, body: &[u8], more: &[String]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, media_type: &str, body: &[u8], more: &[String]) -> Answer {
         self.try_post(path, media_type, body, more).await.expect("an answer")
     }
 
     /// The same, where the program may be killed meanwhile.
-    pub(super) async fn try_post(
+    pub(crate) async fn try_post(
         &self,
         path: &str,
         media_type: &str,
@@ -127,9 +129,16 @@ impl Hands {
         self.ask("POST", path, media_type, body, &fields).await
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         let fields = [format!("Authorization: Bearer {}", self.keys.read)];
         self.ask("GET", path, "text/plain", &[], &fields).await.expect("an answer")
+    }
+
+    /// Asks as one who may do everything, with JSON.
+    pub(crate) async fn admin(&self, method: &str, path: &str, body: &Value, more: &[String]) -> Answer {
+        let fields = [&[format!("Authorization: Bearer {}", self.keys.admin)], more].concat();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.ask(method, path, "application/json", body.as_bytes(), &fields).await.expect("an answer")
     }
 
     async fn ask(
@@ -142,8 +151,8 @@ impl Hands {
     ) -> Option<Answer> {
         let mut stream = TcpStream::connect(self.address).await.ok()?;
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {media_type}\r\n\
-             Content-Length: {}\r\n{}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}Content-Length: {}\r\n{}\r\n\r\n",
+            if body.is_empty() { String::new() } else { format!("Content-Type: {media_type}\r\n") },
             body.len(),
             fields.join("\r\n")
         );
@@ -168,11 +177,17 @@ impl Hands {
             return None;
         }
         let body = serde_json::from_str(text).unwrap_or(Value::Null);
-        Some(Answer { status, location: field(head, "location"), text: text.to_owned(), body })
+        Some(Answer {
+            status,
+            location: field(head, "location"),
+            etag: field(head, "etag"),
+            text: text.to_owned(),
+            body,
+        })
     }
 
     /// Waits until a file was sent; gives its receipt.
-    pub(super) async fn until_sent(&self, receipt: &str) -> Value {
+    pub(crate) async fn until_sent(&self, receipt: &str) -> Value {
         let mut look = interval(Duration::from_millis(50));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let sent = timeout(PATIENCE, async {
@@ -191,7 +206,7 @@ impl Hands {
     }
 
     /// The most memory that it has had, in bytes.
-    pub(super) fn most_memory(&self) -> u64 {
+    pub(crate) fn most_memory(&self) -> u64 {
         let id = self.child.id().expect("it runs");
         let status = fs::read_to_string(format!("/proc/{id}/status")).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its memory");
@@ -199,12 +214,12 @@ impl Hands {
     }
 
     /// `kill -9`.
-    pub(super) async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("it can be killed");
     }
 
     /// Ends it as a service manager does.
-    pub(super) async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         let id = self.child.id().expect("it runs");
         let sent =
             Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await.expect("a shell");
@@ -221,7 +236,7 @@ fn field(head: &str, name: &str) -> Option<String> {
 }
 
 /// A form of these fields: name, file name, content.
-pub(super) fn form(fields: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
+pub(crate) fn form(fields: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
     let mut form = Vec::new();
     for (name, file_name, content) in fields {
         let file_name = file_name.map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();

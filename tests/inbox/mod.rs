@@ -2,12 +2,12 @@
 
 #![cfg(unix)]
 
-mod hands;
+pub(crate) mod hands;
 mod kill;
 
 use std::fs;
 
-use gphotos_emulator::jpeg;
+use gphotos_emulator::video::Video;
 use serde_json::{Value, json};
 
 use crate::support::{Place, hex_sha256, picture};
@@ -150,9 +150,13 @@ async fn a_large_file_goes_through_without_being_in_memory() {
     let hands = Hands::of(&place).await;
     hands.send_raw("items?name=small.jpg", &picture(1)).await;
     let before = hands.most_memory();
-    let large = jpeg::pad(&picture(2), 80_000_000, 2);
-    let answer = hands.send_raw("items?name=large.jpg", &large).await;
-    assert_eq!((answer.status, answer.body["size"].as_u64()), (201, Some(80_000_000)), "{answer:?}");
+    // A video, and behind it a box of nothing.
+    let mut large = Video::new(2).mp4();
+    large.extend_from_slice(&80_000_000_u32.to_be_bytes());
+    large.extend_from_slice(b"free");
+    large.resize(large.len() + 80_000_000 - 8, 7);
+    let answer = hands.send_raw("items?name=large.mp4", &large).await;
+    assert_eq!((answer.status, answer.body["size"].as_u64()), (201, Some(large.len() as u64)), "{answer:?}");
     let grown = hands.most_memory() - before;
     assert!(grown < 40_000_000, "it grew by {grown} bytes");
     hands.end().await;

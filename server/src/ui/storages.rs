@@ -187,6 +187,9 @@ async fn show(
         @if storage.capabilities.is_some_and(|able| able.list) {
             p { a href={ (at) "/browse" } { "Browse what it holds" } }
         }
+        @if storage.capabilities.is_some_and(|able| able.upload) {
+            p { a href={ (at) "/send" } { "Send a photo to it" } ", by hand or from a program" }
+        }
     };
     Ok(page.titled(&storage.storage.name, Section::Storages, &content))
 }

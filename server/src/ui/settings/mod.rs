@@ -58,6 +58,11 @@ async fn draw(app: &App, page: &PageOf, outcome: Outcome) -> Result<Response, Fa
         h1 { "Settings" }
         @if let Some(done) = outcome.done { p.notice.good role="status" { (done) } }
         (general)
+        section aria-labelledby="notifications" {
+            h2 #notifications { "Notifications" }
+            p { "Who is told when a run fails, or waits for somebody: by webhook, ntfy, e-mail or ping." }
+            p { a.button.second href="/settings/notifications" { "Who is told" } }
+        }
         (password::draw(page, outcome.password.as_ref()))
         (sessions)
         (tokens)
