@@ -78,11 +78,6 @@ impl Browser {
         self.post("/url", &json!({"url": url})).await;
     }
 
-    /// Loads the page again.
-    pub(crate) async fn reload(&self) {
-        self.post("/refresh", &json!({})).await;
-    }
-
     /// The address of the page.
     pub(crate) async fn address(&self) -> String {
         let address = self.try_to("GET", "/url", &Value::Null).await.expect("an address");
@@ -175,8 +170,11 @@ impl Browser {
 
     /// The button or link with this name.
     pub(crate) async fn named(&self, name: &str) -> Element<'_> {
-        let of =
-            |is_it: &str| format!("//*[self::button or self::a or self::summary or @role='button'][{is_it}]");
+        let of = |is_it: &str| {
+            format!(
+                "//*[self::button or self::a or self::summary or @role='button'][not(@aria-hidden)][{is_it}]"
+            )
+        };
         self.find(&of(&format!("normalize-space(.)=\"{name}\" or @aria-label=\"{name}\""))).await
     }
 
@@ -213,6 +211,26 @@ impl Browser {
             return null;";
         let others = self.run(script, &[field.value(), option.into()]).await;
         assert!(others.is_null(), "{label} has no {option}: {others}");
+    }
+
+    /// Goes to the button or link with this name by the keyboard alone, and sees where it is all the way.
+    pub(crate) async fn tab_to(&self, name: &str) {
+        const FOCUSED: &str = "const one = document.activeElement;
+            const style = getComputedStyle(one);
+            const seen = one.matches(':focus-visible') && style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
+            return [(one.labels?.[0] ?? one).textContent.trim(), seen];";
+        let mut passed = Vec::new();
+        for _ in 0..100 {
+            self.key(TAB).await;
+            let focused = self.run(FOCUSED, &[]).await;
+            assert_eq!(focused[1], true, "the focus is not seen: {focused}");
+            let is_it = focused[0] == name;
+            passed.push(focused[0].clone());
+            if is_it {
+                return;
+            }
+        }
+        panic!("no tabulator leads to {name}: {passed:?}");
     }
 
     /// Presses a key, wherever the focus is.

@@ -6,12 +6,13 @@
 
 #![cfg(unix)]
 
-#[expect(dead_code, reason = "the stories that need the rest are being written")]
 mod browser;
 mod chromedriver;
 mod coming_in;
 mod demo;
 mod harness;
 mod page;
+mod plans_and_runs;
+mod storages;
 mod story;
 mod wire;

@@ -9,7 +9,6 @@ pub(super) const PASSWORD: &str = "a ferry over a quiet river";
 
 /// What a story in the browser needs.
 pub(super) struct Story {
-    #[expect(dead_code, reason = "it goes away when the story ends; stories of storages need it")]
     pub(super) place: Place,
     pub(super) browser: Browser,
     serving: Serving,
