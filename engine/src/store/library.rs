@@ -23,7 +23,7 @@ const DOING: &str = "list the library";
 /// The moment of an item of which nobody knows when it was taken: before all others.
 const UNDATED: i64 = -1_099_511_627_776;
 /// The names that one page looks at, at most.
-const PROBES: i64 = 5_000;
+const PROBES: i64 = 1_500;
 
 /// Which items are wanted, in the words of the database.
 #[derive(Clone, Copy, Debug)]
