@@ -66,7 +66,7 @@ pub(crate) async fn serve(
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = accepted => match accepted {
                 Ok((stream, peer)) => {
-                    let is_counted = !peer.ip().is_loopback() && !(has_proxy && is_near(peer.ip()));
+                    let is_counted = !(peer.ip().is_loopback() || has_proxy && is_near(peer.ip()));
                     let place = is_counted.then(|| crowd.enter(peer.ip()));
                     if matches!(place, Some(None)) {
                         tracing::debug!(%peer, "an address has too many connections");
