@@ -199,20 +199,6 @@ impl Browser {
         field.write(text).await;
     }
 
-    /// Chooses in the field with this label.
-    pub(crate) async fn choose(&self, label: &str, option: &str) {
-        let field = self.field(label).await;
-        let script =
-            "const option = [...arguments[0].options].find((one) => one.text.trim() === arguments[1]);
-            if (!option) return [...arguments[0].options].map((one) => one.text);
-            arguments[0].value = option.value;
-            arguments[0].dispatchEvent(new Event('input', {bubbles: true}));
-            arguments[0].dispatchEvent(new Event('change', {bubbles: true}));
-            return null;";
-        let others = self.run(script, &[field.value(), option.into()]).await;
-        assert!(others.is_null(), "{label} has no {option}: {others}");
-    }
-
     /// Goes to the button or link with this name by the keyboard alone, and sees where it is all the way.
     pub(crate) async fn tab_to(&self, name: &str) {
         const FOCUSED: &str = "const one = document.activeElement;

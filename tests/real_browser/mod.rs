@@ -9,6 +9,8 @@
 mod browser;
 mod chromedriver;
 mod coming_in;
+// `script` takes other arguments elsewhere.
+#[cfg(target_os = "linux")]
 mod demo;
 mod harness;
 mod page;

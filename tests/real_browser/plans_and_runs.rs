@@ -5,12 +5,14 @@ use serde_json::json;
 
 use super::{browser::ENTER, story::Story};
 
-const PHOTOS: u32 = 30;
+const PHOTOS: u32 = 48;
 
 /// Real pictures in the account, a storage on it, and pictures to be sent.
 async fn prepare(story: &Story) {
     let place = &story.place;
-    place.world().seed(&Seed { items: PHOTOS, video_share: 0.1, albums: 2, ..Seed::default() });
+    let [first, last] =
+        ["2025-07-01T08:00:00Z", "2025-08-20T20:00:00Z"].map(|time| time.parse().expect("a time"));
+    place.world().seed(&Seed { items: PHOTOS, video_share: 0.1, albums: 2, first, last, ..Seed::default() });
     // One after the other, so that there is something to watch.
     place.add_storage_with(&json!({"connections": 1})).await;
     place.draw("pictures", 0..6);
@@ -45,7 +47,7 @@ async fn watch(story: &Story, count: u32) {
     browser.arrives_at("/runs/0").await;
     browser.run("window.isStillThisPage = true", &[]).await;
     let done = "Number(document.querySelector('[data-fact=done]').textContent)";
-    browser.until("the first items", &format!("{done} > 0 && {done} < {count}")).await;
+    browser.until("the first items", &format!("{done} > 12 && {done} < {count}")).await;
     browser.picture("run").await;
     browser.is_sound().await;
     browser.until("the last item", &format!("{done} === {count}")).await;
@@ -62,7 +64,7 @@ async fn both_plans_are_made_previewed_run_and_watched_and_their_items_are_there
     prepare(&story).await;
     make_backup_plan(&story).await;
 
-    let slow = Fault::always(Action::Latency { ms: 300 });
+    let slow = Fault::always(Action::Latency { ms: 200 });
     story.place.fault(slow.on(&["media.bytes"]));
     browser.press("Run now").await;
     watch(&story, PHOTOS).await;

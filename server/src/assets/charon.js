@@ -307,6 +307,8 @@ function testLive(mark) {
     const list = document.createElement("ol");
     list.className = "stages";
     panel.replaceChildren(verdict, list);
+    // The button may be at the end of a long form.
+    panel.scrollIntoView({ block: "nearest" });
     const checks = [];
     try {
       const response = await fetch(mark.form ? mark.formAction : form.action, {
@@ -323,6 +325,7 @@ function testLive(mark) {
         const check = JSON.parse(line);
         checks.push(check);
         list.append(stage(check));
+        panel.scrollIntoView({ block: "nearest" });
       });
       verdict.textContent = sentence(checks);
     } catch (error) {
