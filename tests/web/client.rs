@@ -19,7 +19,7 @@ use url::form_urlencoded;
 use crate::support::Place;
 
 /// Nothing here takes longer, unless it never comes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// `charon serve`, at work. It is killed when this is dropped.
@@ -138,7 +138,7 @@ impl Client {
     pub(crate) async fn follow(&mut self, path: &str) -> Answer {
         let mut answer = self.get(path).await;
         while matches!(answer.status, 302 | 303) {
-            answer = self.get(&answer.location().to_owned()).await;
+            answer = self.get(answer.location()).await;
         }
         answer
     }
