@@ -129,12 +129,6 @@ impl Endpoint {
         self
     }
 
-    /// For anybody.
-    pub(crate) fn open_to_all(mut self) -> Self {
-        self.scope = None;
-        self
-    }
-
     /// What else there is to know.
     pub(crate) fn notes(mut self, notes: &'static str) -> Self {
         self.notes = notes;

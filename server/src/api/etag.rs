@@ -17,7 +17,7 @@ impl ETag {
     /// The tag of a version that is known by a text of its own (a revision, a configuration).
     pub(crate) fn of(version: &str) -> Self {
         let hash = Sha256::digest(version.as_bytes());
-        Self(hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect())
+        Self(hash.iter().take(12).fold(String::new(), |tag, byte| tag + &format!("{byte:02x}")))
     }
 
     /// As a header says it.
