@@ -10,6 +10,7 @@ use axum::{
     http::{StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::problem::Problem;
 
@@ -37,8 +38,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let read = <axum::Json<T> as FromRequest<S>>::from_request(request, state).await;
-        read.map(|json| Self(json.0)).map_err(|rejection| match rejection {
+        let read = <axum::Json<Value> as FromRequest<S>>::from_request(request, state).await;
+        let read = read.map_err(|rejection| match rejection {
             JsonRejection::JsonDataError(error) => Problem::wrong_field("", innermost(&error)),
             JsonRejection::JsonSyntaxError(error) => {
                 Problem::bad_request(format!("the body is not JSON: {}", innermost(&error)))
@@ -51,7 +52,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
                 let status = other.status();
                 Problem::new(status, format!("the body could not be read: {}", innermost(&other)))
             }
-        })
+        })?;
+        // A list would be taken for the fields of an object, in their order.
+        if read.0.is_array() {
+            return Err(Problem::wrong_field("", "must be a JSON object, and is a list"));
+        }
+        let read = serde_json::from_value(read.0).map(Self);
+        read.map_err(|error| Problem::wrong_field("", error.to_string()))
     }
 }
 
@@ -90,4 +97,42 @@ fn innermost(error: &dyn std::error::Error) -> String {
         innermost = source;
     }
     innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::Body,
+        extract::{FromRequest, Request},
+    };
+    use serde::Deserialize;
+
+    use super::Json;
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Fields {
+        name: String,
+    }
+
+    #[tokio::test]
+    async fn a_body_is_an_object_of_the_fields_that_there_are() {
+        let read = async |body: &'static str| {
+            let request =
+                Request::post("/").header("content-type", "application/json").body(Body::from(body));
+            <Json<Fields> as FromRequest<()>>::from_request(request.expect("a request"), &()).await
+        };
+        assert_eq!(read("{\"name\": \"x\"}").await.expect("an object").0.name, "x");
+        for (body, status) in [
+            ("[]", 422),
+            ("[\"x\"]", 422),
+            ("null", 422),
+            ("{\"nam\": 1}", 422),
+            ("{\"name\": 1}", 422),
+            ("{", 400),
+            ("", 400),
+        ] {
+            assert_eq!(read(body).await.expect_err(body).status(), status, "{body}");
+        }
+    }
 }

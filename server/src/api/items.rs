@@ -12,7 +12,7 @@ use axum::{
 use charon_engine::{
     Engine, Error, Handing, Mode, NotTaken, Receipt, ReceiptId, ReceiptState, Receiving, StorageId,
 };
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -29,6 +29,8 @@ use crate::{access::Scope, app::App};
 const WAITS: u32 = 120;
 /// A field of a form that is no file has so many bytes at most.
 const LONGEST_FIELD: usize = 4096;
+/// So many bytes of a form have come before it is taken apart.
+const BEGINNING: usize = 128;
 /// By which the one who sends a file knows it again (draft-ietf-httpapi-idempotency-key-header).
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -171,9 +173,7 @@ async fn take_in(
         HowLong::Async => Mode::Async,
     };
     if is_form {
-        let form = Multipart::from_request(request, &()).await.map_err(|rejection| {
-            Problem::bad_request(format!("the form cannot be read: {}", rejection.body_text()))
-        })?;
+        let form = form_of(request).await?;
         let handing = Handing { album: query.album.clone(), key, ..Handing::default() };
         return take_in_form(engine, storage, form, handing, mode).await;
     }
@@ -189,6 +189,30 @@ async fn take_in(
     let mut receiving = engine.receive(storage, handing).await.map_err(refused)?;
     write_all(&mut receiving, Body::into_data_stream(request.into_body())).await?;
     receiving.finish(mode).await.map_err(refused)
+}
+
+/// The form that a request brings.
+pub(crate) async fn form_of(request: Request) -> Result<Multipart, Problem> {
+    let (parts, body) = request.into_parts();
+    let mut rest = body.into_data_stream();
+    // What takes it apart (multer 3.1) looks for its first boundary, waits once, and gives it up if it has come whole meanwhile: so the
+    // first boundary, of 70 letters at the most, is there from the beginning.
+    let (mut beginning, mut broken) = (Vec::new(), None);
+    while beginning.len() < BEGINNING {
+        match rest.next().await {
+            Some(Ok(chunk)) => beginning.extend_from_slice(&chunk),
+            Some(Err(error)) => {
+                broken = Some(Err(error));
+                break;
+            }
+            None => break,
+        }
+    }
+    let read = [Ok(Bytes::from(beginning))].into_iter().chain(broken);
+    let request = Request::from_parts(parts, Body::from_stream(stream::iter(read).chain(rest)));
+    Multipart::from_request(request, &()).await.map_err(|rejection| {
+        Problem::bad_request(format!("the form cannot be read: {}", rejection.body_text()))
+    })
 }
 
 /// Takes in the file of a form. Its other fields may come in front of it or behind it.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderMap, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
@@ -81,9 +81,7 @@ async fn take(
 }
 
 async fn take_in(app: &App, storage: StorageId, request: Request) -> Result<Receipt, Problem> {
-    let form = Multipart::from_request(request, &()).await.map_err(|rejection| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("the form cannot be read: {}", rejection.body_text()))
-    })?;
+    let form = items::form_of(request).await?;
     let receipt = items::take_in_form(app.engine(), storage, form, Handing::default(), Mode::Sync).await?;
     items::in_the_end(app, receipt, WAITS).await
 }
