@@ -55,6 +55,11 @@ impl Client {
         client
     }
 
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Asks for a page; gives how long the answer took, in milliseconds, and its body.
     pub(crate) fn get(&self, path: &str) -> (f64, String) {
         let began = Instant::now();
