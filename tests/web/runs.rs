@@ -14,7 +14,7 @@ use super::client::{Client, Served};
 use crate::support::Place;
 
 /// Nothing here takes longer, unless it never comes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One who listens to events.
 struct Listening {
@@ -59,7 +59,7 @@ impl Listening {
                 _ if line.is_empty() && told.event.is_empty() => told = Told::default(),
                 _ if line.is_empty() => return Some(told),
                 Some(("id", id)) => told.id = Some(id.parse().expect("a number")),
-                Some(("event", event)) => told.event = event.to_owned(),
+                Some(("event", event)) => event.clone_into(&mut told.event),
                 Some(("data", data)) => told.data = serde_json::from_str(data).expect("JSON"),
                 _ => {}
             }
