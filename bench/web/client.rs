@@ -35,13 +35,11 @@ impl Client {
             .expect("it starts");
         let mut lines = BufReader::new(child.stderr.take().expect("its standard error")).lines();
         let address = lines
-            .find_map(|line| {
-                Some(line.ok()?.strip_prefix("charon: http://")?.trim_end_matches('/').parse().ok()?)
-            })
+            .find_map(|line| line.ok()?.strip_prefix("charon: http://")?.trim_end_matches('/').parse().ok())
             .expect("it listens");
         std::thread::spawn(move || {
             for line in lines {
-                drop(line)
+                drop(line);
             }
         });
         let mut client = Self { child, address, cookie: String::new() };

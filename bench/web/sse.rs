@@ -124,9 +124,9 @@ async fn listen(address: SocketAddr, token: &str, heard: &Arc<AtomicU64>) -> Vec
             "GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.expect("it is sent");
-        let mut head = [0; 12];
-        stream.read_exact(&mut head).await.expect("an answer");
-        assert_eq!(&head, b"HTTP/1.1 200");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.expect("an answer");
+        assert_eq!(&status, b"HTTP/1.1 200");
         let heard = Arc::clone(heard);
         listeners.push(tokio::spawn(async move {
             let mut buffer = vec![0; 64 * 1024];
