@@ -98,8 +98,13 @@ impl Engine {
     }
 
     /// One storage.
+    ///
+    /// # Errors
+    /// When there is no such storage, or its secrets do not open: whoever asks by name is told so at once.
     pub async fn storage(&self, name: &str) -> Result<StorageView, Error> {
-        self.view(&self.storage_row(name).await?)
+        let row = self.storage_row(name).await?;
+        unseal(&self.vault, &row)?;
+        self.view(&row)
     }
 
     /// One storage, by its id.

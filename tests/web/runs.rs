@@ -107,7 +107,7 @@ async fn slow_backup(place: &Place, items: u32) -> Served {
 #[tokio::test]
 async fn who_listens_and_comes_again_is_told_everything_once_and_in_order() {
     let place = Place::new().await;
-    let served = slow_backup(&place, 30).await;
+    let served = slow_backup(&place, 120).await;
     let mut browser = served.first_browser().await;
     let token = token(&mut browser, "read").await;
     let mut first = Listening::to(served.address, "/events?after=0", &token, None).await;
