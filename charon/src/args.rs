@@ -304,7 +304,7 @@ pub(crate) struct Serve {
     /// Where the web UI and the API are; port 0 takes a free one. An address that other machines reach needs a password to be set.
     #[arg(long, env = "CHARON_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8484")]
     pub(crate) listen: SocketAddr,
-    /// The address under which a reverse proxy shows it, such as https://photos.example.
+    /// The address under which a reverse proxy shows it, such as `https://photos.example`.
     #[arg(long, env = "CHARON_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<PublicUrl>,
     /// A folder below which plans that are made in a browser may keep and send files; may be given several times (in $CHARON_ROOTS,

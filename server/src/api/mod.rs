@@ -1,7 +1,7 @@
 //! The HTTP API. Each resource has a file that lists its endpoints; see `endpoint` for what one is. To add one: write its handler, and
 //! an [`Endpoint`] that says what it takes and what it answers, in the list of its file.
 //!
-//! ```ignore
+//! ```text
 //! pub(crate) fn endpoints() -> Vec<Endpoint> {
 //!     vec![
 //!         Endpoint::get("/runs", "list_runs", "Runs, the newest first", list)

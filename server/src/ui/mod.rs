@@ -4,7 +4,7 @@
 //! A page works without JavaScript: links are links, and what changes something is a form that posts and is answered with a
 //! redirect (303) or with the page and what is wrong in it. `assets/charon.js` adds what has to be live.
 //!
-//! ```ignore
+//! ```text
 //! async fn show(page: PageOf, State(app): State<App>, Id(plan): Id<PlanId>) -> Result<Markup, Failing> {
 //!     let plan = app.engine().plan_by_id(plan).await?;
 //!     Ok(page.titled(&plan.name, Section::Plans, html! { … }))
