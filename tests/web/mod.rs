@@ -3,5 +3,6 @@
 mod client;
 mod library;
 mod plans;
+mod refusals;
 mod runs;
 mod storages;

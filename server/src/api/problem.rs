@@ -159,6 +159,8 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // For whoever tells it in another way: a page.
+        response.extensions_mut().insert(self);
         response
     }
 }

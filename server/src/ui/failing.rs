@@ -1,7 +1,8 @@
 //! A page for what could not be done.
 
 use axum::{
-    http::StatusCode,
+    body::to_bytes,
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use charon_engine::Error;
@@ -9,6 +10,9 @@ use maud::html;
 
 use super::layout::bare;
 use crate::api::problem::Problem;
+
+/// The longest answer in plain words that becomes a page.
+const WORDS: usize = 4_096;
 
 /// Why there is no page: what went wrong, or where to go instead.
 #[derive(Debug)]
@@ -63,4 +67,26 @@ impl IntoResponse for Failing {
         );
         (problem.status(), page).into_response()
     }
+}
+
+/// An answer of a page's address as a page, also where it is a problem as programs are told it, or plain words of the router.
+pub(super) async fn as_page(mut response: Response) -> Response {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        return Failing::Problem(problem).into_response();
+    }
+    let status = response.status();
+    if !status.is_client_error() || !is_plain(response.headers()) {
+        return response;
+    }
+    let words = to_bytes(response.into_body(), WORDS).await.unwrap_or_default();
+    let words = match (status, String::from_utf8_lossy(&words)) {
+        (StatusCode::METHOD_NOT_ALLOWED, _) => "this address is not asked in this way".into(),
+        (_, words) => words.into_owned(),
+    };
+    Failing::Problem(Problem::new(status, words)).into_response()
+}
+
+/// Whether it is text, or nothing at all.
+fn is_plain(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
 }
