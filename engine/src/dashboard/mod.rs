@@ -160,7 +160,7 @@ impl Engine {
         }
         let said: Vec<Sentence> = all.iter().map(|facts| sentence::of_plan(facts, now)).collect();
         let pairs: Vec<(&PlanFacts, &Sentence)> = all.iter().zip(&said).collect();
-        let sentence = sentence::of_all(&pairs);
+        let sentence = sentence::of_all(&pairs, now);
         let unwell = self.health().await.err().map(|unwell| unwell.to_string());
         let attention = attention::of(&all, &self.deaf_channels().await?, unwell.as_deref(), now);
         let plans = all.into_iter().zip(said).zip(strips);

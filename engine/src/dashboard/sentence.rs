@@ -1,6 +1,7 @@
 //! The one sentence that tells the truth about a plan (I10): how many items there are, how many of them are where they should be, and
 //! what stands in the way of the others. "Everything" is everything that the storage shows.
 
+use charon_provider::Class;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,7 @@ pub(crate) fn of_plan(plan: &PlanFacts, now: Timestamp) -> Sentence {
         None => nothing_yet(plan),
     };
     if plan.whole.is_some() || plan.last_end.is_some() {
-        sentences.extend(plan.live.as_ref().map(|live| of_live(live, now)));
+        sentences.extend(plan.live.as_ref().map(|live| of_live(plan, live, now)));
     }
     if let Some(end) = &plan.last_end {
         let how = if end.state == RunState::Cancelled { "was stopped" } else { "failed" };
@@ -58,12 +59,12 @@ pub(crate) fn of_plan(plan: &PlanFacts, now: Timestamp) -> Sentence {
         sentences
             .push(format!("Overdue: there has been no good run for {}.", span(now.duration_since(since))));
     }
-    sentences.push(when(plan, now));
+    sentences.extend(when(plan, now));
     Sentence { text: sentences.join(" "), tone }
 }
 
 /// What is said of all plans together.
-pub(crate) fn of_all(plans: &[(&PlanFacts, &Sentence)]) -> Sentence {
+pub(crate) fn of_all(plans: &[(&PlanFacts, &Sentence)], now: Timestamp) -> Sentence {
     match plans {
         [] => Sentence {
             text:
@@ -72,11 +73,11 @@ pub(crate) fn of_all(plans: &[(&PlanFacts, &Sentence)]) -> Sentence {
             tone: Tone::Attention,
         },
         [(_, only)] => (*only).clone(),
-        many => of_many(many),
+        many => of_many(many, now),
     }
 }
 
-fn of_many(plans: &[(&PlanFacts, &Sentence)]) -> Sentence {
+fn of_many(plans: &[(&PlanFacts, &Sentence)], now: Timestamp) -> Sentence {
     let worst = [Tone::Bad, Tone::Attention, Tone::Working];
     let tone = worst.into_iter().find(|tone| plans.iter().any(|(_, said)| said.tone == *tone));
     let wholes = |kind: &str| -> Option<(u64, u64)> {
@@ -137,7 +138,25 @@ fn of_many(plans: &[(&PlanFacts, &Sentence)]) -> Sentence {
     if sentences.is_empty() {
         sentences.push(format!("{} plans are at work or about to be.", plans.len()));
     }
+    sentences.extend(when_of_many(plans, now));
     Sentence { text: sentences.join(" "), tone: tone.unwrap_or(Tone::Good) }
+}
+
+/// How old the oldest of the plans' last good runs is, and when the next run is.
+fn when_of_many(plans: &[(&PlanFacts, &Sentence)], now: Timestamp) -> Option<String> {
+    let good = plans.iter().map(|(plan, _)| plan.last_good_at).collect::<Option<Vec<_>>>();
+    let oldest = good.and_then(|all| all.into_iter().min()).map(|at| now.duration_since(at));
+    let next = plans.iter().filter(|(plan, _)| !plan.is_paused).filter_map(|(plan, _)| plan.next_at).min();
+    let next = next.map(|at| until(at, now));
+    let within = oldest.map(|age| if age.as_secs() < 60 { "minute".to_owned() } else { span(age) });
+    match (within, next) {
+        (Some(within), Some(next)) => {
+            Some(format!("Each had a good run within the last {within}; next {next}."))
+        }
+        (Some(within), None) => Some(format!("Each had a good run within the last {within}.")),
+        (None, Some(next)) => Some(format!("The next run is {next}.")),
+        (None, None) => None,
+    }
 }
 
 fn listed(names: &[&str]) -> String {
@@ -234,9 +253,9 @@ fn nothing_yet(plan: &PlanFacts) -> (Vec<String>, Tone) {
     };
     match (&plan.live, &plan.last_end) {
         (Some(live), _) if live.needs_person => {
-            let why = live.waiting.as_deref().map_or("a person is needed", without_you);
+            let why = needed(plan, live);
             (
-                vec![format!("The first run waits for you: {}; {}.", unended(&cut(why)), so_far(live.safe))],
+                vec![format!("The first run waits for you: {}; {}.", unended(&why), so_far(live.safe))],
                 Tone::Bad,
             )
         }
@@ -262,13 +281,10 @@ fn nothing_yet(plan: &PlanFacts) -> (Vec<String>, Tone) {
 }
 
 /// What a run that has not ended does.
-fn of_live(live: &Live, now: Timestamp) -> String {
+fn of_live(plan: &PlanFacts, live: &Live, now: Timestamp) -> String {
     match live.state {
         RunState::Running | RunState::Pausing => "A run is at work now.".into(),
-        _ if live.needs_person => {
-            let why = live.waiting.as_deref().map_or("a person is needed", without_you);
-            format!("A run waits for you{}", ended(&format!(": {}", cut(why))))
-        }
+        _ if live.needs_person => format!("A run waits for you: {}", ended(&needed(plan, live))),
         RunState::Queued => "A run is in the queue.".into(),
         state => {
             let verb = if state == RunState::Paused { "is paused" } else { "waits" };
@@ -278,8 +294,16 @@ fn of_live(live: &Live, now: Timestamp) -> String {
     }
 }
 
-/// When the last good run was, and when the next one is.
-fn when(plan: &PlanFacts, now: Timestamp) -> String {
+/// What a run needs a person for. What a storage says of a dead consent is for whoever looks into it; what cures it is always the same.
+fn needed(plan: &PlanFacts, live: &Live) -> String {
+    if live.class == Some(Class::Auth) {
+        return format!("the storage {} has to be connected again", plan.storage);
+    }
+    cut(live.waiting.as_deref().map_or("a person is needed", without_you))
+}
+
+/// When the last good run was, and when the next one is. Nothing, where a run that has not ended says it all.
+fn when(plan: &PlanFacts, now: Timestamp) -> Option<String> {
     let last = plan.last_good_at.map(|at| format!("Last good run {}", ago(at, now)));
     let next = match (plan.is_paused, plan.paused_until, plan.next_at, plan.has_schedule) {
         (true, Some(at), ..) => format!("the plan is paused for another {}", span(at.duration_since(now))),
@@ -288,8 +312,12 @@ fn when(plan: &PlanFacts, now: Timestamp) -> String {
         (false, _, None, false) => "the next one runs when you ask for it".to_owned(),
         (false, _, None, true) => "its schedule is never due again".to_owned(),
     };
-    match last {
-        Some(last) => format!("{last}, {next}."),
+    // Nobody has to ask for a run that is there.
+    let is_next_told = plan.has_schedule || plan.is_paused || plan.live.is_none();
+    Some(match last {
+        Some(last) if is_next_told => format!("{last}, {next}."),
+        Some(last) => format!("{last}."),
+        None if !is_next_told => return None,
         None if plan.has_schedule && !plan.is_paused && plan.next_at.is_some() => {
             format!("It is due {}.", next.trim_start_matches("next "))
         }
@@ -299,7 +327,7 @@ fn when(plan: &PlanFacts, now: Timestamp) -> String {
             let first = chars.next().map(|char| char.to_uppercase().to_string()).unwrap_or_default();
             format!("{first}{}.", chars.as_str())
         }
-    }
+    })
 }
 
 fn items(count: u64) -> String {
@@ -321,15 +349,18 @@ fn unended(text: &str) -> &str {
 
 fn ended(text: &str) -> String {
     let text = unended(text);
-    if text.is_empty() { ".".into() } else { format!("{text}.") }
+    if text.ends_with('…') { text.into() } else { format!("{text}.") }
 }
 
-/// So much of a reason as fits into a sentence.
+/// So much of a reason as fits into a sentence: to the end of a sentence of its own, or at least of a word.
 fn cut(reason: &str) -> String {
     let reason = reason.trim();
-    match reason.char_indices().nth(REASON) {
-        None => reason.to_owned(),
-        Some((place, _)) => format!("{}…", &reason[..place]),
+    let Some((place, _)) = reason.char_indices().nth(REASON) else { return reason.to_owned() };
+    let fits = &reason[..place];
+    match (fits.rfind(". "), fits.rfind(' ')) {
+        (Some(end), _) => fits[..end].to_owned(),
+        (None, Some(end)) => format!("{}…", fits[..end].trim_end_matches([',', ';', ':', '('])),
+        (None, None) => format!("{fits}…"),
     }
 }
 

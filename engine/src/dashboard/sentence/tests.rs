@@ -74,6 +74,12 @@ fn live(state: RunState, safe: u64, waiting: Option<&str>) -> Option<Live> {
     })
 }
 
+/// A run that waits until its account is connected again.
+fn consent(why: &str) -> Option<Live> {
+    let waits = live(RunState::Parked, 0, Some(&format!("you: {why}")));
+    waits.map(|live| Live { class: Some(Class::Auth), ..live })
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "it stands in a field that need not have any")]
 fn failed(message: &str) -> Option<EndedBadly> {
     Some(EndedBadly {
@@ -198,6 +204,22 @@ fn one_sentence_tells_the_truth_about_a_backup_plan() {
              ago, next in 21 h.",
         ),
         (
+            PlanFacts {
+                live: consent("failed to renew the access token: invalid_grant; connect the storage again"),
+                has_schedule: false,
+                next_at: None,
+                ..plan()
+            },
+            Tone::Bad,
+            "The first run waits for you: the storage family has to be connected again; nothing is home yet.",
+        ),
+        (
+            PlanFacts { live: consent("invalid_grant"), has_schedule: false, next_at: None, ..good(9) },
+            Tone::Bad,
+            "All 9 items that Google Photos shows Charon are backed up. A run waits for you: the storage family has to be \
+             connected again. Last good run 3 h ago.",
+        ),
+        (
             PlanFacts { live: live(RunState::Running, 7, None), ..good(9) },
             Tone::Good,
             "All 9 items that Google Photos shows Charon are backed up. A run is at work now. Last good run 3 h ago, next in 21 h.",
@@ -257,7 +279,7 @@ fn what_is_said_of_all_plans_names_those_that_want_somebody() {
         let told: Vec<(PlanFacts, Sentence)> =
             plans.iter().map(|plan| (plan.clone(), of_plan(plan, now()))).collect();
         let told: Vec<(&PlanFacts, &Sentence)> = told.iter().map(|(plan, said)| (plan, said)).collect();
-        let all = of_all(&told);
+        let all = of_all(&told, now());
         (all.tone, all.text)
     };
     let upload = |name: &str, shown| PlanFacts { kind: "upload", name: name.into(), ..good(shown) };
@@ -268,12 +290,14 @@ fn what_is_said_of_all_plans_names_those_that_want_somebody() {
         (
             vec![good(12_408), upload("out", 3)],
             Tone::Good,
-            "All 12,408 items that Google Photos shows Charon are backed up. All 3 files in the folders are sent.",
+            "All 12,408 items that Google Photos shows Charon are backed up. All 3 files in the folders are sent. Each had a \
+             good run within the last 3 h; next in 21 h.",
         ),
         (
             vec![good(10), named("other", good(20))],
             Tone::Good,
-            "All 30 items that Google Photos shows Charon are backed up, by 2 plans.",
+            "All 30 items that Google Photos shows Charon are backed up, by 2 plans. Each had a good run within the \
+             last 3 h; next in 21 h.",
         ),
         (
             vec![
@@ -282,12 +306,13 @@ fn what_is_said_of_all_plans_names_those_that_want_somebody() {
                 upload("out", 0),
             ],
             Tone::Bad,
-            "All 30 items that Google Photos shows Charon are backed up, by 2 plans. The plan other does not get on.",
+            "All 30 items that Google Photos shows Charon are backed up, by 2 plans. The plan other does not get on. \
+             Each had a good run within the last 3 h; next in 21 h.",
         ),
         (
             vec![good(10), named("new", plan()), named("old", PlanFacts { is_paused: true, ..good(1) })],
             Tone::Attention,
-            "Not everything has been backed up once yet. 2 plans want a look: new, old.",
+            "Not everything has been backed up once yet. 2 plans want a look: new, old. The next run is in 21 h.",
         ),
         (
             vec![
@@ -295,7 +320,8 @@ fn what_is_said_of_all_plans_names_those_that_want_somebody() {
                 named("some", PlanFacts { whole: Some(Whole { failed: 2, ..whole(5, 3) }), ..plan() }),
             ],
             Tone::Attention,
-            "13 of the 15 items that Google Photos shows Charon are backed up, by 2 plans. The plan some wants a look.",
+            "13 of the 15 items that Google Photos shows Charon are backed up, by 2 plans. The plan some wants a look. The \
+             next run is in 21 h.",
         ),
     ] {
         assert_eq!(said(&plans), (tone, expected.to_owned()));
@@ -303,8 +329,16 @@ fn what_is_said_of_all_plans_names_those_that_want_somebody() {
 }
 
 #[test]
-fn a_long_reason_is_cut_between_characters() {
-    let plan = PlanFacts { last_end: failed(&"ä".repeat(1_000)), ..good(3) };
-    let said = of_plan(&plan, now()).text;
-    assert!(said.contains(&format!(": {}….", "ä".repeat(240))), "{said}");
+fn a_long_reason_is_cut_where_a_sentence_or_a_word_ends() {
+    let told = |message: &str| of_plan(&PlanFacts { last_end: failed(message), ..good(3) }, now()).text;
+    let sentences = format!("The disk is full. {}", "Make room, for there is none. ".repeat(10));
+    let kept = "Make room, for there is none. ".repeat(7);
+    for (reason, expected) in [
+        ("ä".repeat(1_000), format!(": {}… Last", "ä".repeat(240))),
+        ("word, ".repeat(100), format!(": {}word… Last", "word, ".repeat(39))),
+        (sentences, format!(": The disk is full. {} Last", kept.trim_end())),
+    ] {
+        let said = told(&reason);
+        assert!(said.contains(&expected), "{said}");
+    }
 }
