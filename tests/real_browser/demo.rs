@@ -19,7 +19,8 @@ async fn on_a_terminal_the_demo_ends_with_its_runs_in_the_browser() {
     let place = Place::new().await;
     let folder = place.path("demo");
     let program = env!("CARGO_BIN_EXE_charon");
-    let demo = format!("{program} demo --items 12 --no-browser --dir {}", folder.display());
+    // A shell that stays would answer to Ctrl-C too, and with a code of its own.
+    let demo = format!("exec {program} demo --items 12 --no-browser --dir {}", folder.display());
     // `script` gives it a terminal.
     let mut child = Command::new("script")
         .args(["--quiet", "--return", "--flush", "--command", &demo, "/dev/null"])
