@@ -16,7 +16,7 @@ use axum::{
 use crate::app::App;
 
 /// What a page may load and do: nothing that is not ours, and no script or style that stands in the page itself.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// What every answer carries beside that.

@@ -15,8 +15,9 @@ use crate::api::{etag::ETag, problem::Problem};
 
 /// How much is read at a time.
 const CHUNK: usize = 256 * 1024;
-/// What a document from somewhere else may do here: nothing.
-pub(crate) const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
+/// What a document from somewhere else may do here: nothing. Styles are those of the browser's own page around a picture.
+pub(crate) const POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
 /// Media types that a browser shows without running anything, with the extensions of their files.
 const SAFE: [(&str, &[&str]); 14] = [
     ("image/jpeg", &["jpg", "jpeg", "jpe", "jfif"]),

@@ -13,6 +13,7 @@ mod coming_in;
 #[cfg(target_os = "linux")]
 mod demo;
 mod harness;
+mod looking;
 mod page;
 mod plans_and_runs;
 mod storages;

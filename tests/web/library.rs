@@ -224,7 +224,7 @@ async fn a_file_is_served_whole_or_in_part_and_nothing_in_it_is_run() {
         ("content-type", "image/jpeg"),
         ("accept-ranges", "bytes"),
         ("x-content-type-options", "nosniff"),
-        ("content-security-policy", "default-src 'none'; sandbox"),
+        ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
         ("content-length", &whole.bytes.len().to_string()),
     ] {
         assert_eq!(whole.header(field), Some(value), "{field}: {whole:?}");
@@ -399,7 +399,10 @@ async fn a_storage_is_browsed_with_as_few_requests_as_there_are_pictures() {
     let held =
         truth.iter().find(|item| item.id == items[9]["id"].as_str().expect("an id")).expect("it is there");
     assert_eq!((answer.status, Some(hex_sha256(&answer.bytes).as_str())), (200, held.sha256.as_deref()));
-    assert_eq!(answer.header("content-security-policy"), Some("default-src 'none'; sandbox"));
+    assert_eq!(
+        answer.header("content-security-policy"),
+        Some("default-src 'none'; style-src 'unsafe-inline'; sandbox")
+    );
 
     let albums = home.all(&format!("/storages/{storage}/albums")).await;
     assert_eq!(albums.len(), 2);

@@ -32,13 +32,19 @@ pub(super) async fn show(
         }
         h1 { (item.name) }
         figure.picture {
-            a href=(original) {
-                img width="1280" height="960" alt=(told(item)) src=(super::thumbnail(plan, item, 1280));
+            @if item.kind == Kind::Video {
+                video controls preload="metadata" width="1280" height="960" aria-label=(told(item))
+                    poster=(super::thumbnail(plan, item, 1280)) src=(original) {}
+            } @else {
+                a href=(original) {
+                    img width="1280" height="960" alt=(told(item)) src=(super::thumbnail(plan, item, 1280));
+                }
             }
         }
         div.actions {
             a.button href={ (original) "?download=true" } download { "Download" }
-            a.button.second href=(original) { @if item.kind == Kind::Video { "Play" } @else { "Open the file" } }
+            // A file that is opened alone has no cookie to ask for its parts with, so a video is played here.
+            @if item.kind != Kind::Video { a.button.second href=(original) { "Open the file" } }
         }
         (facts(&details))
         (places(plan, &details))
