@@ -461,6 +461,15 @@ async fn both_kinds_are_made_through_the_forms_without_javascript() {
     let late = post(&mut browser, &format!("{path}/edit"), &edited).await;
     assert_eq!(late.status, 422, "{late:?}");
     assert!(late.body.contains("changed by somebody else"), "{}", late.body);
+    // However often the form is drawn anew, what others have changed was not seen by that.
+    let still = format!("name=\"seen\" value=\"{seen}\"");
+    assert!(late.body.contains(&still) && late.body.contains("Look at it as it is now"), "{}", late.body);
+    for button in ["check", "albums", "preview"] {
+        let drawn: Vec<_> = edited.iter().filter(|(name, _)| name != "do").cloned().collect();
+        let drawn = [&drawn[..], &[("do".to_owned(), button.to_owned())]].concat();
+        let drawn = post(&mut browser, &format!("{path}/edit"), &drawn).await;
+        assert!(drawn.status == 200 && drawn.body.contains(&still), "{button}: {drawn:?}");
+    }
 
     let sources = home.join("pictures").display().to_string();
     let new = [

@@ -27,6 +27,8 @@ pub(super) struct Editing {
     pub(super) schema: &'static ConfigSchema,
     /// The plan that is changed, if it is not a new one.
     pub(super) of: Option<PlanView>,
+    /// The revision of it that whoever changes it has seen.
+    pub(super) seen: Option<i64>,
     pub(super) name: String,
     /// What was entered, right or wrong; without the kind.
     pub(super) config: Map<String, Value>,
@@ -64,6 +66,9 @@ impl Editing {
         let name = sent.iter().find(|(name, _)| name == "name").map(|(_, name)| name.trim().to_owned());
         let name = of.as_ref().map(|plan| plan.name.clone()).or(name).unwrap_or_default();
         let mut editing = Self::with(kind, of, name, Map::new(), preset)?;
+        // However often the form is drawn anew: what others have changed meanwhile was not seen by that.
+        let seen = sent.iter().find(|(name, _)| name == "seen");
+        editing.seen = seen.and_then(|(_, seen)| seen.parse().ok()).or(editing.seen);
         let entered = form::read(editing.schema, sent);
         editing.config = entered.config;
         editing.mistakes = entered.mistakes;
@@ -93,6 +98,7 @@ impl Editing {
         Some(Self {
             kind,
             schema: PlanConfig::schema(kind)?,
+            seen: of.as_ref().map(|plan| plan.revision),
             of,
             name,
             config,

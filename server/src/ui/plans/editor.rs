@@ -164,7 +164,7 @@ async fn act(page: &PageOf, app: &App, of: Option<PlanView>, sent: &Sent) -> Res
             }
             Some("preview") => preview(app, &mut editing).await?,
             _ => {
-                if let Some(saved) = save(app, &mut editing, value(sent, "seen")).await? {
+                if let Some(saved) = save(app, &mut editing).await? {
                     return Ok(saved.into_response());
                 }
             }
@@ -219,7 +219,7 @@ async fn preview(app: &App, editing: &mut Editing) -> Result<(), Failing> {
 }
 
 /// Saves it, and says where it is shown; nothing if something is wrong with it.
-async fn save(app: &App, editing: &mut Editing, seen: Option<&str>) -> Result<Option<Redirect>, Failing> {
+async fn save(app: &App, editing: &mut Editing) -> Result<Option<Redirect>, Failing> {
     let config = match from_afar(app, editing) {
         Ok(config) => config,
         Err(mistakes) => {
@@ -232,8 +232,7 @@ async fn save(app: &App, editing: &mut Editing, seen: Option<&str>) -> Result<Op
     }
     let saved = match &editing.of {
         Some(plan) => {
-            let seen = seen.and_then(|seen| seen.parse().ok()).or(Some(plan.revision));
-            app.engine().update_plan_by_id(plan.id, config, seen).await.map(|plan| (plan, "changed"))
+            app.engine().update_plan_by_id(plan.id, config, editing.seen).await.map(|plan| (plan, "changed"))
         }
         None => app.engine().add_plan(&editing.name, config).await.map(|plan| (plan, "added")),
     };
@@ -312,7 +311,14 @@ async fn shown(page: &PageOf, app: &App, mut editing: Editing) -> Result<Page, F
     let content = html! {
         p { a href=(back) { "Back" } }
         h1 { (title) }
-        @if let Some(trouble) = &editing.trouble { div.notice.bad role="alert" { p { (trouble) } } }
+        @if let Some(trouble) = &editing.trouble {
+            div.notice.bad role="alert" {
+                p { (trouble) }
+                @if editing.of.as_ref().map(|plan| plan.revision) != editing.seen {
+                    p { a href=(action) { "Look at it as it is now" } ", without what you have entered here." }
+                }
+            }
+        }
         @if let Some(estimate) = &editing.preview {
             div.notice role="status" id="preview" {
                 h2 { "If it ran now" }
@@ -324,7 +330,7 @@ async fn shown(page: &PageOf, app: &App, mut editing: Editing) -> Result<Page, F
             button.visually-hidden type="submit" name="do" value="save" tabindex="-1" aria-hidden="true" { "Save" }
             (page.csrf())
             input type="hidden" name="kind" value=(editing.kind);
-            @if let Some(plan) = &editing.of { input type="hidden" name="seen" value=(plan.revision); }
+            @if let Some(seen) = editing.seen { input type="hidden" name="seen" value=(seen); }
             (editing.draw())
             (elsewhere(&editing))
             div.actions {
