@@ -5,7 +5,7 @@
 //!
 //! The rooms within: [`clock`] (injected time and randomness), `store` (all SQL), `vault` (secrets at rest), `naming` and
 //! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `budget` (what a day's
-//! quota leaves), `run` (the context that every stage is given), `account` (whose it is), `changing` (of a storage), `health` (how one
+//! quota leaves), `brief` (reasons at a glance), `run` (the context that every stage is given), `account` (whose it is), `changing` (of a storage), `health` (how one
 //! stands), `unsaved` (what is tried before it is saved), `put` (what a host gives along with each run), `estimate` (what a run would do), [`schedule`] (expressions and their
 //! occurrences, jitter, allowed windows), `timing` (what a plan says of that), `upcoming` (when it is due next, in plain words),
 //! `replanning` (changes of plans), `from_afar` (what of a plan may be said over HTTP), `scheduler` (what is due and what may begin),
@@ -19,6 +19,7 @@ mod access;
 mod account;
 mod asking;
 mod backup;
+mod brief;
 mod browsing;
 mod budget;
 mod changing;
@@ -76,6 +77,7 @@ pub use access::{
     AuditEntry, InstanceSettings, NewAuditEntry, NewToken, OpenedSession, Scope, Session, Token, Versioned,
 };
 pub use asking::{Canceller, Run};
+pub use brief::in_brief;
 pub use browsing::{Browsed, BrowsedItem, InLibrary, Original, Preview, RemoteAlbum};
 pub use budget::{BudgetView, DayOfRequests};
 pub use changing::{AccountTold, StorageChange};

@@ -367,6 +367,19 @@ async fn a_dead_consent_is_cured_from_the_page_of_the_storage_and_the_run_goes_o
     for words in ["needs you", "1 run waits", "Reconnect"] {
         assert!(page.body.contains(words), "{words}: {page:?}");
     }
+    // What happened is told whole on the page of the run, once, with what cures it; elsewhere in brief.
+    let whole = "most likely the consent was withdrawn";
+    let plans = browser.get("/plans").await;
+    let runs = browser.get("/runs").await;
+    let run = browser.get(&runs.link("/runs/0")).await;
+    assert!(plans.body.contains("does not get on") && !plans.body.contains("is under way"), "{plans:?}");
+    assert_eq!(run.body.matches(whole).count(), 1, "{run:?}");
+    let cure = run.body.find(&format!("action=\"{path}/reconnect\"")).expect("a cure");
+    assert!(cure < run.body.find("/resume\"").expect("it can be resumed"), "the cure comes first: {run:?}");
+    assert!(run.body.contains(&format!("href=\"{path}\"")), "{run:?}");
+    for brief in ["/", "/plans", "/runs"] {
+        assert!(!browser.get(brief).await.body.contains(whole), "{brief}");
+    }
 
     let begun = browser.post(&format!("{path}/reconnect"), &[]).await;
     let page = browser.follow(begun.location()).await;

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     facts::PlanFacts,
-    words::{ago, span},
+    words::{ago, ended, span},
 };
 use crate::{
+    brief::in_brief,
     ids::{ChannelId, PlanId, RunId, StorageId},
     numbers::with_commas,
     run::RunState,
@@ -124,8 +125,8 @@ fn dead_consents(plans: &[PlanFacts]) -> Vec<Attention> {
         is_urgent: true,
         title: format!("The storage {} does not let Charon in", plan.storage),
         text: format!(
-            "{}. Connect it again; {} {} on then.",
-            why.trim_end_matches('.'),
+            "{} Connect it again; {} {} on then.",
+            ended(&in_brief(why)),
             waiting.join(", "),
             if waiting.len() == 1 { "goes" } else { "go" }
         ),
@@ -156,7 +157,7 @@ fn of_plan(plan: &PlanFacts, now: Timestamp) -> Vec<Attention> {
             } else {
                 format!("A run of {name} waits for you")
             },
-            text: format!("{}.", why.trim_end_matches('.')),
+            text: ended(&in_brief(why)),
             cure: Cure::ResumeRun { run: live.run },
         });
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     facts::{Live, PlanFacts, Whole},
-    words::{ago, span, until},
+    words::{ago, ended, span, unended, until},
 };
 use crate::{
     numbers::with_commas,
@@ -341,15 +341,6 @@ fn files(count: u64) -> String {
 /// What a queue says that waits for a person begins with whom it waits for.
 fn without_you(why: &str) -> &str {
     why.strip_prefix("you: ").unwrap_or(why)
-}
-
-fn unended(text: &str) -> &str {
-    text.trim_end_matches(['.', ' '])
-}
-
-fn ended(text: &str) -> String {
-    let text = unended(text);
-    if text.ends_with('…') { text.into() } else { format!("{text}.") }
 }
 
 /// So much of a reason as fits into a sentence: to the end of a sentence of its own, or at least of a word.

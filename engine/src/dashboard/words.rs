@@ -1,4 +1,4 @@
-//! Spans of time as people say them.
+//! Spans of time, and the ends of sentences, as people say them.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -26,6 +26,17 @@ pub(super) fn ago(then: Timestamp, now: Timestamp) -> String {
 /// `in 21 h`, or `now`.
 pub(super) fn until(then: Timestamp, now: Timestamp) -> String {
     if then <= now { "now".into() } else { format!("in {}", span(then.duration_since(now))) }
+}
+
+/// A reason without the end of its sentence.
+pub(super) fn unended(text: &str) -> &str {
+    text.trim_end_matches(['.', ' '])
+}
+
+/// A reason as a sentence that ends.
+pub(super) fn ended(text: &str) -> String {
+    let text = unended(text);
+    if text.ends_with('…') { text.into() } else { format!("{text}.") }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use charon_engine::{
-    Attention, BudgetView, Cure, Dashboard, DayOfRequests, LiveStatus, PlanStatus, Tone, with_commas,
+    Attention, BudgetView, Cure, Dashboard, DayOfRequests, LiveStatus, PlanStatus, Tone, in_brief,
+    with_commas,
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use maud::{Markup, html};
@@ -108,7 +109,7 @@ fn live(all: &[LiveStatus]) -> Markup {
                     li.card data-run=(one.run) {
                         h3 { a href={ "/runs/" (one.run) } { (one.name) } " " (states::state(one.state)) }
                         (states::progress(&one.progress))
-                        @if let Some(waiting) = &one.waiting { p.soft { "Waits for " (waiting) } }
+                        @if let Some(waiting) = &one.waiting { p.soft { "Waits for " (in_brief(waiting)) } }
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! Where runs stand, in words and colours, and what can be done about them.
 
-use charon_engine::{Progress, RunId, RunRecord, RunState, Tone, Trigger};
+use charon_engine::{Class, Progress, RunId, RunRecord, RunState, Tone, Trigger};
 use jiff::SignedDuration;
 use maud::{Markup, html};
 
@@ -66,6 +66,12 @@ pub(crate) fn tone(tone: Tone) -> &'static str {
     }
 }
 
+/// Whether a run waits until its account lets Charon in again.
+pub(crate) fn waits_for_consent(run: &RunRecord) -> bool {
+    let is_about_the_account = run.stop.as_ref().is_some_and(|stop| stop.class == Some(Class::Auth));
+    is_about_the_account && run.state == RunState::Parked && run.parked_until.is_none()
+}
+
 /// The buttons for what can be done about a run.
 pub(crate) fn actions(page: &PageOf, run: &RunRecord) -> Markup {
     let (pause, resume, cancel) = match run.state {
@@ -76,7 +82,9 @@ pub(crate) fn actions(page: &PageOf, run: &RunRecord) -> Markup {
     };
     let retry = !run.state.is_live() && run.items.failed > 0;
     html! {
-        @if resume { (action(page, run.run, "resume", "Resume", "", None)) }
+        // Nothing goes on by that alone while the account does not let anybody in.
+        @let class = if waits_for_consent(run) { "second" } else { "" };
+        @if resume { (action(page, run.run, "resume", "Resume", class, None)) }
         @if retry { (action(page, run.run, "retry-failed", "Try the failed items again", "", None)) }
         @if pause { (action(page, run.run, "pause", "Pause", "second", None)) }
         @if cancel {

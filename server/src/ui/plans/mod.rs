@@ -112,10 +112,10 @@ fn state(plan: &PlanView, status: Option<&charon_engine::PlanStatus>, now: Times
     let is_paused = plan.paused_at.is_some() && plan.paused_until.is_none_or(|until| until > now);
     let is_live = status.is_some_and(|status| status.live.is_some());
     let (class, words) = match status.map(|status| status.sentence.tone) {
-        _ if is_live => ("busy", "a run is under way"),
         Some(tone @ Tone::Bad) => (states::tone(tone), "does not get on"),
+        _ if is_paused && !is_live => ("", "paused"),
         Some(tone @ Tone::Attention) => (states::tone(tone), "wants a look"),
-        _ if is_paused => ("", "paused"),
+        _ if is_live => ("busy", "a run is under way"),
         Some(tone @ Tone::Good) => (states::tone(tone), "well"),
         Some(tone @ Tone::Working) => (states::tone(tone), "at work"),
         None => ("", "not known"),

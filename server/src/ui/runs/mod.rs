@@ -9,7 +9,7 @@ use axum::{
     response::Redirect,
     routing::{get, post},
 };
-use charon_engine::{PlanId, RunFilter, RunId, RunRecord, RunState, with_commas};
+use charon_engine::{PlanId, RunFilter, RunId, RunRecord, RunState, in_brief, with_commas};
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -137,7 +137,7 @@ fn table(runs: &[RunRecord], now: Timestamp, zone: &TimeZone) -> Markup {
                             td { (run.plan) }
                             td {
                                 (states::state(run.state))
-                                @if let Some(waiting) = &run.waiting { br; span.soft { "waits for " (waiting) } }
+                                @if let Some(waiting) = &run.waiting { br; span.soft { "waits for " (in_brief(waiting)) } }
                             }
                             td.number { (with_commas(run.items.done)) }
                             td.number { (with_commas(run.items.failed)) }

@@ -1,7 +1,9 @@
 //! `/runs/{id}`: one run, as it goes on.
 
 use axum::extract::State;
-use charon_engine::{Cause, Counts, Failures, Progress, RunId, RunRecord, RunState, with_commas};
+use charon_engine::{
+    Cause, Counts, Error, Failures, Progress, RunId, RunRecord, RunState, StorageId, with_commas,
+};
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
 
@@ -25,11 +27,13 @@ pub(super) async fn show(page: PageOf, State(app): State<App>, Id(run): Id<RunId
     let failures =
         if progress.items.failed > 0 { engine.run_failures(run).await? } else { Failures::default() };
     let (now, zone) = (engine.now(), app.time_zone().await);
+    let account = account_that_waits(&app, &record).await?;
     let live = record.state.is_live().then(|| format!("/api/v1/runs/{run}/events?items=false"));
     let content = html! {
         div data-live=[live] data-after=(after) data-run=(run) {
             div data-part="head" { (head(&record, &zone)) }
             div.actions data-part="actions" {
+                @if let Some(account) = &account { (account.cures(&page)) }
                 (states::actions(&page, &record))
                 a.button.second href={ "/api/v1/runs/" (run) "/log" } download { "Download the log" }
                 a href={ "/runs/" (run) } { "Refresh" }
@@ -67,7 +71,44 @@ fn head(record: &RunRecord, zone: &TimeZone) -> Markup {
     }
 }
 
+/// An account that has to let Charon in again before a run goes on.
+struct Account {
+    storage: StorageId,
+    can_be_connected: bool,
+}
+
+async fn account_that_waits(app: &App, record: &RunRecord) -> Result<Option<Account>, Failing> {
+    if !states::waits_for_consent(record) {
+        return Ok(None);
+    }
+    let engine = app.engine();
+    let storage = match engine.plan_by_id(record.plan_id).await {
+        Ok(plan) => engine.storage_by_id(plan.storage_id).await?,
+        // What an inbox sends has no plan that is shown.
+        Err(Error::Unknown { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let provider = engine.registry().provider(&storage.provider)?.describe();
+    Ok(Some(Account { storage: storage.id, can_be_connected: provider.consenting.is_some() }))
+}
+
+impl Account {
+    fn cures(&self, page: &PageOf) -> Markup {
+        let at = format!("/storages/{}", self.storage);
+        html! {
+            @if self.can_be_connected {
+                form method="post" action={ (at) "/reconnect" } { (page.csrf()) button type="submit" { "Connect again" } }
+            }
+            a.button.second href=(at) { "Look at the storage" }
+        }
+    }
+}
+
 fn waiting(record: &RunRecord, progress: &Progress) -> Option<String> {
+    // Why it waits stands above already.
+    if record.state == RunState::Parked && record.stop.is_some() {
+        return None;
+    }
     progress.waiting.clone().or_else(|| record.waiting.clone())
 }
 
