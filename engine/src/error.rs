@@ -46,11 +46,11 @@ pub enum Error {
         mistakes: Mistakes,
     },
     /// There is no such thing.
-    #[error("there is no {what} named {name}; {known}")]
+    #[error("there is no {what} {}; {known}", called(name))]
     Unknown {
         /// A storage, a plan, a provider.
         what: &'static str,
-        /// What was asked for.
+        /// What was asked for: its name, or its id.
         name: String,
         /// Which ones there are.
         known: String,
@@ -106,6 +106,12 @@ impl Error {
             _ => false,
         }
     }
+}
+
+/// What was asked for by its name, or by its id.
+fn called(name: &str) -> String {
+    let is_id = uuid::Uuid::try_parse(name).is_ok();
+    format!("{} {name}", if is_id { "with the id" } else { "named" })
 }
 
 /// What the database says, and what to do where that is known.

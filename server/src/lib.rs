@@ -37,7 +37,7 @@ pub use public_url::{NotPublic, PublicUrl};
 pub use thumbnails::draw_thumbnail;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use ui::failing::Failing;
+use ui::failing;
 
 /// What a server is started with.
 #[derive(Clone, Debug)]
@@ -137,7 +137,7 @@ fn router(app: &App) -> Router {
         .route("/metrics", get(metrics::answer))
         .merge(api::router())
         .merge(ui::router())
-        .fallback(|| async { Failing::not_found("page") })
+        .fallback(failing::nowhere)
         .with_state(app.clone());
     // The verbs are rewritten before the routes are looked at, so the routes stand behind a router that has none.
     Router::new()

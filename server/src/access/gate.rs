@@ -14,7 +14,7 @@ use super::{Caller, Who, cookie, form, origin, origin::Origin};
 use crate::{
     api::{self, problem::Problem},
     app::App,
-    ui::failing::Failing,
+    ui::failing,
 };
 
 /// What the audit log is told of an answer, instead of the method and the path. Among the extensions of the answer.
@@ -55,14 +55,11 @@ impl Audited {
 
 /// Lets a request through with what is known of who sends it, or refuses it.
 pub(crate) async fn gate(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let is_api = request.uri().path().starts_with(api::BASE);
-    let refused = move |problem: Problem| {
-        if is_api { problem.into_response() } else { Failing::Problem(problem).into_response() }
-    };
+    let path = request.uri().path().to_owned();
     let caller = Caller::of(&app, &request);
     let who = match identify(&app, &caller, request.headers()).await {
         Ok(who) => who,
-        Err(problem) => return refused(problem),
+        Err(problem) => return refused(&problem, None, &path),
     };
     request.extensions_mut().insert(caller.clone());
     if let Some(who) = &who {
@@ -71,19 +68,29 @@ pub(crate) async fn gate(State(app): State<App>, mut request: Request, next: Nex
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return next.run(request).await;
     }
-    let done = Audited::new(request.method().as_str(), Some(request.uri().path().to_owned()));
+    let done = Audited::new(request.method().as_str(), Some(path.clone()));
     // Who asks may go away at any moment; what was begun comes to its end, and into the log, all the same.
     let changing = tokio::spawn(async move {
         let response = match judge(&app, who.as_ref(), request).await {
             Ok(request) => next.run(request).await,
-            Err(problem) => refused(problem),
+            Err(problem) => refused(&problem, who.as_ref(), &path),
         };
         write_down(&app, &caller, who.as_ref(), done, response).await
     });
     changing.await.unwrap_or_else(|panic| {
         tracing::error!(%panic, "a request ended by a mistake in Charon");
-        refused(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Charon could not do it; its log says why"))
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Charon could not do it; its log says why")
+            .into_response()
     })
+}
+
+/// What is told one whose request goes no further: a program as it reads it, a person on a page.
+fn refused(problem: &Problem, who: Option<&Who>, path: &str) -> Response {
+    if path.starts_with(api::BASE) {
+        problem.clone().into_response()
+    } else {
+        failing::page(problem, who, path)
+    }
 }
 
 /// Who asks: a program by its token, or a browser by its cookie. One with a token that opens nothing is nobody.

@@ -21,7 +21,7 @@ mod signing_in;
 
 use axum::{
     extract::{Request, State},
-    http::{Extensions, StatusCode, Uri},
+    http::{Extensions, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -94,17 +94,30 @@ fn refusal(scope: Scope, who: Option<&Who>) -> Option<Problem> {
 }
 
 /// Where one who is not known goes first: to log in, or to set the password of a new Charon. Afterwards the page that was asked
-/// for is shown.
-pub(crate) async fn way_in(app: &App, asked: &Uri) -> Result<String, Problem> {
+/// for is shown, or that on which a button was pressed.
+pub(crate) async fn way_in(app: &App, asked: &Parts) -> Result<String, Problem> {
     if !app.engine().has_password().await? {
         return Ok("/setup".to_owned());
     }
-    let asked = asked.path_and_query().map_or("/", |asked| asked.as_str());
-    if asked == "/" {
-        return Ok("/login".to_owned());
+    let next = page_asked_for(asked).filter(|page| page != "/");
+    Ok(next.map_or_else(
+        || "/login".to_owned(),
+        |next| {
+            let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+            format!("/login?next={next}")
+        },
+    ))
+}
+
+/// The page that was asked for; where something was to be done, the page on which that was asked for. Of that only its path is taken:
+/// whatever else a browser says, it is a page of ours.
+fn page_asked_for(asked: &Parts) -> Option<String> {
+    if matches!(asked.method, Method::GET | Method::HEAD) {
+        return asked.uri.path_and_query().map(|asked| asked.as_str().to_owned());
     }
-    let next: String = url::form_urlencoded::byte_serialize(asked.as_bytes()).collect();
-    Ok(format!("/login?next={next}"))
+    let from = asked.headers.get(header::REFERER)?.to_str().ok()?;
+    let from = from.parse::<url::Url>().ok()?;
+    Some(from[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
 }
 
 #[cfg(test)]

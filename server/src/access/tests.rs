@@ -217,9 +217,20 @@ async fn behind_a_proxy_the_address_is_the_clients_and_nothing_is_local() {
 #[tokio::test]
 async fn one_who_is_not_known_sets_the_first_password_or_logs_in() {
     let place = Place::new(None).await;
-    let way = async |asked: &str| way_in(&place.app, &asked.parse().expect("a path")).await.expect("a way");
+    let way_of = async |asked: axum::http::request::Builder| {
+        let (asked, ()) = asked.body(()).expect("a request").into_parts();
+        way_in(&place.app, &asked).await.expect("a way")
+    };
+    let way = async |asked: &str| way_of(axum::http::Request::get(asked)).await;
     assert_eq!(way("/runs?plan=7").await, "/setup");
     place.app.engine().set_first_password(&"correct horse".into()).await.expect("set");
     assert_eq!(way("/").await, "/login");
     assert_eq!(way("/runs?plan=7&x=a%20b").await, "/login?next=%2Fruns%3Fplan%3D7%26x%3Da%2520b");
+    // What was to be done is done by nobody; the page with its button is shown.
+    let pressed = || axum::http::Request::post("/plans/7/run");
+    assert_eq!(way_of(pressed()).await, "/login");
+    let from = pressed().header("referer", "http://evil.example//elsewhere.example/x?y=1");
+    assert_eq!(way_of(from).await, "/login?next=%2F%2Felsewhere.example%2Fx%3Fy%3D1");
+    let from = pressed().header("referer", "http://127.0.0.1:8484/plans/7?told=added");
+    assert_eq!(way_of(from).await, "/login?next=%2Fplans%2F7%3Ftold%3Dadded");
 }

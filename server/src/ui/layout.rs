@@ -49,14 +49,29 @@ impl FromRequestParts<App> for PageOf {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failing> {
         // Pages are for browsers: a token has its scope at the API alone.
-        match access::who(&parts.extensions).filter(|who| who.session.is_some()) {
-            Some(who) => Ok(Self { who: who.clone() }),
-            None => Err(Failing::Elsewhere(access::way_in(app, &parts.uri).await?)),
+        match access::who(&parts.extensions).and_then(Self::of) {
+            Some(page) => Ok(page),
+            None => Err(Failing::Elsewhere(access::way_in(app, parts).await?)),
         }
     }
 }
 
+impl Section {
+    /// The one that a path is in.
+    pub(crate) fn of(path: &str) -> Self {
+        let is_within =
+            |of: &str| path == of || path.strip_prefix(of).is_some_and(|rest| rest.starts_with('/'));
+        let found = SECTIONS.iter().find(|(_, of, _)| is_within(of));
+        found.map_or(Self::Dashboard, |(section, ..)| *section)
+    }
+}
+
 impl PageOf {
+    /// A page for one who asks, if they are logged in.
+    pub(crate) fn of(who: &Who) -> Option<Self> {
+        who.session.is_some().then(|| Self { who: who.clone() })
+    }
+
     /// Who looks at it.
     pub(crate) fn who(&self) -> &Who {
         &self.who

@@ -37,7 +37,7 @@ mod storages;
 mod strip;
 pub(crate) mod words;
 
-use axum::{Router, middleware::map_response, routing::get};
+use axum::{Router, middleware::from_fn, routing::get};
 
 use crate::app::App;
 
@@ -57,5 +57,5 @@ pub(crate) fn router() -> Router<App> {
         .merge(notifications::router())
         .merge(send::router())
         .route("/", get(dashboard::show))
-        .layer(map_response(failing::as_page))
+        .layer(from_fn(failing::as_page))
 }
