@@ -2,7 +2,19 @@
 
 use std::{fmt, str::FromStr};
 
+use axum::http::{HeaderMap, header};
 use url::Url;
+
+use crate::app::App;
+
+/// The address by which the browser that asks, and programs beside it, reach this Charon: nothing stands behind its host.
+pub(crate) fn shown_to(app: &App, headers: &HeaderMap) -> String {
+    if let Some(url) = app.public_url() {
+        return url.as_str().trim_end_matches('/').to_owned();
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    format!("http://{}", host.unwrap_or("localhost:8484"))
+}
 
 /// Such as `https://photos.example`: a host of its own, since pages refer to each other from the top.
 #[derive(Clone, Debug, PartialEq, Eq)]

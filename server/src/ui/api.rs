@@ -1,7 +1,7 @@
 //! `/api`: the OpenAPI document as people read it. It is drawn from the document itself, which is made from the endpoints, so it says
 //! what they do.
 
-use axum::{Router, http::HeaderMap, routing::get};
+use axum::{Router, extract::State, http::HeaderMap, routing::get};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::{
     form::in_code,
     layout::{Page, PageOf, Section},
 };
-use crate::{api, app::App};
+use crate::{api, app::App, public_url::shown_to};
 
 const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 
@@ -18,9 +18,8 @@ pub(crate) fn router() -> Router<App> {
     Router::new().route("/api", get(show))
 }
 
-async fn show(page: PageOf, headers: HeaderMap) -> Result<Page, Failing> {
-    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost:8484");
-    Ok(page.titled("API", Section::Settings, &draw(api::document(), host)))
+async fn show(page: PageOf, State(app): State<App>, headers: HeaderMap) -> Result<Page, Failing> {
+    Ok(page.titled("API", Section::Settings, &draw(api::document(), &shown_to(&app, &headers))))
 }
 
 /// One method of one path, with its description.
@@ -41,7 +40,7 @@ fn operations(document: &Value) -> Vec<Operation<'_>> {
         .collect()
 }
 
-fn draw(document: &Value, host: &str) -> Markup {
+fn draw(document: &Value, charon: &str) -> Markup {
     let operations = operations(document);
     let of = |tag: &str| operations.iter().filter(|one| one.told["tags"][0] == tag).collect::<Vec<_>>();
     let tags: Vec<&Value> = document["tags"].as_array().into_iter().flatten().collect();
@@ -61,7 +60,7 @@ fn draw(document: &Value, host: &str) -> Markup {
         @for tag in &tags {
             section aria-labelledby=(anchor(&name(tag))) {
                 h2 id=(anchor(&name(tag))) { (name(tag)) }
-                @for one in of(&name(tag)) { (operation(one, document, host)) }
+                @for one in of(&name(tag)) { (operation(one, document, charon)) }
             }
         }
         section aria-labelledby="schemas" {
@@ -77,7 +76,7 @@ fn draw(document: &Value, host: &str) -> Markup {
     }
 }
 
-fn operation(one: &Operation<'_>, document: &Value, host: &str) -> Markup {
+fn operation(one: &Operation<'_>, document: &Value, charon: &str) -> Markup {
     let told = one.told;
     let parameters: Vec<&Value> = told["parameters"].as_array().into_iter().flatten().collect();
     html! {
@@ -115,7 +114,7 @@ fn operation(one: &Operation<'_>, document: &Value, host: &str) -> Markup {
                 li.soft { "Problems: " (problems(told)) }
             }
             h3 { "With curl" }
-            pre tabindex="0" { code { (curl(one, host)) } }
+            pre tabindex="0" { code { (curl(one, charon)) } }
         }
     }
 }
@@ -194,11 +193,11 @@ fn written(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn curl(one: &Operation<'_>, host: &str) -> String {
+fn curl(one: &Operation<'_>, charon: &str) -> String {
     let method = one.method.to_uppercase();
     let headers = one.told["parameters"].as_array().into_iter().flatten();
     let if_match = headers.filter(|header| header["name"] == "If-Match" && header["required"] == true);
-    let mut lines = vec![format!("curl --fail-with-body -X {method} 'http://{host}{}'", one.path)];
+    let mut lines = vec![format!("curl --fail-with-body -X {method} '{charon}{}'", one.path)];
     if one.told["security"].as_array().is_some_and(|security| !security.is_empty()) {
         lines.push("-H 'Authorization: Bearer charon_…'".into());
     }
@@ -234,7 +233,7 @@ mod tests {
     #[test]
     fn every_operation_and_every_schema_has_its_place_on_the_page() {
         let document = api::document();
-        let page = draw(document, "localhost:8484").into_string();
+        let page = draw(document, "http://localhost:8484").into_string();
         let operations = operations(document);
         assert!(operations.len() > 20, "{}", operations.len());
         for one in &operations {
@@ -253,7 +252,7 @@ mod tests {
 
     #[test]
     fn an_example_says_what_the_endpoint_wants() {
-        let page = draw(api::document(), "localhost:8484").into_string();
+        let page = draw(api::document(), "http://localhost:8484").into_string();
         assert!(page.contains("-F album='Front door' -F file=@photo.jpg"), "the upload");
         assert!(page.contains("If-Match"), "a change");
     }

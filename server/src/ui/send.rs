@@ -26,6 +26,7 @@ use crate::{
         problem::Problem,
     },
     app::App,
+    public_url::shown_to,
 };
 
 /// How long a page waits for the item.
@@ -124,7 +125,7 @@ async fn draw(
             }
             button type="submit" { "Send" }
         }
-        (for_programs(storage, headers))
+        (for_programs(storage, &shown_to(app, headers)))
         (listed(&receipts, now, &zone))
     };
     Ok(page.titled(&title, Section::Storages, &content))
@@ -154,9 +155,8 @@ fn outcome(receipt: &Receipt) -> Markup {
     }
 }
 
-fn for_programs(storage: &StorageView, headers: &HeaderMap) -> Markup {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:8484");
-    let address = format!("http://{host}/api/v1/storages/{}/items", storage.id);
+fn for_programs(storage: &StorageView, charon: &str) -> Markup {
+    let address = format!("{charon}/api/v1/storages/{}/items", storage.id);
     let curl = format!(
         "curl --fail-with-body -H 'Authorization: Bearer charon_…' \\\n  -F album='Front door' -F file=@photo.jpg \\\n  {address}"
     );
