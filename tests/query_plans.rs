@@ -10,8 +10,9 @@ use std::{
 };
 
 use charon_engine::{
-    AccountTold, ChannelChoice, DeliveryState, Engine, ItemFilter, LibraryFilter, NewAuditEntry, NoticeEvent,
-    Outcome, Registry, RunFilter, RunOptions, RunState, SchedulerSettings, Scope, Settings, StorageChange,
+    AccountTold, ChannelChange, ChannelChoice, DeliveryState, Engine, ItemFilter, LibraryFilter,
+    NewAuditEntry, NoticeEvent, Outcome, PlanChange, Registry, RunFilter, RunOptions, RunState,
+    SchedulerSettings, Scope, Settings, StorageChange,
 };
 use charon_provider_gphotos::GPhotos;
 use futures::StreamExt;
@@ -237,8 +238,16 @@ async fn live(folder: &Path) {
         let events = [NoticeEvent::Success, NoticeEvent::Partial, NoticeEvent::Failure, NoticeEvent::Overdue];
         let choice = ChannelChoice { events: Some(events.to_vec()), ..ChannelChoice::default() };
         let config = object(json!({"url": url}));
-        engine.add_channel(name, "webhook", config, choice.clone()).await.expect("a channel");
-        engine.update_channel(name, None, choice).await.expect("changed");
+        let first = format!("the {name}");
+        engine.add_channel(&first, "webhook", config, choice.clone()).await.expect("a channel");
+        let channel = engine.update_channel(&first, None, choice.clone()).await.expect("changed");
+        let change = ChannelChange { name: Some(name.into()), choice, ..ChannelChange::default() };
+        engine.change_channel(channel.id, change).await.expect("renamed");
+    }
+    let plan = engine.plan("home").await.expect("a plan");
+    for name in ["at home", "home"] {
+        let change = PlanChange { name: Some(name.into()), config: object(home.clone()), seen: None };
+        engine.change_plan(plan.id, change).await.expect("renamed");
     }
     for plan in ["out", "home"] {
         engine.estimate(plan).await.expect("an estimate");

@@ -18,7 +18,8 @@ use crate::{
 pub struct StorageChange {
     /// Its name.
     pub name: String,
-    /// Its whole configuration. Secrets that it leaves out, or gives as the dots that were shown, are kept.
+    /// Its whole configuration. Secrets that it leaves out, or gives as the dots that were shown, are kept; those that it gives as
+    /// null, or blank, are forgotten.
     pub config: Map<String, Value>,
     /// The version that they have seen; `None` for whichever it is.
     pub seen: Option<i64>,
@@ -73,11 +74,11 @@ impl Engine {
         config: Map<String, Value>,
     ) -> Result<Map<String, Value>, Error> {
         let schema = &self.registry.provider(&old.provider)?.describe().schema;
-        let mut config = schema.without_dots(config);
+        let config = schema.without_dots(config);
         // Secrets that do not open any more cannot be kept; what is then missing is told as missing.
-        let Ok(stored) = unseal(&self.vault, old) else { return Ok(config) };
-        let mut kept = stored.expose();
+        let mut kept = unseal(&self.vault, old).map(|stored| stored.expose()).unwrap_or_default();
         kept.retain(|field, _| !config.contains_key(field));
+        let mut config = schema.without_blank_secrets(config);
         let rebound = schema.rebound(&old.config, &config);
         if !kept.is_empty() && !rebound.is_empty() {
             let reason = format!("is to be entered again, since {} is another one now", rebound.join(", "));

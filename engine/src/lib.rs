@@ -111,6 +111,7 @@ pub use plans::PlanView;
 pub use pulse::Unwell;
 pub use put::Put;
 pub use registry::Registry;
+pub use replanning::PlanChange;
 pub use roots::{FolderEntry, FolderList, Outside, Roots};
 pub use run::{
     Counts, Current, Outcome, Progress, RunOptions, RunState, Stop, Summary, Trigger, Trouble, Wish,

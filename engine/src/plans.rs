@@ -74,7 +74,7 @@ impl Engine {
             is_inbox: false,
         };
         if !self.store.add_plan(&row).await? {
-            return Err(Error::BadName(format!("there is a plan named {name} already; choose another name")));
+            return Err(name_taken(name));
         }
         if let PlanConfig::Backup(backup) = &config {
             if let Err(refusal) = Mirror::initialise(&backup.destination, row.id) {
@@ -240,6 +240,10 @@ impl Engine {
         }
         Ok(folders)
     }
+}
+
+pub(crate) fn name_taken(name: &str) -> Error {
+    Error::BadName(format!("there is a plan named {name} already; choose another name"))
 }
 
 /// The capability that the storage lacks for the plan, if it lacks one.

@@ -9,50 +9,56 @@ use crate::{
     error::Error,
     ids::PlanId,
     plan::PlanConfig,
-    plans::{PlanView, as_map, config_of},
-    store::PlanRow,
+    plans::{PlanView, as_map, config_of, name_taken},
+    storages::refuse_bad_name,
+    store::{Changed, PlanRow},
     timing::Pause,
 };
 
+/// What somebody makes of a plan.
+#[derive(Clone, Debug)]
+pub struct PlanChange {
+    /// Its name; `None` for the one that it has.
+    pub name: Option<String>,
+    /// Its whole configuration.
+    pub config: Map<String, Value>,
+    /// The [revision](PlanView::revision) that they have seen; `None` for whichever it is.
+    pub seen: Option<i64>,
+}
+
 impl Engine {
-    /// Replaces the configuration of a plan. Its kind, its storage and its mirror stay: with others it would be another plan. A new
-    /// schedule takes effect at once, and drops what was due under the old one.
-    ///
-    /// # Errors
-    /// Every mistake in the configuration; [`Error::Changed`] when somebody else changes it at the same time.
+    /// Replaces the configuration of a plan, as [`change_plan`](Engine::change_plan) does.
     pub async fn update_plan(&self, name: &str, config: Map<String, Value>) -> Result<PlanView, Error> {
         let row = self.plan_row(name).await?;
-        self.replace_config(row, config, None).await
+        self.replace_plan(row, PlanChange { name: None, config, seen: None }).await
     }
 
-    /// As [`update_plan`](Engine::update_plan), for the plan with this id. `seen` is the [revision](PlanView::revision) that is to
-    /// be replaced, if it matters.
+    /// Replaces the name and the configuration of a plan. Its kind, its storage and its mirror stay: with others it would be another
+    /// plan. A new schedule takes effect at once, and drops what was due under the old one. Channels that are told of the plan
+    /// are told of it under its new name.
     ///
     /// # Errors
-    /// Those, and [`Error::Changed`] when it is another one by now.
-    pub async fn update_plan_by_id(
-        &self,
-        id: PlanId,
-        config: Map<String, Value>,
-        seen: Option<i64>,
-    ) -> Result<PlanView, Error> {
+    /// Every mistake in the configuration; a name that is taken; [`Error::Changed`] when it is not the version that was seen, or
+    /// somebody else changes it at the same time.
+    pub async fn change_plan(&self, id: PlanId, change: PlanChange) -> Result<PlanView, Error> {
         let row = self.plan_row_by_id(id).await?;
-        self.replace_config(row, config, seen).await
+        self.replace_plan(row, change).await
     }
 
-    async fn replace_config(
-        &self,
-        mut row: PlanRow,
-        config: Map<String, Value>,
-        seen: Option<i64>,
-    ) -> Result<PlanView, Error> {
-        refuse_changed(&row, seen)?;
+    async fn replace_plan(&self, mut row: PlanRow, change: PlanChange) -> Result<PlanView, Error> {
+        refuse_changed(&row, change.seen)?;
+        let name = change.name.unwrap_or_else(|| row.name.clone());
+        if name != row.name {
+            refuse_bad_name("plan", &name)?;
+        }
         let before = config_of(&row)?;
-        let config = self.judge_change(&row, &before, config).await?;
+        let config = self.judge_change(&row, &before, change.config).await?;
         row.config = as_map(&config)?;
         let is_new_schedule = before.schedule() != config.schedule();
-        if !self.store.update_plan(&row, is_new_schedule, self.clock.now()).await? {
-            return Err(changed(&row));
+        match self.store.update_plan(&row, &name, is_new_schedule, self.clock.now()).await? {
+            Changed::Done => {}
+            Changed::Meanwhile => return Err(changed(&row)),
+            Changed::NameTaken => return Err(name_taken(&name)),
         }
         self.wake();
         self.plan_by_id(row.id).await

@@ -26,8 +26,7 @@ impl ConfigSchema {
 
     /// The value of a field, or what it is by default.
     fn meant<'a>(&'a self, field: &str, config: &'a Map<String, Value>) -> Option<&'a Value> {
-        let is_blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
-        let given = config.get(field).filter(|value| !value.is_null() && !is_blank(value));
+        let given = config.get(field).filter(|value| !is_blank(value));
         let default = || self.property(field).and_then(|property| property.get("default"));
         given.or_else(default).filter(|value| !is_blank(value))
     }
@@ -54,6 +53,13 @@ impl ConfigSchema {
         config
     }
 
+    /// The same configuration without those secrets that are null or blank: whoever says so wants nothing in their place.
+    #[must_use]
+    pub fn without_blank_secrets(&self, mut config: Map<String, Value>) -> Map<String, Value> {
+        config.retain(|field, value| !is_blank(value) || !self.is_secret(field));
+        config
+    }
+
     /// The same configuration with every secret that is set replaced by dots.
     pub fn redact(&self, config: &Map<String, Value>) -> Map<String, Value> {
         config
@@ -64,4 +70,8 @@ impl ConfigSchema {
             })
             .collect()
     }
+}
+
+fn is_blank(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }

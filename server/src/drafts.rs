@@ -55,11 +55,11 @@ pub(crate) struct Draft {
     pub(crate) fields: Map<String, Value>,
     /// What was entered or obtained. Of a stored storage, those that replace what is stored.
     pub(crate) secrets: Secrets,
+    /// Those of the stored secrets that are to be forgotten.
+    pub(crate) forgotten: Vec<String>,
     /// Whose account the consent is of that it has.
     pub(crate) account: AccountTold,
-    /// What is wrong with its name, if something is.
-    pub(crate) name_wrong: Option<String>,
-    /// What was wrong with it when it was last judged.
+    /// What was wrong with it, its name included, when it was last judged.
     pub(crate) mistakes: Vec<Mistake>,
     /// How its last test went, as long as nothing was changed since.
     pub(crate) tested: Option<Tested>,
@@ -89,6 +89,8 @@ pub(crate) struct Tested {
 pub(crate) enum News {
     /// A consent was given.
     Connected,
+    /// What stands in place of one was pasted.
+    Entered,
     /// It could not be saved: what happened, and what to do.
     NotSaved(String),
 }
@@ -108,17 +110,27 @@ impl Draft {
         }
     }
 
-    /// The configuration: what was typed, and the secrets that were entered or obtained.
+    /// The configuration: what was typed, and the secrets that were entered or obtained; null for those that are to be forgotten.
     pub(crate) fn config(&self) -> Map<String, Value> {
-        let mut config = self.fields.clone();
+        let mut config = self.shown();
         config.extend(self.secrets.expose());
         config
     }
 
+    /// What of it a form may show.
+    pub(crate) fn shown(&self) -> Map<String, Value> {
+        let mut shown = self.fields.clone();
+        shown.extend(self.forgotten.iter().map(|field| (field.clone(), Value::Null)));
+        shown
+    }
+
     /// Whether the field, a secret, is set, here or in what is stored.
     pub(crate) fn has_secret(&self, field: &str) -> bool {
-        let is_stored = self.of.as_ref().is_some_and(|of| of.secrets.iter().any(|name| name == field));
-        self.secrets.get(field).is_some() || is_stored
+        self.secrets.get(field).is_some() || self.is_stored(field)
+    }
+
+    fn is_stored(&self, field: &str) -> bool {
+        self.of.as_ref().is_some_and(|of| of.secrets.iter().any(|name| name == field))
     }
 
     /// Takes what a form has sent. Secrets that it leaves blank are as they were, unless a field says anew where they go: then they
@@ -126,8 +138,11 @@ impl Draft {
     pub(crate) fn take(&mut self, name: String, config: Map<String, Value>, schema: &ConfigSchema) {
         let before = self.config();
         let (fields, mut entered) = schema.split(config);
-        entered.retain(|_, value| !is_blank(value));
         let mut secrets = self.secrets.expose();
+        let forgotten: Vec<String> =
+            entered.iter().filter(|(_, value)| value.is_null()).map(|(field, _)| field.clone()).collect();
+        secrets.retain(|field, _| !forgotten.contains(field));
+        entered.retain(|_, value| !is_blank(value));
         self.mistakes.clear();
         let rebound = schema.rebound(&self.fields, &fields);
         if !rebound.is_empty() {
@@ -145,15 +160,16 @@ impl Draft {
             secrets.insert(field, value);
         }
         (self.name, self.fields, self.secrets) = (name, fields, Secrets::new(secrets));
+        self.forgotten = forgotten.into_iter().filter(|field| self.is_stored(field)).collect();
         if self.config() != before {
             self.tested = None;
         }
-        self.name_wrong = None;
     }
 
     /// Puts the one secret of a consent, or one that was pasted in its place, among the others.
     pub(crate) fn adopt(&mut self, field: &str, value: secrecy::SecretString, account: AccountTold) {
         self.secrets = std::mem::take(&mut self.secrets).with(field, value);
+        self.forgotten.retain(|name| name != field);
         self.account = account;
         self.tested = None;
         self.mistakes.retain(|mistake| mistake.pointer != format!("/{field}"));

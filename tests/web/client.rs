@@ -72,7 +72,12 @@ impl Answer {
 impl Place {
     /// Starts `charon serve`.
     pub(crate) async fn web(&self) -> Served {
-        let mut child = self.spawn(&["serve"]);
+        self.web_with(&[]).await
+    }
+
+    /// The same, with more of its options.
+    pub(crate) async fn web_with(&self, options: &[&str]) -> Served {
+        let mut child = self.spawn(&[&["serve"], options].concat());
         let mut lines = BufReader::new(child.stderr.take().expect("its standard error")).lines();
         let listens = async {
             while let Some(line) = lines.next_line().await.expect("it can be heard") {

@@ -1,8 +1,10 @@
 //! The web UI and the API, over real HTTP, against the emulator.
 
+mod channels;
 mod client;
 mod library;
 mod plans;
 mod refusals;
 mod runs;
+mod settings;
 mod storages;

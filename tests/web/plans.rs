@@ -172,6 +172,21 @@ async fn each_mistake_is_told_at_its_place_and_nobodys_change_is_lost() {
     assert_eq!(changed.status, 200, "{changed:?}");
     assert!(changed.json()["next_at"].is_string());
     assert_eq!(api.api("PUT", &home, Some(&change), &[("If-Match", &first)]).await.status, 412);
+    // A plan may be called otherwise, and whoever is told of it goes on to be told.
+    place.draw("home/pictures", 100..101);
+    add(&mut api, "out", &place.upload_from_home()).await;
+    let channel = json!({"name": "hook", "kind": "webhook", "config": {"url": "http://127.0.0.1:1/"}, "plans": ["out", "home"]});
+    assert_eq!(api.api("POST", "/notifications", Some(&channel), &[]).await.status, 201);
+    let named = |name: &str| json!({"name": name, "config": config});
+    for name in ["out", "-x", ""] {
+        let refused = api.api("PUT", &home, Some(&named(name)), &[("If-Match", "*")]).await;
+        assert_eq!(pointers(&refused), ["/name"], "{name}");
+    }
+    let renamed = api.api("PUT", &home, Some(&named("at home")), &[("If-Match", &etag(&changed))]).await;
+    assert_eq!((renamed.status, &renamed.json()["name"]), (200, &json!("at home")), "{renamed:?}");
+    let channels = api.api("GET", "/notifications", None, &[]).await.json();
+    assert_eq!(channels["items"][0]["plans"], json!(["out", "at home"]));
+    assert_eq!(renamed.json()["next_at"], changed.json()["next_at"], "its schedule is as it was");
     let late = api.api("DELETE", &home, None, &[("If-Match", &first)]).await;
     assert_eq!((late.status, late.header("content-type")), (412, Some(JSON)));
 
@@ -470,6 +485,14 @@ async fn both_kinds_are_made_through_the_forms_without_javascript() {
         let drawn = post(&mut browser, &format!("{path}/edit"), &drawn).await;
         assert!(drawn.status == 200 && drawn.body.contains(&still), "{button}: {drawn:?}");
     }
+    // Only its name is another one.
+    let renamed: Vec<_> = edited
+        .into_iter()
+        .filter(|(name, _)| name != "seen")
+        .map(|(name, value)| if name == "name" { (name, "at home".to_owned()) } else { (name, value) })
+        .collect();
+    let renamed = post(&mut browser, &format!("{path}/edit"), &renamed).await;
+    assert!(browser.follow(renamed.location()).await.body.contains("<h1>at home</h1>"), "{renamed:?}");
 
     let sources = home.join("pictures").display().to_string();
     let new = [

@@ -180,6 +180,19 @@ async fn a_storage_is_made_changed_and_removed_and_nobodys_change_is_lost() {
         .await;
     assert!(have_passed(&stages(&tried)), "{tried:?}");
 
+    // Null forgets a secret that is not needed, and is no way around one that is.
+    let mut without = config.clone();
+    without["client_secret"] = serde_json::Value::Null;
+    without["token"] = serde_json::Value::Null;
+    let change = json!({"name": "kin", "config": without});
+    let refused = api.api("PUT", &path, Some(&change), &[("If-Match", &second)]).await;
+    assert_eq!(pointers(&refused), ["/config/token"]);
+    without["token"] = config["token"].clone();
+    let change = json!({"name": "kin", "config": without});
+    let changed = api.api("PUT", &path, Some(&change), &[("If-Match", &second)]).await;
+    assert_eq!((changed.status, changed.json()["config"].get("client_secret")), (200, None), "{changed:?}");
+    let second = changed.header("etag").expect("a version").to_owned();
+
     place
         .add_plan("home", &json!({"kind": "backup", "storage": "kin", "destination": place.path("mirror")}))
         .await;
@@ -259,7 +272,9 @@ async fn a_storage_is_connected_tested_and_saved_in_a_browser() {
     {
         assert!(page.body.contains(words), "{words}: {page:?}");
     }
-    assert_eq!(browser.get(&draft).await.location(), "/storages", "the draft is over");
+    let over = browser.get(&draft).await;
+    assert_eq!(over.location(), "/storages?told=draft-over", "the draft is over");
+    assert!(browser.get(over.location()).await.body.contains("That form is over"));
     assert!(browser.get("/storages").await.body.contains("family"));
 
     // A mistake is told at its field, and nothing that was typed is lost.
@@ -290,7 +305,8 @@ async fn a_storage_is_connected_tested_and_saved_in_a_browser() {
         asked.body.split("name=\"revision\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
     let removed =
         browser.post(&format!("{path}/remove"), &[("revision", revision.expect("a revision"))]).await;
-    assert_eq!((removed.status, removed.location()), (303, "/storages"), "{removed:?}");
+    assert_eq!((removed.status, removed.location()), (303, "/storages?told=removed"), "{removed:?}");
+    assert!(browser.get(removed.location()).await.body.contains("The storage is removed."));
     assert_eq!(browser.get(&path).await.status, 404);
     assert_untold(&served, &[SECRET, "ya29.", "1//"]);
 }
@@ -306,7 +322,7 @@ async fn an_answer_is_taken_once_from_the_session_that_has_asked_and_a_refusal_s
     assert_eq!(served.stranger().get(&callback).await.status, 303, "who is not known signs in first");
     let refused = other.get(&callback).await;
     assert!(refused.status == 400 && refused.body.contains("another session has asked"), "{refused:?}");
-    assert_eq!(other.get(&draft).await.location(), "/storages", "nor is the draft theirs");
+    assert_eq!(other.get(&draft).await.location(), "/storages?told=draft-over", "nor is the draft theirs");
     let forged = callback.replace("state=", "state=x");
     let refused = browser.get(&forged).await;
     assert!(refused.status == 400 && refused.body.contains("nobody waits for this answer"), "{refused:?}");
@@ -342,9 +358,14 @@ async fn where_the_browser_is_elsewhere_its_last_address_or_a_token_is_pasted() 
     assert!(browser.get(&draft).await.body.contains("pat@example.com"));
 
     let (draft, _) = connecting(&place, &mut browser).await;
+    let refused = browser.post(&format!("{draft}/connect"), &[("answer", "hello world")]).await;
+    assert!(refused.status == 422 && refused.body.contains("answer-mistake"), "it is no token: {refused:?}");
+    assert!(browser.get(&draft).await.body.contains("Not connected yet"), "nor is it taken");
     let blob = place.emulator.token_blob(CLIENT_ID, &[]);
     let taken = browser.post(&format!("{draft}/connect"), &[("answer", &blob)]).await;
     assert_eq!((taken.status, taken.location()), (303, draft.as_str()), "{taken:?}");
+    let form = browser.get(&draft).await;
+    assert!(form.body.contains("Token: it is entered. Test the connection, then save."), "{form:?}");
     let typed = place.typed();
     let live =
         browser.post_accepting(&format!("{draft}/test"), &pairs(&typed, &[]), "application/x-ndjson").await;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
-    Doing, Store, decode_error,
+    Changed, Doing, Store, decode_error,
     events::{of_plan, write_event},
     maybe_time, no, parsed, queue,
 };
@@ -81,19 +81,20 @@ impl Store {
         Ok(true)
     }
 
-    /// Replaces the configuration of a plan. With another schedule, what was due under the old one and has not begun is dropped,
-    /// and nothing that the new one says of the past is missed. Gives false if nothing was written: the plan has changed since it
-    /// was read.
+    /// Replaces the name and the configuration of a plan that is still as it was read. With another schedule, what was due under the
+    /// old one and has not begun is dropped, and nothing that the new one says of the past is missed.
     pub(crate) async fn update_plan(
         &self,
         plan: &PlanRow,
+        name: &str,
         is_new_schedule: bool,
         now: Timestamp,
-    ) -> Result<bool, Error> {
+    ) -> Result<Changed, Error> {
         const DOING: &str = "update a plan";
         let mut tx = self.begin().await.doing(DOING)?;
         let done = sqlx::query(concat!(
-            "UPDATE plans SET config = ?2, decided_until = CASE WHEN ?3 THEN ?4 ELSE decided_until END, revision = ",
+            "UPDATE OR IGNORE plans SET config = ?2, decided_until = CASE WHEN ?3 THEN ?4 ELSE decided_until END, name = ?6,
+                 revision = ",
             next_revision!(),
             " WHERE id = ?1 AND revision = ?5"
         ))
@@ -102,15 +103,19 @@ impl Store {
         .bind(is_new_schedule)
         .bind(now.to_string())
         .bind(plan.revision)
+        .bind(name)
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
         if done.rows_affected() == 0 {
-            return Ok(false);
+            drop(tx);
+            let another = self.plan(name).await?.filter(|other| other.id != plan.id);
+            return Ok(if another.is_some() { Changed::NameTaken } else { Changed::Meanwhile });
         }
-        write_event(&mut tx, now, &of_plan(EventKind::PlanChanged, plan.id, &plan.name))
-            .await
-            .doing(DOING)?;
+        if name != plan.name {
+            super::telling::rename_plan(&mut tx, &plan.name, name).await.doing(DOING)?;
+        }
+        write_event(&mut tx, now, &of_plan(EventKind::PlanChanged, plan.id, name)).await.doing(DOING)?;
         if is_new_schedule {
             let dropped = sqlx::query(
                 "UPDATE runs SET state = 'cancelled', ended_at = ?2, stop = ?3
@@ -124,14 +129,14 @@ impl Store {
             .doing(DOING)?;
             for row in dropped {
                 let run = parsed(&row, "id").doing(DOING)?;
-                let data = json!({ "plan": plan.name, "state": RunState::Cancelled, "message": Stop::rescheduled().message });
+                let data = json!({ "plan": name, "state": RunState::Cancelled, "message": Stop::rescheduled().message });
                 write_event(&mut tx, now, &queue::event(EventKind::Ended, plan.id, run, data))
                     .await
                     .doing(DOING)?;
             }
         }
         tx.commit().await.doing(DOING)?;
-        Ok(true)
+        Ok(Changed::Done)
     }
 
     /// Pauses the schedule of a plan, or (`None`) resumes it: what was due until the moment given is not missed. Gives false if

@@ -34,9 +34,9 @@ pub(crate) struct StorageRow {
 pub(crate) enum Changed {
     /// It is stored.
     Done,
-    /// The storage, or its secrets, are not any more as they were read.
+    /// It is not any more as it was read.
     Meanwhile,
-    /// Another storage has the name.
+    /// Another one has the name.
     NameTaken,
 }
 

@@ -11,13 +11,31 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{Doing, Store, count, decode_error, maybe_time, parsed};
+use super::{Changed, Doing, Store, count, decode_error, maybe_time, parsed};
 use crate::{
     error::Error,
     ids::{ChannelId, NoticeId, PlanId, RunId},
     run::{Counts, RunState, Stop},
     telling::DeliveryState,
 };
+
+/// A plan has another name: channels that are told of it name it so from now on.
+pub(super) async fn rename_plan(
+    tx: &mut Transaction<'_, Sqlite>,
+    old: &str,
+    new: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE channels SET plans =
+             (SELECT json_group_array(CASE value WHEN ?1 THEN ?2 ELSE value END) FROM json_each(channels.plans))
+         WHERE EXISTS (SELECT 1 FROM json_each(channels.plans) WHERE value = ?1)",
+    )
+    .bind(old)
+    .bind(new)
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct ChannelRow {
@@ -40,7 +58,7 @@ impl ChannelRow {
         // The secrets are other bytes each time that they are sealed, and the configuration never changes without them.
         let hash = sha2::Sha256::new()
             .chain_update(&self.secrets)
-            .chain_update(json!([self.events, self.plans, self.in_a_row]).to_string());
+            .chain_update(json!([self.name, self.events, self.plans, self.in_a_row]).to_string());
         format!("{:x}", hash.finalize())
     }
 }
@@ -127,32 +145,39 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Replaces a channel. Gives false if it is not any more as it was seen.
+    /// Replaces a channel that is still as it was seen.
     pub(crate) async fn replace_channel(
         &self,
         old: &ChannelRow,
         channel: &ChannelRow,
-    ) -> Result<bool, Error> {
+    ) -> Result<Changed, Error> {
+        const DOING: &str = "update a channel";
         let plans = |channel: &ChannelRow| channel.plans.as_ref().map(|plans| json!(plans).to_string());
         // The secrets are other bytes each time that they are sealed.
         let done = sqlx::query(
-            "UPDATE channels SET config = ?, secrets = ?, events = ?, plans = ?, in_a_row = ?
-             WHERE id = ? AND secrets = ? AND events = ? AND plans IS ? AND in_a_row = ?",
+            "UPDATE OR IGNORE channels SET config = ?, secrets = ?, events = ?, plans = ?, in_a_row = ?, name = ?
+             WHERE id = ? AND secrets = ? AND events = ? AND plans IS ? AND in_a_row = ? AND name = ?",
         )
         .bind(Value::Object(channel.config.clone()).to_string())
         .bind(&channel.secrets)
         .bind(json!(channel.events).to_string())
         .bind(plans(channel))
         .bind(channel.in_a_row.get())
+        .bind(&channel.name)
         .bind(channel.id.to_string())
         .bind(&old.secrets)
         .bind(json!(old.events).to_string())
         .bind(plans(old))
         .bind(old.in_a_row.get())
+        .bind(&old.name)
         .execute(&self.writer)
         .await
-        .doing("update a channel")?;
-        Ok(done.rows_affected() == 1)
+        .doing(DOING)?;
+        if done.rows_affected() == 1 {
+            return Ok(Changed::Done);
+        }
+        let another = self.channel(&channel.name).await?.filter(|other| other.id != channel.id);
+        Ok(if another.is_some() { Changed::NameTaken } else { Changed::Meanwhile })
     }
 
     pub(crate) async fn channels(&self) -> Result<Vec<ChannelRow>, Error> {

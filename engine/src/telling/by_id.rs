@@ -3,20 +3,24 @@
 use serde_json::{Map, Value};
 
 use super::{
-    channels::{ChannelChoice, ChannelView, kind_of},
+    channels::{ChannelChoice, ChannelView, kind_of, name_taken},
     outbox::DeliveryState,
 };
 use crate::{
     engine::Engine,
     error::Error,
     ids::{ChannelId, NoticeId},
-    store::{ChannelRow, DeliveryRecord},
+    storages::refuse_bad_name,
+    store::{Changed, ChannelRow, DeliveryRecord},
 };
 
 /// What a channel is to be.
 #[derive(Clone, Debug, Default)]
 pub struct ChannelChange {
-    /// Its whole configuration. Secrets that it leaves out, or gives as dots, are kept, unless a field says anew where they go.
+    /// Its name; `None` for the one that it has.
+    pub name: Option<String>,
+    /// Its whole configuration. Secrets that it leaves out, or gives as dots, are kept, unless a field says anew where they go; those
+    /// that it gives as null, or blank, are forgotten.
     pub config: Map<String, Value>,
     /// What it is told of.
     pub choice: ChannelChoice,
@@ -33,18 +37,23 @@ impl Engine {
         self.channel_view(&self.channel_row_by_id(id).await?)
     }
 
-    /// Replaces the configuration of a channel and what it is told of. Sends nothing.
+    /// Replaces the name and the configuration of a channel and what it is told of. Sends nothing.
     ///
     /// # Errors
-    /// [`Error::Changed`] when it is not the version that was seen; every mistake in what is given.
+    /// [`Error::Changed`] when it is not the version that was seen; every mistake in what is given; a name that is taken.
     pub async fn change_channel(&self, id: ChannelId, change: ChannelChange) -> Result<ChannelView, Error> {
         let old = self.channel_row_by_id(id).await?;
         refuse_another_version(&old, change.seen.as_deref())?;
-        let row = self.changed_channel(&old, Some(change.config), change.choice).await?;
-        if !self.store.replace_channel(&old, &row).await? {
-            return Err(changed(&old));
+        let mut row = self.changed_channel(&old, Some(change.config), change.choice).await?;
+        if let Some(name) = change.name.filter(|name| *name != old.name) {
+            refuse_bad_name("channel", &name)?;
+            row.name = name;
         }
-        self.channel_view(&row)
+        match self.store.replace_channel(&old, &row).await? {
+            Changed::Done => self.channel_view(&row),
+            Changed::Meanwhile => Err(changed(&old)),
+            Changed::NameTaken => Err(name_taken(&row.name)),
+        }
     }
 
     /// Removes a channel, and what was still to be told through it.

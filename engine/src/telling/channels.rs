@@ -10,8 +10,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    engine::Engine, error::Error, ids::ChannelId, registry::known, storages::refuse_bad_name,
-    store::ChannelRow,
+    engine::Engine,
+    error::Error,
+    ids::ChannelId,
+    registry::known,
+    storages::refuse_bad_name,
+    store::{Changed, ChannelRow},
 };
 
 /// After how many failures in a row that is told, unless somebody says otherwise.
@@ -118,15 +122,14 @@ impl Engine {
         let row = self.chosen(row, known, choice, judged).await?;
         let row = self.sealed(row, known, config);
         if !self.store.add_channel(&row).await? {
-            return Err(Error::BadName(format!(
-                "there is a channel named {name} already; choose another name, or change that one with `charon notify update`"
-            )));
+            return Err(name_taken(name));
         }
         self.channel_view(&row)
     }
 
     /// Replaces the configuration of a channel, if one is given, and what it is told of, where that is given. Secrets that the
-    /// configuration leaves out are kept, unless a field says anew where they go (I6). Sends nothing.
+    /// configuration leaves out are kept, unless a field says anew where they go (I6); those that are null or blank are forgotten.
+    /// Sends nothing.
     ///
     /// # Errors
     /// As for [`add_channel`](Engine::add_channel); when there is no such channel.
@@ -139,7 +142,7 @@ impl Engine {
         loop {
             let old = self.channel_row(name).await?;
             let row = self.changed_channel(&old, config.clone(), choice.clone()).await?;
-            if self.store.replace_channel(&old, &row).await? {
+            if self.store.replace_channel(&old, &row).await? == Changed::Done {
                 return self.channel_view(&row);
             }
         }
@@ -216,12 +219,11 @@ impl Engine {
     ) -> Result<Map<String, Value>, Error> {
         let config = kind.schema.without_dots(config);
         // Secrets that do not open any more cannot be kept; what is then missing is told as missing.
-        let Ok(stored) = self.channel_secrets(old) else { return Ok(config) };
+        let mut kept = self.channel_secrets(old).unwrap_or_default();
         let mut before = old.config.clone();
-        before.extend(stored.clone());
-        let mut kept = stored;
+        before.extend(kept.clone());
         kept.retain(|field, _| !config.contains_key(field));
-        let mut whole = config;
+        let mut whole = kind.schema.without_blank_secrets(config);
         whole.extend(kept.clone());
         let rebound = kind.schema.rebound(&before, &whole);
         if !kept.is_empty() && !rebound.is_empty() {
@@ -318,6 +320,12 @@ pub(super) fn kind_of(row: &ChannelRow) -> Result<&'static Kind, Error> {
         let known = known("kind of channel", charon_notify::kinds().iter().map(|kind| kind.id));
         Error::Unknown { what: "kind of channel", name: row.kind.clone(), known }
     })
+}
+
+pub(super) fn name_taken(name: &str) -> Error {
+    Error::BadName(format!(
+        "there is a channel named {name} already; choose another name, or change that one with `charon notify update`"
+    ))
 }
 
 fn place(channel: ChannelId) -> String {

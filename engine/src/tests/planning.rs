@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Place, map};
-use crate::{PlanConfig, error::Error, ids::PlanId, run::RunState};
+use crate::{PlanChange, PlanConfig, error::Error, ids::PlanId, run::RunState};
 
 impl Place {
     fn backup_plan(&self, more: Value) -> serde_json::Map<String, Value> {
@@ -21,23 +21,27 @@ fn wrong(error: &Error) -> Vec<(String, String)> {
     mistakes.0.iter().map(|mistake| (mistake.pointer.clone(), mistake.reason.clone())).collect()
 }
 
+fn to(config: serde_json::Map<String, Value>, seen: Option<i64>) -> PlanChange {
+    PlanChange { name: None, config, seen }
+}
+
 #[tokio::test]
 async fn only_the_version_that_was_seen_is_changed() {
     let place = Place::new().await;
     place.add_storage("first").await;
     let seen = place.engine.add_plan("home", place.backup_plan(json!({}))).await.expect("a plan");
     let config = place.backup_plan(json!({"full_listing_hours": 7}));
-    let changed = place.engine.update_plan_by_id(seen.id, config.clone(), Some(seen.revision)).await;
+    let changed = place.engine.change_plan(seen.id, to(config.clone(), Some(seen.revision))).await;
     let changed = changed.expect("the version that was seen");
     assert!(changed.revision > seen.revision);
-    let late = place.engine.update_plan_by_id(seen.id, config.clone(), Some(seen.revision)).await;
+    let late = place.engine.change_plan(seen.id, to(config.clone(), Some(seen.revision))).await;
     assert!(matches!(late, Err(Error::Changed { .. })), "{late:?}");
     let paused = place.engine.pause_plan_by_id(seen.id, None).await.expect("paused");
     assert!(paused.paused_at.is_some() && paused.revision > changed.revision);
     let late = place.engine.remove_plan_by_id(seen.id, Some(changed.revision)).await;
     assert!(matches!(late, Err(Error::Changed { .. })), "{late:?}");
     let resumed = place.engine.resume_plan_by_id(seen.id).await.expect("resumed");
-    place.engine.update_plan_by_id(seen.id, config, None).await.expect("whichever there is");
+    place.engine.change_plan(seen.id, to(config, None)).await.expect("whichever there is");
     assert_eq!(resumed.paused_at, None);
     place.engine.remove_plan_by_id(seen.id, None).await.expect("removed");
     let gone = place.engine.plan_by_id(seen.id).await;
@@ -104,7 +108,7 @@ async fn what_comes_next_is_told_with_the_reason_where_nothing_does() {
     let schedule = json!({"cron": "0 3 * * *", "timezone": "Europe/Berlin", "jitter_minutes": 10,
         "windows": ["04:00-06:00"]});
     let config = place.backup_plan(json!({"schedule": schedule}));
-    engine.update_plan_by_id(id, config, None).await.expect("a schedule");
+    engine.change_plan(id, to(config, None)).await.expect("a schedule");
     let next = engine.upcoming(id, 5).await.expect("it is there");
     assert_eq!(next.words.as_deref(), Some("every day at 03:00 in Europe/Berlin"));
     assert_eq!((next.times.len(), next.reason, next.notes.len()), (5, None, 2));

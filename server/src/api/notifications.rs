@@ -47,10 +47,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::get("/notifications/{id}", "get_notification", "A channel", show)
             .answer::<ChannelView>(200, "The channel, its secrets hidden")
             .with_etag(),
-        Endpoint::put("/notifications/{id}", "change_notification", "Replaces the configuration of a channel and what it is told of", change)
+        Endpoint::put("/notifications/{id}", "change_notification", "Replaces the name and the configuration of a channel and what it is told of", change)
             .notes(
                 "Secrets that are left out, or given as the dots that GET shows, are kept; unless a field with `x-binds-secrets` \
-                 changes: then they are asked for again.",
+                 changes: then they are asked for again. Those that are null are forgotten.",
             )
             .body::<ChangedChannel>()
             .answer::<ChannelView>(200, "The channel as it is now")
@@ -94,6 +94,9 @@ struct NewChannel {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangedChannel {
+    /// What it is called; left out, it stays.
+    #[schemars(length(min = 1, max = 100))]
+    name: Option<String>,
     /// Its whole configuration. Secrets may be left out.
     config: Map<String, Value>,
     /// What it is told of; left out, it stays.
@@ -183,7 +186,8 @@ async fn change(
     let now = engine.channel_by_id(id).await?;
     seen.must_be(&tag(&now))?;
     let choice = ChannelChoice { events: changed.events, plans: changed.plans, in_a_row: changed.in_a_row };
-    let change = ChannelChange { config: changed.config, choice, seen: Some(now.version.clone()) };
+    let seen = Some(now.version.clone());
+    let change = ChannelChange { name: changed.name, config: changed.config, choice, seen };
     let view = engine.change_channel(id, change).await.map_err(|error| of_channel(error, &now.kind))?;
     Ok(told(StatusCode::OK, view, None))
 }

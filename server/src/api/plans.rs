@@ -54,12 +54,12 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::get("/plans/{id}", "get_plan", "A plan", get)
             .answer::<Plan>(200, "The plan")
             .with_etag(),
-        Endpoint::put("/plans/{id}", "replace_plan", "Replaces what a plan does", replace)
+        Endpoint::put("/plans/{id}", "replace_plan", "Replaces the name of a plan and what it does", replace)
             .notes(
                 "Its kind, its storage and its mirror stay. A new schedule takes effect at once, and drops what was due under the \
                  old one. Commands are kept as they are.",
             )
-            .body::<PlanChange>()
+            .body::<ReplacedPlan>()
             .answer::<Plan>(200, "It is replaced")
             .with_etag()
             .problems(&[409]),
@@ -143,6 +143,17 @@ struct NewPlan {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PlanChange {
+    /// What it does.
+    #[schemars(with = "PlanConfig")]
+    config: Map<String, Value>,
+}
+
+/// A plan as it is to be.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ReplacedPlan {
+    /// Its name; left out, it stays.
+    name: Option<String>,
     /// What it does.
     #[schemars(with = "PlanConfig")]
     config: Map<String, Value>,
@@ -257,13 +268,14 @@ async fn replace(
     State(app): State<App>,
     Id(id): Id<PlanId>,
     seen: IfMatch,
-    Json(change): Json<PlanChange>,
+    Json(change): Json<ReplacedPlan>,
 ) -> Result<Response, Problem> {
     let before = app.engine().plan_by_id(id).await?;
     seen.must_be(&etag(&before))?;
     let config = planning::from_afar(&app, change.config, Some(&before.config));
     let config = config.map_err(|wrong| Problem::mistakes("/config", &wrong))?;
-    let changed = app.engine().update_plan_by_id(id, config, Some(before.revision)).await;
+    let change = charon_engine::PlanChange { name: change.name, config, seen: Some(before.revision) };
+    let changed = app.engine().change_plan(id, change).await;
     Ok(told(changed.map_err(|error| Problem::of_engine(error, "/config"))?))
 }
 

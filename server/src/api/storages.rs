@@ -38,7 +38,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::put("/storages/{id}", "change_storage", "Replaces the name and the configuration of a storage", change)
             .notes(
                 "Secrets that are left out, or given as the dots that GET shows, are kept; unless a field with `x-binds-secrets` \
-                 changes: then they are asked for again.",
+                 changes: then they are asked for again. Those that are null are forgotten.",
             )
             .body::<ChangedStorage>()
             .answer::<StorageDetail>(200, "The storage as it is now")

@@ -13,6 +13,9 @@ function confirmBeforeSending(form) {
 
 document.querySelectorAll("form[data-confirm]").forEach(confirmBeforeSending);
 
+// Whoever has sent a form hears at once what is wrong with it.
+document.getElementById("mistakes")?.focus();
+
 // What happens, as it happens. `<div data-live="…events address…" data-after="…last event that the page knows…">` listens; within it,
 // `data-part` names what is taken anew from the server when something has happened, and `data-fact` what progress changes.
 

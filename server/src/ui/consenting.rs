@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use charon_engine::{AccountTold, NewAuditEntry, StorageId};
+use charon_engine::{AccountTold, Error, NewAuditEntry, StorageId};
 use charon_provider::{Authorization, Consent, Consenting, Description};
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
@@ -286,7 +286,7 @@ async fn take(
         let (_, consenting) = provider(app, &owner, target).await?;
         let given =
             Consent { field: consenting.field, value: answer.into(), account: None, account_id: None };
-        return match adopted(app, &owner, target, given).await {
+        return match pasted(app, &owner, target, given).await {
             Ok(next) => Ok(next.into_response()),
             Err(Failing::Problem(problem)) => {
                 shown(page, app, target, headers, Some(&in_words(&problem))).await
@@ -364,17 +364,35 @@ async fn adopted(app: &App, owner: &str, target: Target, consent: Consent) -> Re
             engine.adopt_consent_of(id, consent).await?;
             Ok(Redirect::to(&format!("/storages/{id}?told=connected")))
         }
-        Target::Draft(id) => {
-            let told = AccountTold { name: consent.account, id: consent.account_id };
-            let taken = app.drafts().with(owner, id, engine.now(), |draft| {
-                draft.adopt(consent.field, consent.value, told);
-                draft.news = Some(News::Connected);
-            });
-            taken.ok_or_else(drafting::gone)?;
-            Ok(Redirect::to(&drafting::path(id)))
-        }
+        Target::Draft(id) => into_draft(app, owner, id, consent, News::Connected),
         Target::Later => Ok(Redirect::to("/storages")),
     }
+}
+
+fn into_draft(app: &App, owner: &str, id: Uuid, consent: Consent, news: News) -> Result<Redirect, Failing> {
+    let told = AccountTold { name: consent.account, id: consent.account_id };
+    let taken = app.drafts().with(owner, id, app.engine().now(), |draft| {
+        draft.adopt(consent.field, consent.value, told);
+        draft.news = Some(news);
+    });
+    taken.ok_or_else(drafting::gone)?;
+    Ok(Redirect::to(&drafting::path(id)))
+}
+
+/// What a person has brought in place of a consent is judged before it is taken.
+async fn pasted(app: &App, owner: &str, target: Target, given: Consent) -> Result<Redirect, Failing> {
+    let Target::Draft(id) = target else { return adopted(app, owner, target, given).await };
+    let draft = app.drafts().with(owner, id, app.engine().now(), |draft| draft.clone());
+    let mut draft = draft.ok_or_else(drafting::gone)?;
+    draft.adopt(given.field, given.value.clone(), AccountTold::default());
+    if let Err(Error::Config { mut mistakes, .. }) = drafting::open(app.engine(), &draft).await {
+        // What else is wrong is told beside its field.
+        mistakes.0.retain(|mistake| mistake.pointer == format!("/{}", given.field));
+        if !mistakes.0.is_empty() {
+            return Err(Problem::mistakes("", &mistakes).into());
+        }
+    }
+    into_draft(app, owner, id, given, News::Entered)
 }
 
 /// This asking is over, without a consent.

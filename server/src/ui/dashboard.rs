@@ -88,7 +88,9 @@ fn cure(page: &PageOf, cure: &Cure) -> Markup {
             a.button.second href={ "/plans/" (plan) } { "Look at the plan" }
         },
         Cure::ResumePlan { plan } => post(format!("/plans/{plan}/resume"), "Resume it"),
-        Cure::TestChannel { .. } => html! { a.button.second href="/settings" { "Look at the channel" } },
+        Cure::TestChannel { channel } => html! {
+            a.button.second href={ "/settings/notifications/" (channel) } { "Look at the channel" }
+        },
         Cure::AddPlan => html! {
             a.button href="/storages/new" { "Add a storage" }
             a.button.second href="/plans/new?kind=backup" { "Make a backup plan" }

@@ -10,7 +10,7 @@ use axum::{
 };
 use charon_engine::{AccountTold, Engine, Error, PastCheck, StorageChange, StorageId, Unsaved, config_check};
 use charon_provider::{Check, Description};
-use charon_schema::{ConfigSchema, Mistakes};
+use charon_schema::{ConfigSchema, Mistake, Mistakes};
 use futures::{StreamExt, stream, stream::BoxStream};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -46,7 +46,7 @@ pub(super) fn path(id: Uuid) -> String {
 
 /// The draft is not there: it was saved, given up, or left alone for too long.
 pub(super) fn gone() -> Failing {
-    Failing::Elsewhere("/storages".to_owned())
+    Failing::Elsewhere("/storages?told=draft-over".to_owned())
 }
 
 /// Which kind of storage it is to be.
@@ -104,14 +104,18 @@ async fn show(page: PageOf, State(app): State<App>, Id(id): Id<Uuid>) -> Result<
     let draft = taken.ok_or_else(gone)?;
     let provider = engine.registry().provider(&draft.provider)?.describe();
     let title = if draft.of.is_some() { "Change a storage" } else { "Add a storage" };
-    Ok(page.titled(title, Section::Storages, &drawn(&page, id, &draft, provider)))
+    let is_refused = !draft.mistakes.is_empty() || matches!(draft.news, Some(News::NotSaved(_)));
+    let title = form::title(title, is_refused);
+    Ok(page.titled(&title, Section::Storages, &drawn(&page, id, &draft, provider)))
 }
 
 fn drawn(page: &PageOf, id: Uuid, draft: &Draft, provider: &Description) -> Markup {
     let pointer = provider.consenting.map(|consenting| format!("/{}", consenting.field));
     let stored: Vec<&str> =
         provider.schema.fields().into_iter().filter(|field| draft.has_secret(field)).collect();
-    let mut fields = SchemaForm::new(&provider.schema, &draft.fields, &draft.mistakes).stored(stored);
+    let shown = draft.shown();
+    let mut fields =
+        SchemaForm::new(&provider.schema, &shown, &draft.mistakes).stored(stored).beside(form::NAME);
     if let (Some(pointer), Some(consenting)) = (&pointer, provider.consenting) {
         fields = fields.behind(pointer, connect(draft, consenting.field, consenting.button));
     }
@@ -120,17 +124,20 @@ fn drawn(page: &PageOf, id: Uuid, draft: &Draft, provider: &Description) -> Mark
         p { a href=(back) { "Back" } }
         h1 { @if draft.of.is_some() { "Change " (draft.name) } @else { "Add a storage: " (provider.name) } }
         p.soft { (provider.summary) }
-        (news(draft, &back))
+        (news(draft, provider, &back))
         form method="post" action=(path(id)) autocomplete="off" {
             // Who presses Enter in a field means to save.
             button.visually-hidden type="submit" name="do" value="save" tabindex="-1" aria-hidden="true" { "Save" }
             (page.csrf())
-            (name(draft))
+            fieldset {
+                legend { "Name" }
+                (form::name_field(&draft.name, &draft.mistakes, "What you call this account, for instance family. Plans name it so."))
+            }
             (fields.draw())
             div.actions {
                 button type="submit" name="do" value="save" { "Save" }
                 button.second type="submit" formaction={ (path(id)) "/test" } formnovalidate data-test="stages"
-                    data-begin[draft.news == Some(News::Connected)] { "Test connection" }
+                    data-begin[matches!(draft.news, Some(News::Connected | News::Entered))] { "Test connection" }
                 button.quiet type="submit" name="do" value="discard" formnovalidate { "Discard" }
             }
             (stages::panel(draft.tested.as_ref().map(|tested| tested.checks.as_slice())))
@@ -138,7 +145,7 @@ fn drawn(page: &PageOf, id: Uuid, draft: &Draft, provider: &Description) -> Mark
     }
 }
 
-fn news(draft: &Draft, back: &str) -> Markup {
+fn news(draft: &Draft, provider: &Description, back: &str) -> Markup {
     html! {
         @match &draft.news {
             Some(News::Connected) => {
@@ -148,6 +155,10 @@ fn news(draft: &Draft, back: &str) -> Markup {
                         ". Test the connection, then save."
                     }
                 }
+            },
+            Some(News::Entered) => {
+                @let title = provider.consenting.map_or("", |consenting| title_of(&provider.schema, consenting.field));
+                div.notice.good role="status" { p { (title) ": it is entered. Test the connection, then save." } }
             },
             Some(News::NotSaved(why)) => {
                 div.notice.bad role="alert" {
@@ -160,21 +171,9 @@ fn news(draft: &Draft, back: &str) -> Markup {
     }
 }
 
-fn name(draft: &Draft) -> Markup {
-    let is_wrong = draft.name_wrong.is_some();
-    html! {
-        fieldset {
-            legend { "Name" }
-            div.field.wrong[is_wrong] {
-                label for="name" { "Name" span.required { " (required)" } }
-                input type="text" id="name" name="name" value=(draft.name) maxlength="100" required
-                    aria-invalid=[is_wrong.then_some("true")]
-                    aria-describedby={ @if is_wrong { "name-mistake " } "name-help" };
-                @if let Some(reason) = &draft.name_wrong { p.mistake id="name-mistake" { (reason) } }
-                p.help id="name-help" { "What you call this account, for instance family. Plans name it so." }
-            }
-        }
-    }
+/// What a form calls a field.
+fn title_of<'a>(schema: &'a ConfigSchema, field: &'a str) -> &'a str {
+    schema.as_json()["properties"][field]["title"].as_str().unwrap_or(field)
 }
 
 /// The way to a consent, behind the field that it fills in.
@@ -280,7 +279,9 @@ pub(super) fn told(app: &App, owner: &str, id: Uuid, error: Error) -> Result<(),
         |act: &dyn Fn(&mut Draft)| app.drafts().with(owner, id, app.engine().now(), act).ok_or_else(gone);
     match error {
         Error::Config { mistakes, .. } => note(&|draft| draft.mistakes.clone_from(&mistakes.0)),
-        Error::BadName(reason) => note(&|draft| draft.name_wrong = Some(reason.clone())),
+        Error::BadName(reason) => {
+            note(&|draft| draft.mistakes.push(Mistake::in_field("name", reason.clone())))
+        }
         Error::Refused(_) | Error::Changed { .. } => {
             note(&|draft| draft.news = Some(News::NotSaved(error.to_string())))
         }
@@ -289,7 +290,7 @@ pub(super) fn told(app: &App, owner: &str, id: Uuid, error: Error) -> Result<(),
 }
 
 /// Opens what the draft would be.
-async fn open(engine: &Engine, draft: &Draft) -> Result<Unsaved, Error> {
+pub(super) async fn open(engine: &Engine, draft: &Draft) -> Result<Unsaved, Error> {
     match &draft.of {
         None => engine.open_unsaved(&draft.provider, draft.config()),
         Some(of) => engine.open_changed(of.id, draft.config()).await,
@@ -334,13 +335,12 @@ async fn test(
 /// What is wrong, with the fields called as the form calls them.
 fn with_titles(mut check: Check, schema: &ConfigSchema) -> Check {
     for field in schema.fields() {
-        if let Some(title) = schema.as_json()["properties"][field]["title"].as_str() {
-            let (begins, follows) = (format!("{field}: "), format!("; {field}: "));
-            if let Some(rest) = check.found.strip_prefix(&begins) {
-                check.found = format!("{title}: {rest}");
-            }
-            check.found = check.found.replace(&follows, &format!("; {title}: "));
+        let title = title_of(schema, field);
+        let (begins, follows) = (format!("{field}: "), format!("; {field}: "));
+        if let Some(rest) = check.found.strip_prefix(&begins) {
+            check.found = format!("{title}: {rest}");
         }
+        check.found = check.found.replace(&follows, &format!("; {title}: "));
     }
     check
 }

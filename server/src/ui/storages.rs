@@ -34,11 +34,23 @@ pub(super) fn router() -> Router<App> {
         .merge(consenting::router())
 }
 
-async fn list(page: PageOf, State(app): State<App>) -> Result<Page, Failing> {
+async fn list(page: PageOf, State(app): State<App>, Query(told): Query<Told>) -> Result<Page, Failing> {
     let storages = app.engine().storage_details().await?;
     let (now, zone) = (app.engine().now(), app.time_zone().await);
     let content = html! {
         h1 { "Storages" }
+        @match told.told.as_deref() {
+            Some("removed") => { div.notice.good role="status" { p { "The storage is removed." } } },
+            Some("draft-over") => {
+                div.notice.warn role="status" {
+                    p {
+                        "That form is over: it was saved or discarded, it was left alone for too long, or Charon was started anew. What \
+                         was typed into it is not kept."
+                    }
+                }
+            },
+            _ => {},
+        }
         @if storages.is_empty() {
             div.card {
                 p { "A storage is an account that photos are backed up from or uploaded to. There is none yet." }
@@ -340,5 +352,5 @@ async fn remove(
     let name = app.engine().storage_by_id(id).await?.name;
     app.engine().remove_storage_by_id(id, Some(seen.revision)).await?;
     let done = Audited::new("remove_storage", Some(format!("/storages/{id}"))).with("name", name);
-    Ok(done.on(Redirect::to("/storages")))
+    Ok(done.on(Redirect::to("/storages?told=removed")))
 }

@@ -4,6 +4,8 @@ use charon_schema::{Shape, annotation, is_nullable, shape};
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::read::forget_name;
+
 /// One field, ready to be drawn.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -109,6 +111,14 @@ impl Field<'_> {
             }
             @if let Some(help) = self.help() {
                 p.help id={ (self.id()) "-help" } { (in_code(&help)) }
+            }
+            @if self.is_stored && !self.is_required {
+                @let id = format!("{}-forget", self.id());
+                div.check {
+                    input type="checkbox" id=(id) name=(forget_name(&self.pointer)) value="true"
+                        checked[self.value.is_some_and(Value::is_null)];
+                    label for=(id) { "Forget what is stored" span.visually-hidden { ": " (self.title()) } }
+                }
             }
         }
     }

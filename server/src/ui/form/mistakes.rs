@@ -6,8 +6,28 @@ use serde_json::Value;
 
 use super::field::{for_people, id_of, in_code};
 
+/// A field of a page's own, beside those of the schema.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beside<'a> {
+    /// The pointer of its mistakes.
+    pub(crate) pointer: &'a str,
+    pub(crate) title: &'a str,
+    /// The id of its control.
+    pub(crate) id: &'a str,
+}
+
+/// The title of a page with a form: one that was refused says so first.
+pub(crate) fn title(title: &str, is_refused: bool) -> String {
+    if is_refused { format!("Not saved – {title}") } else { title.to_owned() }
+}
+
 /// All mistakes, each with a link to its field; nothing if there are none. Fields that the form leaves out have no link.
-pub(crate) fn summary(schema: &ConfigSchema, mistakes: &[Mistake], left_out: &[&str]) -> Markup {
+pub(crate) fn summary(
+    schema: &ConfigSchema,
+    mistakes: &[Mistake],
+    left_out: &[&str],
+    beside: &[Beside<'_>],
+) -> Markup {
     let is_drawn = |pointer: &str| !left_out.iter().any(|out| super::field::is_about(pointer, out, true));
     html! {
         @if !mistakes.is_empty() {
@@ -15,14 +35,16 @@ pub(crate) fn summary(schema: &ConfigSchema, mistakes: &[Mistake], left_out: &[&
                 p { strong { (headline(mistakes.len())) } }
                 ul {
                     @for mistake in mistakes {
+                        @let own = beside.iter().find(|field| field.pointer == mistake.pointer);
                         @let (place, words) = place(schema.as_json(), &mistake.pointer);
                         li {
-                            @if !place.is_empty() && is_drawn(&mistake.pointer) {
-                                a href={ "#" (id_of(&place)) } { (words) }
-                            } @else {
-                                (words)
+                            @if let Some(own) = own {
+                                a href={ "#" (own.id) } { (own.title) } ": "
+                            } @else if !place.is_empty() && is_drawn(&mistake.pointer) {
+                                a href={ "#" (id_of(&place)) } { (words) } ": "
+                            } @else if !words.is_empty() {
+                                (words) ": "
                             }
-                            @if !words.is_empty() { ": " }
                             (in_code(&for_people(&mistake.reason)))
                         }
                     }

@@ -11,6 +11,7 @@
 mod control;
 mod field;
 mod mistakes;
+mod name;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,8 @@ use maud::{Markup, html};
 use serde_json::{Map, Value};
 
 pub(crate) use field::{Field, in_code};
-pub(crate) use mistakes::summary;
+pub(crate) use mistakes::{Beside, summary, title};
+pub(crate) use name::{NAME, name_field};
 pub(crate) use read::read;
 
 /// Draws the control of a field in another way than its schema says.
@@ -38,6 +40,7 @@ pub(crate) struct SchemaForm<'a> {
     fixed: Vec<&'a str>,
     controls: Vec<(&'a str, Control<'a>)>,
     behind: Vec<(&'a str, Markup)>,
+    beside: Vec<Beside<'a>>,
 }
 
 impl fmt::Debug for SchemaForm<'_> {
@@ -63,6 +66,7 @@ impl<'a> SchemaForm<'a> {
             fixed: Vec::new(),
             controls: Vec::new(),
             behind: Vec::new(),
+            beside: Vec::new(),
         }
     }
 
@@ -100,10 +104,16 @@ impl<'a> SchemaForm<'a> {
         self
     }
 
+    /// Knows a field of the page's own, which is drawn elsewhere: what is wrong with it leads there.
+    pub(crate) fn beside(mut self, field: Beside<'a>) -> Self {
+        self.beside.push(field);
+        self
+    }
+
     /// The fields, and before them what is wrong.
     pub(crate) fn draw(&self) -> Markup {
         html! {
-            (summary(self.schema, self.mistakes, &self.left_out))
+            (summary(self.schema, self.mistakes, &self.left_out, &self.beside))
             @for group in self.groups() {
                 (self.group(group.0, &group.1))
             }

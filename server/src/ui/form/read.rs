@@ -11,7 +11,7 @@ pub(super) const LIST: &str = "~list";
 /// What was entered.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entered {
-    /// The configuration, for its schema to judge. What could not be read is there as text.
+    /// The configuration, for its schema to judge. What could not be read is there as text; a secret that is to be forgotten, as null.
     pub(crate) config: Map<String, Value>,
     /// What contradicts itself.
     pub(crate) mistakes: Vec<Mistake>,
@@ -22,12 +22,23 @@ pub(super) fn kind_name(pointer: &str) -> String {
     format!("{pointer}~kind")
 }
 
+/// The name of the box that says that a stored secret is to be forgotten.
+pub(super) fn forget_name(pointer: &str) -> String {
+    format!("{pointer}~forget")
+}
+
 /// Reads the fields of a form, in the order in which they were sent. Names that are no pointers are the page's own.
 pub(crate) fn read(schema: &ConfigSchema, sent: &[(String, String)]) -> Entered {
     let mut reader = Reader { sent, mistakes: Vec::new() };
     let mut config = reader.object(schema.as_json(), "");
     reader.add_unknown(schema.as_json(), &mut config);
-    Entered { config: schema.coerce(config), mistakes: reader.mistakes }
+    let mut config = schema.coerce(config);
+    for field in schema.fields().into_iter().filter(|field| schema.is_secret(field)) {
+        if !config.contains_key(field) && reader.text(&forget_name(&pointer_to("", field))).is_some() {
+            config.insert(field.to_owned(), Value::Null);
+        }
+    }
+    Entered { config, mistakes: reader.mistakes }
 }
 
 struct Reader<'a> {
@@ -104,8 +115,7 @@ impl Reader<'_> {
 
     /// What the schema does not know, for it to judge.
     fn add_unknown(&self, schema: &Value, config: &mut Map<String, Value>) {
-        for (pointer, value) in
-            self.sent.iter().filter(|(name, _)| name.starts_with('/') && !value_of_kind(name))
+        for (pointer, value) in self.sent.iter().filter(|(name, _)| name.starts_with('/') && !is_beside(name))
         {
             let name = pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
             let name = name.replace("~1", "/").replace("~0", "~");
@@ -116,6 +126,6 @@ impl Reader<'_> {
     }
 }
 
-fn value_of_kind(name: &str) -> bool {
-    name.ends_with("~kind")
+fn is_beside(name: &str) -> bool {
+    name.ends_with("~kind") || name.ends_with("~forget")
 }

@@ -64,7 +64,7 @@ impl Editing {
     pub(super) fn sent(kind: &str, of: Option<PlanView>, sent: &[(String, String)]) -> Option<Self> {
         let preset = Preset::sent(sent);
         let name = sent.iter().find(|(name, _)| name == "name").map(|(_, name)| name.trim().to_owned());
-        let name = of.as_ref().map(|plan| plan.name.clone()).or(name).unwrap_or_default();
+        let name = name.or_else(|| of.as_ref().map(|plan| plan.name.clone())).unwrap_or_default();
         let mut editing = Self::with(kind, of, name, Map::new(), preset)?;
         // However often the form is drawn anew: what others have changed meanwhile was not seen by that.
         let seen = sent.iter().find(|(name, _)| name == "seen");
@@ -163,6 +163,7 @@ impl Editing {
         let (shown, listed) = self.shown();
         let mut fields = SchemaForm::new(self.schema, &shown, &self.mistakes)
             .without("/commands")
+            .beside(form::NAME)
             .control("/schedule/cron", |field| {
                 self.preset.draw(&field.id(), field.described_by().as_deref(), field.is_wrong())
             })
@@ -182,21 +183,9 @@ impl Editing {
         } else {
             fields = fields.behind("/selection/albums", listed);
         }
-        html! { (self.name_field()) (fields.draw()) }
-    }
-
-    fn name_field(&self) -> Markup {
-        let wrong = self.mistakes.iter().find(|mistake| mistake.pointer == "/name");
         html! {
-            @if self.of.is_none() {
-                div.field.wrong[wrong.is_some()] {
-                    label for="name" { "Name" span.required { " (required)" } }
-                    input type="text" id="name" name="name" value=(self.name) required maxlength="100"
-                        aria-invalid=[wrong.map(|_| "true")] aria-describedby="name-help";
-                    @if let Some(wrong) = wrong { p.mistake { "Name: " (wrong.reason) } }
-                    p.help id="name-help" { "What you call the plan. It cannot be changed later." }
-                }
-            }
+            (form::name_field(&self.name, &self.mistakes, "What you call the plan."))
+            (fields.draw())
         }
     }
 

@@ -9,7 +9,7 @@ use axum::{
     http::StatusCode,
     response::{Html, IntoResponse, Redirect, Response},
 };
-use charon_engine::{Error, PlanId, PlanView};
+use charon_engine::{Error, PlanChange, PlanId, PlanView};
 use charon_provider::Album;
 use charon_schema::{Mistake, Mistakes};
 use maud::{Markup, html};
@@ -26,6 +26,7 @@ use crate::{
     planning,
     ui::{
         failing::Failing,
+        form,
         layout::{Page, PageOf, Section},
     },
 };
@@ -232,7 +233,8 @@ async fn save(app: &App, editing: &mut Editing) -> Result<Option<Redirect>, Fail
     }
     let saved = match &editing.of {
         Some(plan) => {
-            app.engine().update_plan_by_id(plan.id, config, editing.seen).await.map(|plan| (plan, "changed"))
+            let change = PlanChange { name: Some(editing.name.clone()), config, seen: editing.seen };
+            app.engine().change_plan(plan.id, change).await.map(|plan| (plan, "changed"))
         }
         None => app.engine().add_plan(&editing.name, config).await.map(|plan| (plan, "added")),
     };
@@ -347,6 +349,7 @@ async fn shown(page: &PageOf, app: &App, mut editing: Editing) -> Result<Page, F
             }
         }
     };
+    let title = form::title(&title, !editing.mistakes.is_empty() || editing.trouble.is_some());
     Ok(page.titled(&title, Section::Plans, &content))
 }
 

@@ -70,7 +70,7 @@ pub(super) async fn save(
         return Ok(wrong(draw_page(&app, &page, outcome).await?));
     }
     match app.engine().replace_instance_settings(revision, entered.config.clone()).await {
-        Ok(_) => Ok(back()),
+        Ok(_) => Ok(back("saved")),
         Err(Error::Config { mistakes: Mistakes(mistakes), .. }) => {
             let outcome = Outcome { general: Some(refused(mistakes)), ..Outcome::default() };
             Ok(wrong(draw_page(&app, &page, outcome).await?))

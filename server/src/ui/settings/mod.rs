@@ -8,14 +8,16 @@ mod tokens;
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Query, State},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use maud::{Markup, html};
+use serde::Deserialize;
 
 use super::{
     failing::Failing,
+    form,
     layout::{PageOf, Section},
 };
 use crate::{access::Scope, api::problem::Problem, app::App};
@@ -31,6 +33,27 @@ pub(super) fn router() -> Router<App> {
         .route("/settings/audit", get(audit::show))
 }
 
+/// What the page may be asked to say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    /// What has just been done.
+    told: Option<String>,
+}
+
+impl Told {
+    fn in_words(&self) -> Option<&'static str> {
+        match self.told.as_deref()? {
+            "saved" => Some("The settings are saved."),
+            "password" => Some("The password is changed, and all other browsers are signed out."),
+            "signed-out" => Some("That browser is signed out."),
+            "others-signed-out" => Some("All other browsers are signed out."),
+            "revoked" => Some("The token is revoked. Whatever used it cannot come in any more."),
+            _ => None,
+        }
+    }
+}
+
 /// What the page shows beside what there is: what became of what was just sent.
 #[derive(Debug, Default)]
 struct Outcome {
@@ -43,8 +66,8 @@ struct Outcome {
     new_token: Option<(String, secrecy::SecretString)>,
 }
 
-async fn show(State(app): State<App>, page: PageOf) -> Result<Response, Failing> {
-    draw(&app, &page, Outcome::default()).await
+async fn show(State(app): State<App>, page: PageOf, Query(told): Query<Told>) -> Result<Response, Failing> {
+    draw(&app, &page, Outcome { done: told.in_words(), ..Outcome::default() }).await
 }
 
 async fn draw(app: &App, page: &PageOf, outcome: Outcome) -> Result<Response, Failing> {
@@ -72,7 +95,8 @@ async fn draw(app: &App, page: &PageOf, outcome: Outcome) -> Result<Response, Fa
             p { a.button.second href="/settings/audit" { "Open the audit log" } }
         }
     };
-    Ok(page.titled("Settings", Section::Settings, &content).into_response())
+    let is_refused = outcome.general.is_some() || outcome.password.is_some() || outcome.token.is_some();
+    Ok(page.titled(&form::title("Settings", is_refused), Section::Settings, &content).into_response())
 }
 
 /// Only one who may change everything may see who is signed in. A program with a lesser token has the API.
@@ -84,9 +108,10 @@ fn refuse_others(page: &PageOf) -> Result<(), Failing> {
     Err(Failing::Problem(Problem::new(axum::http::StatusCode::FORBIDDEN, words)))
 }
 
-/// Back to the page, which shows what there is now.
-fn back() -> Response {
-    Redirect::to("/settings").into_response()
+/// Back to the page, which shows what there is now and tells what was done.
+fn back(told: &str) -> Response {
+    // To the top, wherever the form was: it is told there.
+    Redirect::to(&format!("/settings?told={told}#content")).into_response()
 }
 
 /// What is wrong with one field of a form.

@@ -1,15 +1,11 @@
 //! Another password, by one who knows the present one.
 
-use axum::{
-    Extension, Form,
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{Extension, Form, extract::State, response::Response};
 use maud::{Markup, html};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::{Outcome, draw as draw_page, mistake, refuse_others};
+use super::{Outcome, back, draw as draw_page, mistake, refuse_others};
 use crate::{
     access::{Audited, Caller, too_many_tries},
     api::problem::Problem,
@@ -45,7 +41,7 @@ pub(super) fn draw(page: &PageOf, problem: Option<&Problem>) -> Markup {
         section aria-labelledby="password" {
             h2 #password { "Password" }
             @if let Some(problem) = plain { p.notice.bad role="alert" { (problem.detail()) } }
-            form method="post" action="/settings/password" {
+            form method="post" action="/settings/password#password" {
                 (page.csrf())
                 input type="text" name="username" value="admin" autocomplete="username" hidden;
                 fieldset {
@@ -73,18 +69,15 @@ pub(super) async fn change(
     } else {
         Err(Problem::wrong_field("/again", "is not the same as the new password"))
     };
-    let outcome = match changed {
-        Ok(()) => Outcome {
-            done: Some("The password is changed, and all other browsers are signed out."),
-            ..Outcome::default()
-        },
+    let told = Audited::new("change password", None);
+    match changed {
+        Ok(()) => Ok(told.on(back("password"))),
         Err(problem) => {
-            let (status, told) = (problem.status(), Audited::new("change password", None));
+            let status = problem.status();
             let outcome = Outcome { password: Some(problem), ..Outcome::default() };
-            return Ok(told.on((status, draw_page(&app, &page, outcome).await?)));
+            Ok(told.on((status, draw_page(&app, &page, outcome).await?)))
         }
-    };
-    Ok(Audited::new("change password", None).on(draw_page(&app, &page, outcome).await?.into_response()))
+    }
 }
 
 /// Guesses at the present password are counted here as well: a browser may have been left open.

@@ -95,13 +95,13 @@ pub(super) async fn end(
     refuse_others(&page)?;
     // One that has ended meanwhile is what was wanted.
     app.engine().end_session(id).await?;
-    Ok(Audited::new("end_session", Some(id.to_string())).on(back()))
+    Ok(Audited::new("end_session", Some(id.to_string())).on(back("signed-out")))
 }
 
 pub(super) async fn end_others(State(app): State<App>, page: PageOf) -> Result<Response, Failing> {
     refuse_others(&page)?;
     app.engine().end_sessions(page.who().session).await?;
-    Ok(Audited::new("end all other sessions", None).on(back()))
+    Ok(Audited::new("end all other sessions", None).on(back("others-signed-out")))
 }
 
 #[cfg(test)]

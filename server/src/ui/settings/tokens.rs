@@ -68,10 +68,11 @@ pub(super) async fn draw(
                     }
                 }
             }
+            // Above the others: what is wrong with it is in sight where the page comes back to.
+            (form(page, refused))
             @if tokens.is_empty() { p.soft { "There are none." } } @else {
                 ul.cards { @for token in &tokens { li.card { (one(page, token, now, zone)) } } }
             }
-            (form(page, refused))
         }
     })
 }
@@ -102,7 +103,7 @@ fn form(page: &PageOf, refused: Option<&Refused>) -> Markup {
     let days = entered.map_or("", |entered| &entered.days);
     let is_wrong = problem.is_some_and(|problem| !problem.errors().is_empty());
     html! {
-        form method="post" action="/settings/tokens" {
+        form method="post" action="/settings/tokens#tokens" {
             (page.csrf())
             fieldset {
                 legend { "A new token" }
@@ -174,5 +175,5 @@ pub(super) async fn revoke(
     // One that was revoked meanwhile is what was wanted.
     let token = app.engine().revoke_token(id).await?;
     let name = token.map_or_else(|| id.to_string(), |token| token.name);
-    Ok(Audited::new("revoke_token", Some(name)).on(back()))
+    Ok(Audited::new("revoke_token", Some(name)).on(back("revoked")))
 }
