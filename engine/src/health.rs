@@ -46,6 +46,12 @@ pub struct StorageHealth {
     pub account: Option<String>,
     /// Whether it may be another account than before: there is a new consent, and nothing has shown whose it is.
     pub account_in_doubt: bool,
+    /// When its consent was given, or its secrets were entered, the last time; `None` if that was not kept.
+    pub consented_at: Option<Timestamp>,
+    /// When its token was renewed the last time since.
+    pub renewed_at: Option<Timestamp>,
+    /// When the last good run of a plan that uses it ended.
+    pub last_good_at: Option<Timestamp>,
     /// The last test that was made to its end.
     pub last_test: Option<LastTest>,
     /// The runs that wait for a person to do something about the storage, the oldest first.
@@ -56,9 +62,9 @@ pub struct StorageHealth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthState {
-    /// It has not been tested as it is now.
+    /// It has been neither tested nor used as it is now.
     Untested,
-    /// Its last test passed.
+    /// Its last test passed, or a run has gone well since.
     Works,
     /// Its last test passed, and a person should know something.
     Warned,
@@ -185,13 +191,14 @@ impl Engine {
             }
             Err(error) => problem = Some(error.to_string()),
         }
+        let plans = self.plans_of_storage(row.id).await?;
         Ok(StorageDetail {
             storage: self.view(row)?,
             capabilities,
             problem,
             meters,
-            health: self.health_of(row).await?,
-            plans: self.plans_of_storage(row.id).await?,
+            health: self.health_of(row, &plans).await?,
+            plans,
         })
     }
 
@@ -208,28 +215,38 @@ impl Engine {
             .collect())
     }
 
-    async fn health_of(&self, row: &StorageRow) -> Result<StorageHealth, Error> {
+    async fn health_of(&self, row: &StorageRow, plans: &[PlanOfStorage]) -> Result<StorageHealth, Error> {
+        let successes = self.store.last_successes().await?;
+        let last_good_at = plans.iter().filter_map(|plan| successes.get(&plan.id).copied()).max();
+        let changed_at = self.changed_at(row).await?;
+        let worked_at = last_good_at.filter(|at| *at > changed_at);
         let waiting = self.store.runs_that_wait_for_a_person(row.id).await?;
         let last_test = self.store.last_test(row.id).await?.and_then(|test| last_test(test, row.revision));
         let opens = unseal(&self.vault, row).is_ok();
-        // What was wrong then may have been mended since: a test that passed has shown it.
+        // What was wrong then may have been mended since: a test that passed, or a good run, has shown it.
         let passed_at = last_test.as_ref().filter(|test| test.verdict != Verdict::Failed).map(|test| test.at);
+        let passed_at = passed_at.max(worked_at);
         let is_parked = waiting
             .iter()
             .any(|run| passed_at.is_none_or(|passed| passed < run.since) && is_about_the_account(run));
-        let state = match &last_test {
+        let state = match last_test.as_ref().filter(|test| test.is_current) {
             _ if !opens || is_parked => HealthState::NeedsYou,
-            Some(test) if test.is_current => match test.verdict {
+            Some(test) => match test.verdict {
                 Verdict::Passed => HealthState::Works,
                 Verdict::Warned => HealthState::Warned,
+                Verdict::Failed if worked_at.is_some_and(|worked| worked > test.at) => HealthState::Works,
                 Verdict::Failed => HealthState::Fails,
             },
-            _ => HealthState::Untested,
+            None if worked_at.is_some() => HealthState::Works,
+            None => HealthState::Untested,
         };
         Ok(StorageHealth {
             state,
             account: row.account_name.clone(),
             account_in_doubt: self.store.account(row.id).await?.in_doubt,
+            consented_at: row.consented_at,
+            renewed_at: row.renewed_at,
+            last_good_at,
             last_test,
             waiting_runs: waiting
                 .into_iter()
@@ -242,6 +259,12 @@ impl Engine {
                 })
                 .collect(),
         })
+    }
+
+    /// When a storage became what it is now. Its revision is the number of the event that told so, which is forgotten after a while.
+    async fn changed_at(&self, row: &StorageRow) -> Result<Timestamp, Error> {
+        let told = self.store.events(None, row.revision - 1, 1).await?.into_iter().next();
+        Ok(told.filter(|event| event.seq == row.revision).map_or(row.created_at, |event| event.at))
     }
 
     /// Keeps the outcome of a test that was made with what the storage is now, before it was saved.

@@ -126,7 +126,7 @@ impl Host for StorageHost {
             charon_provider::Error::new(Class::Destination, "store the refreshed token", error.to_string())
         };
         let sealed = seal(&self.vault, self.storage, &new);
-        if self.store.save_secrets(self.storage, seen.0, &sealed).await.map_err(failed)? {
+        if self.store.save_secrets(self.storage, seen.0, &sealed, self.clock.now()).await.map_err(failed)? {
             return Ok(Ok(Revision(seen.0 + 1)));
         }
         let row = self.store.storage_by_id(self.storage).await.map_err(failed)?.ok_or_else(|| {

@@ -88,6 +88,8 @@ impl Engine {
             created_at,
             revision: 0,
             account_name: None,
+            consented_at: None,
+            renewed_at: None,
         };
         Ok((row, secrets))
     }

@@ -108,6 +108,11 @@ async fn what_a_withdrawn_consent_stops_is_seen_on_the_dashboard_and_cured_from_
     browser.until("the storage", "location.search === '?told=connected'").await;
     browser.says("what waited for it goes on").await;
     browser.says("It works").await;
+    // The page says so everywhere, without being loaded again.
+    let everywhere = "document.querySelector('h1 .state').textContent === 'works' \
+        && document.querySelector('[data-part=test]').textContent.includes('It works')";
+    browser.until("the last test", everywhere).await;
+    browser.says("Consent given").await;
     browser.is_sound().await;
     place.until_runs("it went on", |runs| runs[0]["state"] == "succeeded").await;
     story.visit("/").await;

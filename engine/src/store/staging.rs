@@ -226,6 +226,8 @@ mod tests {
             created_at: time(0),
             revision: 0,
             account_name: None,
+            consented_at: None,
+            renewed_at: None,
         };
         assert!(store.add_storage(&row).await.expect("added"));
         (store, row.id)

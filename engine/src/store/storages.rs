@@ -27,6 +27,10 @@ pub(crate) struct StorageRow {
     pub(crate) revision: i64,
     /// Whose account it is, as people know it, where that was told.
     pub(crate) account_name: Option<String>,
+    /// When its secrets were given the last time; `None` if that was not kept.
+    pub(crate) consented_at: Option<Timestamp>,
+    /// When its token was renewed the last time since.
+    pub(crate) renewed_at: Option<Timestamp>,
 }
 
 /// What became of a change.
@@ -58,8 +62,9 @@ impl Store {
         let event = NewEvent { kind: EventKind::StorageAdded, plan: None, run: None, data };
         let no = write_event(&mut tx, storage.created_at, &event).await.doing(DOING)?;
         let done = sqlx::query(
-            "INSERT INTO storages (no, id, name, provider, config, secrets, secrets_revision, identity, created_at, revision)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?1) ON CONFLICT (name) DO NOTHING",
+            "INSERT INTO storages (no, id, name, provider, config, secrets, secrets_revision, identity, created_at, revision,
+                 consented_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?1, ?9) ON CONFLICT (name) DO NOTHING",
         )
         .bind(no)
         .bind(storage.id.to_string())
@@ -102,12 +107,19 @@ impl Store {
     }
 
     /// Saves secrets over those of revision `seen`. Gives false if those stored are of another revision by now.
-    pub(crate) async fn save_secrets(&self, id: StorageId, seen: u64, sealed: &[u8]) -> Result<bool, Error> {
+    pub(crate) async fn save_secrets(
+        &self,
+        id: StorageId,
+        seen: u64,
+        sealed: &[u8],
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let done = sqlx::query(
-            "UPDATE storages SET secrets = ?, secrets_revision = secrets_revision + 1
+            "UPDATE storages SET secrets = ?, renewed_at = ?, secrets_revision = secrets_revision + 1
              WHERE id = ? AND secrets_revision = ?",
         )
         .bind(sealed)
+        .bind(now.to_string())
         .bind(id.to_string())
         .bind(super::stored(seen))
         .execute(&self.writer)
@@ -135,7 +147,9 @@ impl Store {
             "UPDATE OR IGNORE storages SET config = ?2, secrets = ?3, secrets_revision = secrets_revision + 1, identity = ?5,
                  name = ?6, revision = ?7, account_name = ?8,
                  account = CASE WHEN ?4 AND NOT known.any THEN NULL ELSE account END,
-                 account_in_doubt = CASE WHEN ?4 THEN known.any ELSE account_in_doubt END
+                 account_in_doubt = CASE WHEN ?4 THEN known.any ELSE account_in_doubt END,
+                 consented_at = CASE WHEN ?4 THEN ?11 ELSE consented_at END,
+                 renewed_at = CASE WHEN ?4 THEN NULL ELSE renewed_at END
              FROM (SELECT EXISTS (SELECT 1 FROM remotes WHERE storage = (SELECT no FROM storages WHERE id = ?1)) AS any) AS known
              WHERE id = ?1 AND revision = ?9 AND secrets_revision = ?10",
         )
@@ -149,6 +163,7 @@ impl Store {
         .bind(&new.account_name)
         .bind(old.revision)
         .bind(super::stored(old.secrets_revision))
+        .bind(now.to_string())
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
@@ -274,5 +289,7 @@ fn read(row: &SqliteRow) -> Result<StorageRow, sqlx::Error> {
         created_at: parsed(row, "created_at")?,
         revision: row.try_get("revision")?,
         account_name: row.try_get("account_name")?,
+        consented_at: super::maybe_time(row, "consented_at")?,
+        renewed_at: super::maybe_time(row, "renewed_at")?,
     })
 }

@@ -138,6 +138,28 @@ async fn the_last_test_is_kept_with_the_version_that_was_tested() {
 }
 
 #[tokio::test]
+async fn a_good_run_shows_that_a_storage_works_as_long_as_it_is_not_changed() {
+    let place = Place::new().await;
+    let storage = place.family().await;
+    place.world.fill("first", 1);
+    place.add_backup().await;
+    assert_eq!(place.run("home").await.state, RunState::Succeeded);
+    let health = place.engine.storage_detail(storage.id).await.expect("a storage").health;
+    assert_eq!((health.state, health.consented_at), (HealthState::Works, Some(storage.created_at)));
+    assert!(health.last_good_at > health.consented_at, "{health:?}");
+    place.world.answer("first", Answers::With(Class::Auth));
+    place.test(storage.id).await;
+    assert_eq!(place.state(storage.id).await, HealthState::Fails);
+    place.world.answer("first", Answers::Well);
+    assert_eq!(place.run("home").await.state, RunState::Succeeded);
+    assert_eq!(place.state(storage.id).await, HealthState::Works);
+    let new = change("family", json!({"client": "ours", "start_year": 2001}), storage.revision);
+    place.engine.change_storage(storage.id, new).await.expect("changed");
+    let health = place.engine.storage_detail(storage.id).await.expect("a storage").health;
+    assert_eq!((health.state, health.consented_at), (HealthState::Untested, Some(storage.created_at)));
+}
+
+#[tokio::test]
 async fn a_storage_whose_run_waits_for_a_person_says_so_until_a_test_has_passed() {
     let place = Place::new().await;
     let storage = place.family().await;

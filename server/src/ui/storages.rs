@@ -76,6 +76,7 @@ fn card(app: &App, storage: &StorageDetail, now: Timestamp, zone: &TimeZone) -> 
         }
         p.soft {
             @if let Some(account) = &health.account { (account) " · " }
+            @if let Some(at) = health.last_good_at { "worked " (ago(at, now, zone)) " · " }
             @if let Some(test) = &health.last_test { "tested " (ago(test.at, now, zone)) " · " }
             (counted(storage.plans.len() as u64, "plan", "plans"))
         }
@@ -133,9 +134,9 @@ async fn show(
     let test = health.last_test.as_ref();
     let content = html! {
         p { a href="/storages" { "Storages" } }
-        h1 { (storage.storage.name) " " (state(health.state)) }
+        h1 { (storage.storage.name) " " span data-part="state" { (state(health.state)) } }
         @if let Some(news) = news { div.notice.good role="status" { p { (news) } } }
-        (troubles(&page, &storage, provider.consenting.is_some(), now, &zone))
+        div data-part="troubles" { (troubles(&page, &storage, provider.consenting.is_some(), now, &zone)) }
         div.actions {
             form method="post" action={ (at) "/test" } data-test="stages" data-begin[told.told.as_deref() == Some("connected")] {
                 (page.csrf())
@@ -159,8 +160,19 @@ async fn show(
                     (health.account.as_deref().unwrap_or("not told by the consent"))
                     @if health.account_in_doubt { " (it may be another one than before; the next run looks)" }
                 }
-                dt { "Last test" }
+                @if let Some(at) = health.consented_at.filter(|_| provider.consenting.is_some()) {
+                    dt { "Consent" }
+                    dd data-part="consent" {
+                        "given " (moment(at, &zone))
+                        @if let Some(at) = health.renewed_at { "; its token was renewed " (ago(at, now, &zone)) }
+                    }
+                }
+                dt { "Last good run" }
                 dd {
+                    @match health.last_good_at { Some(at) => (ago(at, now, &zone)), None => "none yet" }
+                }
+                dt { "Last test" }
+                dd data-part="test" {
                     @match test {
                         Some(test) => {
                             (ago(test.at, now, &zone)) ": " (stages::sentence(&test.checks))

@@ -45,6 +45,8 @@ impl Shelf {
             created_at: clock.now(),
             revision: 0,
             account_name: None,
+            consented_at: None,
+            renewed_at: None,
         };
         engine.store.add_storage(&row).await.expect("stored");
         Self { engine, clock, storage, _folder: folder }

@@ -195,6 +195,8 @@ impl Place {
             created_at: clock.now(),
             revision: 0,
             account_name: None,
+            consented_at: None,
+            renewed_at: None,
         };
         assert!(store.add_storage(&row).await.expect("a storage"));
         let row = PlanRow {
