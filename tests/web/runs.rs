@@ -203,6 +203,10 @@ async fn a_run_is_paused_resumed_and_stopped_over_the_api_by_those_who_may() {
     assert_eq!(api.api("POST", &at("resume"), None, &runs).await.status, 202);
     run_that_is(&place, "running").await;
     assert_eq!(api.api("POST", &at("resume"), None, &runs).await.status, 409);
+    // A browser is asked first, also without a script.
+    let page = browser.get(&format!("/runs/{run}")).await.link("/cancel");
+    let asked = browser.get(&page).await;
+    assert!(asked.status == 200 && asked.body.contains("Stop it"), "{asked:?}");
     assert_eq!(api.api("POST", &at("cancel"), None, &runs).await.status, 202);
     run_that_is(&place, "cancelled").await;
     let again = api.api("POST", &at("cancel"), None, &runs).await;

@@ -212,7 +212,15 @@ function growInSight(list) {
     // Whatever goes wrong, the link is still a link.
     if (!answer?.ok || answer.redirected) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    list.append(...(page.querySelector("[data-more]")?.children ?? []));
+    const [first, ...others] = page.querySelector("[data-more]")?.children ?? [];
+    const [last, heading] = [list.lastElementChild, (section) => section?.querySelector("h2")?.textContent];
+    // A month that the end of a page has cut in two is one again.
+    if (first && last && heading(first) === heading(last)) {
+      last.querySelector("ul").append(...first.querySelector("ul").children);
+    } else if (first) {
+      list.append(first);
+    }
+    list.append(...others);
     const further = page.querySelector("a[data-next]");
     if (further) {
       link.href = further.href;

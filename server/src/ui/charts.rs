@@ -3,6 +3,8 @@
 use jiff::civil::Date;
 use maud::{Markup, html};
 
+use super::table::scrolling;
+
 /// The picture, in units of its own; the page makes it as wide as there is room.
 const WIDTH: usize = 720;
 const HEIGHT: usize = 170;
@@ -43,7 +45,7 @@ impl Chart<'_> {
                     }
                     details {
                         summary { "The same in numbers" }
-                        div.scroll { (self.table()) }
+                        (scrolling(self.title, &self.table()))
                     }
                 }
             }

@@ -35,6 +35,7 @@ mod stages;
 mod states;
 mod storages;
 mod strip;
+mod table;
 pub(crate) mod words;
 
 use axum::{Router, middleware::from_fn, routing::get};

@@ -84,27 +84,17 @@ pub(crate) fn actions(page: &PageOf, run: &RunRecord) -> Markup {
     html! {
         // Nothing goes on by that alone while the account does not let anybody in.
         @let class = if waits_for_consent(run) { "second" } else { "" };
-        @if resume { (action(page, run.run, "resume", "Resume", class, None)) }
-        @if retry { (action(page, run.run, "retry-failed", "Try the failed items again", "", None)) }
-        @if pause { (action(page, run.run, "pause", "Pause", "second", None)) }
-        @if cancel {
-            @let ask = "Stop this run? What is done stays, and the next run goes on from there.";
-            (action(page, run.run, "cancel", "Stop", "danger", Some(ask)))
-        }
+        @if resume { (action(page, run.run, "resume", "Resume", class)) }
+        @if retry { (action(page, run.run, "retry-failed", "Try the failed items again", "")) }
+        @if pause { (action(page, run.run, "pause", "Pause", "second")) }
+        @if cancel { a.button.danger href={ "/runs/" (run.run) "/cancel" } { "Stop" } }
     }
 }
 
 /// One button.
-pub(crate) fn action(
-    page: &PageOf,
-    run: RunId,
-    verb: &str,
-    words: &str,
-    class: &str,
-    ask: Option<&str>,
-) -> Markup {
+pub(crate) fn action(page: &PageOf, run: RunId, verb: &str, words: &str, class: &str) -> Markup {
     html! {
-        form method="post" action={ "/runs/" (run) "/" (verb) } data-confirm=[ask] {
+        form method="post" action={ "/runs/" (run) "/" (verb) } {
             (page.csrf())
             button class=[Some(class).filter(|class| !class.is_empty())] type="submit" { (words) }
         }

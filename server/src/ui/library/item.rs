@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use charon_engine::{Fidelity, ItemDetails, Kind, PlanId};
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::{encoded, told};
@@ -22,6 +23,7 @@ pub(super) async fn show(
 ) -> Result<Page, Failing> {
     let engine = app.engine();
     let details = engine.library_item(plan, item).await?;
+    let zone = app.time_zone().await;
     let item = &details.item;
     let original = format!("{BASE}/plans/{plan}/items/{}/original", item.id.0);
     let content = html! {
@@ -46,21 +48,20 @@ pub(super) async fn show(
             // A file that is opened alone has no cookie to ask for its parts with, so a video is played here.
             @if item.kind != Kind::Video { a.button.second href=(original) { "Open the file" } }
         }
-        (facts(&details))
-        (places(plan, &details))
+        (facts(&details, &zone))
+        (places(plan, &details, &zone))
     };
     Ok(page.titled(&item.name, Section::Library, &content))
 }
 
-fn facts(details: &ItemDetails) -> Markup {
+fn facts(details: &ItemDetails, zone: &TimeZone) -> Markup {
     let item = &details.item;
-    let zone = jiff::tz::TimeZone::UTC;
     html! {
         section.card {
             h2 { "What it is" }
             dl.facts {
                 dt { "Taken" }
-                dd { @match item.taken_at { Some(taken) => { (words::moment(taken, &zone)) " UTC" }, None => "nobody knows when" } }
+                dd { @match item.taken_at { Some(taken) => { (words::moment(taken, &TimeZone::UTC)) " UTC" }, None => "nobody knows when" } }
                 dt { "Type" } dd { (if item.mime_type.is_empty() { "not known" } else { &item.mime_type }) }
                 dt { "Size" } dd { (words::bytes(item.size)) }
                 dt { "Fidelity" }
@@ -75,7 +76,7 @@ fn facts(details: &ItemDetails) -> Markup {
                         }
                     }
                 }
-                dt { "Stored" } dd { (words::moment(item.stored_at, &zone)) " UTC" }
+                dt { "Stored" } dd { (words::moment(item.stored_at, zone)) }
                 dt { "Verified" } dd { "not verified yet" }
                 dt { "SHA-256" } dd { code { (item.sha256) } }
             }
@@ -83,8 +84,7 @@ fn facts(details: &ItemDetails) -> Markup {
     }
 }
 
-fn places(plan: PlanId, details: &ItemDetails) -> Markup {
-    let zone = jiff::tz::TimeZone::UTC;
+fn places(plan: PlanId, details: &ItemDetails, zone: &TimeZone) -> Markup {
     html! {
         section.card {
             h2 { "Where it is" }
@@ -100,7 +100,7 @@ fn places(plan: PlanId, details: &ItemDetails) -> Markup {
                 @for holder in &details.storages {
                     dt { "In " (holder.name) }
                     dd {
-                        "since " (words::moment(holder.first_seen_at, &zone)) " UTC at the latest, as "
+                        "since " (words::moment(holder.first_seen_at, zone)) " at the latest, as "
                         code { (holder.media_id.0) }
                     }
                 }

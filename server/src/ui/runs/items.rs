@@ -14,6 +14,7 @@ use crate::{
     ui::{
         failing::Failing,
         layout::{Page, PageOf, Section},
+        table::scrolling,
         words,
     },
 };
@@ -38,6 +39,8 @@ pub(super) async fn show(
     let record = engine.run_record(run).await?;
     let outcome: Option<Outcome> = filter.outcome.parse().ok();
     let is_unchanged = filter.outcome == "unchanged";
+    // What an inbox sends has no plan that is shown.
+    let plan = if is_unchanged { engine.plan_by_id(record.plan_id).await.ok() } else { None };
     let wanted = ItemFilter { outcome, after: place(filter.cursor.as_deref())? };
     let mut items = if is_unchanged { Vec::new() } else { engine.run_items(run, &wanted, SHOWN + 1).await? };
     let has_more = items.len() > SHOWN as usize;
@@ -66,7 +69,15 @@ pub(super) async fn show(
                 (words::counted(record.items.unchanged, "item was", "items were"))
                 " where they should be since before this run, by what the ledger knows; a run keeps no list of them."
             }
-            p { a href="/library" { "The library shows all that is at home." } }
+            @match &plan {
+                Some(plan) if plan.config.kind() == "backup" => {
+                    p { a href={ "/library?plan=" (plan.id) } { "The library shows all that is at home." } }
+                },
+                Some(plan) => {
+                    p { a href={ "/storages/" (plan.storage_id) } { "They are in the storage " (plan.config.storage()) "." } }
+                },
+                None => {},
+            }
         } @else if items.is_empty() {
             p { "There are none." }
             @if outcome == Some(Outcome::Skipped) && record.items.skipped > 0 {
@@ -100,21 +111,20 @@ impl Filter {
 }
 
 fn table(items: &[ItemRecord]) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Items" {
-            table {
-                thead { tr { th scope="col" { "Item" } th scope="col" { "Outcome" } th scope="col" { "Reason" } th.number scope="col" { "Bytes" } } }
-                tbody {
-                    @for item in items {
-                        tr {
-                            td { (item.name) br; code.soft { (item.item) } }
-                            td { (item.outcome) }
-                            td { (item.reason.as_deref().unwrap_or("–")) }
-                            td.number { (words::bytes(item.bytes)) }
-                        }
+    let table = html! {
+        table {
+            thead { tr { th scope="col" { "Item" } th scope="col" { "Outcome" } th scope="col" { "Reason" } th.number scope="col" { "Bytes" } } }
+            tbody {
+                @for item in items {
+                    tr {
+                        td { (item.name) br; code.soft { (item.item) } }
+                        td { (item.outcome) }
+                        td { (item.reason.as_deref().unwrap_or("–")) }
+                        td.number { (words::bytes(item.bytes)) }
                     }
                 }
             }
         }
-    }
+    };
+    scrolling("Items", &table)
 }

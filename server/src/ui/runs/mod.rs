@@ -6,7 +6,7 @@ mod show;
 use axum::{
     Router,
     extract::State,
-    response::Redirect,
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use charon_engine::{PlanId, RunFilter, RunId, RunRecord, RunState, in_brief, with_commas};
@@ -17,7 +17,9 @@ use serde::Deserialize;
 use super::{
     failing::Failing,
     layout::{Page, PageOf, Section},
-    states, words,
+    states,
+    table::scrolling,
+    words,
 };
 use crate::{
     api::{
@@ -35,7 +37,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/runs", get(list))
         .route("/runs/{id}", get(show::show))
         .route("/runs/{id}/items", get(items::show))
-        .route("/runs/{id}/cancel", post(cancel))
+        .route("/runs/{id}/cancel", get(ask_to_cancel).post(cancel))
         .route("/runs/{id}/pause", post(pause))
         .route("/runs/{id}/resume", post(resume))
         .route("/runs/{id}/retry-failed", post(retry))
@@ -112,43 +114,42 @@ fn table(runs: &[RunRecord], now: Timestamp, zone: &TimeZone) -> Markup {
     if runs.is_empty() {
         return html! { p { "There are no such runs." } };
     }
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Runs" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Run" }
-                        th scope="col" { "Plan" }
-                        th scope="col" { "State" }
-                        th.number scope="col" { "Done" }
-                        th.number scope="col" { "Failed" }
-                        th.number scope="col" { "Bytes" }
-                        th.number scope="col" { "Took" }
-                    }
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "Run" }
+                    th scope="col" { "Plan" }
+                    th scope="col" { "State" }
+                    th.number scope="col" { "Done" }
+                    th.number scope="col" { "Failed" }
+                    th.number scope="col" { "Bytes" }
+                    th.number scope="col" { "Took" }
                 }
-                tbody {
-                    @for run in runs {
-                        tr {
-                            td {
-                                a href={ "/runs/" (run.run) } { (words::moment(run.queued_at, zone)) }
-                                br;
-                                span.soft { (states::trigger(run.trigger)) }
-                            }
-                            td { (run.plan) }
-                            td {
-                                (states::state(run.state))
-                                @if let Some(waiting) = &run.waiting { br; span.soft { "waits for " (in_brief(waiting)) } }
-                            }
-                            td.number { (with_commas(run.items.done)) }
-                            td.number { (with_commas(run.items.failed)) }
-                            td.number { (words::bytes(run.bytes)) }
-                            td.number { (took(run, now)) }
+            }
+            tbody {
+                @for run in runs {
+                    tr {
+                        td {
+                            a href={ "/runs/" (run.run) } { (words::moment(run.queued_at, zone)) }
+                            br;
+                            span.soft { (states::trigger(run.trigger)) }
                         }
+                        td { (run.plan) }
+                        td {
+                            (states::state(run.state))
+                            @if let Some(waiting) = &run.waiting { br; span.soft { "waits for " (in_brief(waiting)) } }
+                        }
+                        td.number { (with_commas(run.items.done)) }
+                        td.number { (with_commas(run.items.failed)) }
+                        td.number { (words::bytes(run.bytes)) }
+                        td.number { (took(run, now)) }
                     }
                 }
             }
         }
-    }
+    };
+    scrolling("Runs", &table)
 }
 
 /// How long a run took, or has taken so far.
@@ -161,6 +162,27 @@ fn took(run: &RunRecord, now: Timestamp) -> String {
 
 fn back(run: RunId) -> Redirect {
     Redirect::to(&format!("/runs/{run}"))
+}
+
+async fn ask_to_cancel(
+    page: PageOf,
+    State(app): State<App>,
+    Id(run): Id<RunId>,
+) -> Result<Response, Failing> {
+    let record = app.engine().run_record(run).await?;
+    if !record.state.is_live() {
+        return Ok(back(run).into_response());
+    }
+    let content = html! {
+        h1 { "Stop the run of " (record.plan) "?" }
+        p { "What is done stays, and the next run goes on from there." }
+        form.actions method="post" action={ "/runs/" (run) "/cancel" } {
+            (page.csrf())
+            button.danger type="submit" { "Stop it" }
+            a.button.second href={ "/runs/" (run) } { "Let it go on" }
+        }
+    };
+    Ok(page.titled("Stop a run", Section::Runs, &content).into_response())
 }
 
 async fn cancel(_page: PageOf, State(app): State<App>, Id(run): Id<RunId>) -> Result<Redirect, Failing> {

@@ -167,7 +167,7 @@ fn causes(page: &PageOf, record: &RunRecord, failures: &Failures) -> Markup {
             a href={ "/runs/" (record.run) "/items?outcome=failed" } { "All items that failed" }
         }
         @if !record.state.is_live() {
-            div.actions { (states::action(page, record.run, "retry-failed", "Try them again", "second", None)) }
+            div.actions { (states::action(page, record.run, "retry-failed", "Try them again", "second")) }
         }
     }
 }
