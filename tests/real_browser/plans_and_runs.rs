@@ -6,6 +6,12 @@ use serde_json::json;
 use super::{browser::ENTER, story::Story};
 
 const PHOTOS: u32 = 48;
+/// Keeps what a form says while it waits for its answer, with its button out of use.
+const WATCH: &str = "new MutationObserver(() => {
+        const form = document.querySelector('form[aria-busy=true]');
+        const words = form?.querySelector('.doing')?.textContent;
+        if (words && form.querySelector('button:disabled')) sessionStorage.setItem('said meanwhile', words);
+    }).observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true});";
 
 /// Real pictures in the account, a storage on it, and pictures to be sent.
 async fn prepare(story: &Story) {
@@ -32,8 +38,17 @@ async fn make_backup_plan(story: &Story) {
     browser.says("Nothing is saved yet").await;
     browser.is_sound_after_refusal(422).await;
     browser.fill("Destination", story.place.path("mirror").to_str().expect("a path")).await;
+    browser.press("Check the schedule").await;
+    browser.until("the place of what was asked", "location.hash === '#explained'").await;
+    browser.is_sound().await;
+    // What takes a while says so meanwhile, and is not sent twice.
+    story.place.fault(Fault::always(Action::Latency { ms: 1_500 }));
+    browser.run(WATCH, &[]).await;
     browser.press("Preview").await;
     browser.says("If it ran now").await;
+    story.place.world().clear_faults();
+    let said = browser.run("return sessionStorage.getItem('said meanwhile')", &[]).await;
+    assert_eq!(said, "Looking at what there is; that may take a while…");
     browser.says(&PHOTOS.to_string()).await;
     browser.is_sound().await;
     browser.press("Save").await;

@@ -510,8 +510,13 @@ async fn both_kinds_are_made_through_the_forms_without_javascript() {
         .await;
     assert_eq!(saved.status, 303, "{saved:?}");
     let out = saved.location().split('?').next().expect("a path").to_owned();
-    browser.post(&format!("{out}/run"), &[]).await;
+    assert!(browser.get(&out).await.body.contains("fails or is overdue: nobody yet"));
+    let run = browser.post(&format!("{out}/run"), &[]).await.location().to_owned();
     assert_eq!(ended(&place, "out").await["items"]["done"], 2);
+    let unchanged = browser.get(&format!("{run}/items?outcome=unchanged")).await;
+    assert!(unchanged.body.contains("They are in the storage family."), "{unchanged:?}");
+    let stop = browser.get(&format!("{run}/cancel")).await;
+    assert_eq!((stop.status, stop.location()), (303, run.as_str()), "it has ended");
 
     let listed = browser.get("/plans").await;
     assert!(listed.body.contains(&path) && listed.body.contains(&out), "{}", listed.body);

@@ -74,3 +74,19 @@ async fn one_who_is_logged_in_finds_the_way_on_from_what_could_not_be_done() {
         assert_eq!((sent.status, sent.location()), (303, about.as_str()), "{path}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_no_storage_no_form_of_a_plan_is_shown() {
+    let place = Place::new().await;
+    let served = place.web().await;
+    let mut browser = served.first_browser().await;
+    for path in ["/plans/new", "/plans/new?kind=backup", "/plans/new?kind=upload"] {
+        let page = browser.get(path).await;
+        assert!(
+            page.body.contains("There is none yet.") && page.body.contains("href=\"/storages/new\""),
+            "{page:?}"
+        );
+        assert!(!page.body.contains("action=\"/plans/new\""), "{page:?}");
+    }
+    assert!(!browser.get("/").await.body.contains("class=\"button second\" href=\"/plans/new"));
+}

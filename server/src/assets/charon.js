@@ -16,6 +16,33 @@ document.querySelectorAll("form[data-confirm]").forEach(confirmBeforeSending);
 // Whoever has sent a form hears at once what is wrong with it.
 document.getElementById("mistakes")?.focus();
 
+/** Shows that a form was sent and is waited for, by the words of its button (`data-doing`); it cannot be sent twice meanwhile. */
+function showBusy(event) {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (form.ariaBusy === "true") return event.preventDefault();
+  form.ariaBusy = "true";
+  const button = event.submitter;
+  const status = document.createElement("p");
+  status.className = "soft doing";
+  status.setAttribute("role", "status");
+  (button?.closest(".actions") ?? button ?? form.lastElementChild).after(status);
+  // What is sent with the button is put together before this, and most answers are there before the words.
+  setTimeout(() => button && (button.disabled = true));
+  const words = setTimeout(() => (status.textContent = button?.dataset.doing ?? "One moment…"), 400);
+  // Whoever comes back to the page, or stays on it, may send it again.
+  const over = () => {
+    clearTimeout(words);
+    status.remove();
+    if (button) button.disabled = false;
+    form.ariaBusy = null;
+  };
+  window.addEventListener("pageshow", over, { once: true });
+  document.addEventListener("keydown", (key) => key.key === "Escape" && over(), { once: true });
+}
+
+document.addEventListener("submit", showBusy);
+
 // What happens, as it happens. `<div data-live="…events address…" data-after="…last event that the page knows…">` listens; within it,
 // `data-part` names what is taken anew from the server when something has happened, and `data-fact` what progress changes.
 

@@ -26,11 +26,12 @@ pub(crate) async fn show(page: PageOf, State(app): State<App>) -> Result<Page, F
     let after = engine.newest_event().await?;
     let dashboard = engine.dashboard(&zone).await?;
     let (budget, requests) = (engine.budget().await?, engine.requests_by_day(REQUESTS).await?);
+    let has_storage = !engine.storages().await?.is_empty();
     let content = html! {
         h1.visually-hidden { "Dashboard" }
         div data-live={ "/api/v1/events?items=false" } data-after=(after) {
             div data-part="sentence" { (sentence(&dashboard, &zone)) }
-            div data-part="attention" { (attention(&page, &dashboard.attention)) }
+            div data-part="attention" { (attention(&page, &dashboard.attention, has_storage)) }
             div data-part="live" { (live(&dashboard.live)) }
             div data-part="plans" { (plans(&dashboard.plans)) }
         }
@@ -49,7 +50,7 @@ fn sentence(dashboard: &Dashboard, zone: &TimeZone) -> Markup {
     }
 }
 
-fn attention(page: &PageOf, all: &[Attention]) -> Markup {
+fn attention(page: &PageOf, all: &[Attention], has_storage: bool) -> Markup {
     if all.is_empty() {
         return html! {};
     }
@@ -60,7 +61,7 @@ fn attention(page: &PageOf, all: &[Attention]) -> Markup {
                 @for one in all {
                     li.notice.(if one.is_urgent { "bad" } else { "warn" }) {
                         div { h3 { (one.title) } p { (one.text) } }
-                        div.actions { (cure(page, &one.cure)) }
+                        div.actions { (cure(page, &one.cure, has_storage)) }
                     }
                 }
             }
@@ -69,7 +70,7 @@ fn attention(page: &PageOf, all: &[Attention]) -> Markup {
 }
 
 /// The button that cures it.
-fn cure(page: &PageOf, cure: &Cure) -> Markup {
+fn cure(page: &PageOf, cure: &Cure, has_storage: bool) -> Markup {
     let post = |path: String, words: &str| {
         html! { form method="post" action=(path) { (page.csrf()) button type="submit" { (words) } } }
     };
@@ -91,10 +92,10 @@ fn cure(page: &PageOf, cure: &Cure) -> Markup {
         Cure::TestChannel { channel } => html! {
             a.button.second href={ "/settings/notifications/" (channel) } { "Look at the channel" }
         },
-        Cure::AddPlan => html! {
-            a.button href="/storages/new" { "Add a storage" }
-            a.button.second href="/plans/new?kind=backup" { "Make a backup plan" }
-        },
+        Cure::AddPlan if has_storage => {
+            html! { a.button href="/plans/new?kind=backup" { "Make a backup plan" } }
+        }
+        Cure::AddPlan => html! { a.button href="/storages/new" { "Add a storage" } },
         Cure::LookAtLog => html! { a.button.second href="/healthz" { "See what it says" } },
     }
 }

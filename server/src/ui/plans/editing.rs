@@ -158,6 +158,14 @@ impl Editing {
         }
     }
 
+    /// Where the form is sent.
+    pub(super) fn action(&self) -> String {
+        match &self.of {
+            Some(plan) => format!("/plans/{}/edit", plan.id),
+            None => "/plans/new".to_owned(),
+        }
+    }
+
     /// What is within the form, but for the token and the buttons.
     pub(super) fn draw(&self) -> Markup {
         let (shown, listed) = self.shown();
@@ -175,11 +183,15 @@ impl Editing {
                 .control("/storage", |field| self.storage_control(field))
                 .behind("/storage", self.unable());
             if self.kind == "backup" {
-                fields = fields.behind("/destination", picker("/destination", self.browsing.as_ref(), false));
+                fields = fields.behind(
+                    "/destination",
+                    picker("/destination", self.browsing.as_ref(), false, &self.action()),
+                );
             }
         }
         if self.kind == "upload" {
-            fields = fields.behind("/sources", picker("/sources", self.browsing.as_ref(), true));
+            fields =
+                fields.behind("/sources", picker("/sources", self.browsing.as_ref(), true, &self.action()));
         } else {
             fields = fields.behind("/selection/albums", listed);
         }
@@ -223,8 +235,12 @@ impl Editing {
     /// What the schedule means, kept true by the browser where it can.
     fn explanation(&self) -> Markup {
         html! {
-            div.explained data-explain="/plans/explain" aria-live="polite" { (self.explained_words()) }
-            p { button.second type="submit" name="do" value="check" formnovalidate { "Check the schedule" } }
+            div.explained #explained data-explain="/plans/explain" aria-live="polite" { (self.explained_words()) }
+            p {
+                button.second type="submit" name="do" value="check" formnovalidate formaction={ (self.action()) "#explained" } {
+                    "Check the schedule"
+                }
+            }
         }
     }
 
@@ -245,7 +261,10 @@ impl Editing {
     fn shown(&self) -> (Map<String, Value>, Markup) {
         let mut shown = self.config.clone();
         let button = html! {
-            p { button.second type="submit" name="do" value="albums" formnovalidate { "Choose from the storage's albums" } }
+            p #albums {
+                button.second type="submit" name="do" value="albums" formnovalidate formaction={ (self.action()) "#albums" }
+                    data-doing="Asking the storage for its albums…" { "Choose from the storage's albums" }
+            }
         };
         let found = match &self.albums {
             None => return (shown, button),
@@ -265,7 +284,7 @@ impl Editing {
         let titles: Vec<&str> = found.iter().map(|album| album.title.as_str()).collect();
         let listed = html! {
             @if found.is_empty() { p.soft { "The storage shows no albums." } }
-            ul.choices {
+            ul.choices #albums {
                 @for (index, album) in found.iter().enumerate() {
                     // Of two with the same title, the id tells which one is meant.
                     @let is_known = titles.iter().filter(|title| **title == album.title).count() == 1 && !album.title.is_empty();

@@ -9,7 +9,7 @@ use axum::{
     http::StatusCode,
     response::{Html, IntoResponse, Redirect, Response},
 };
-use charon_engine::{Error, PlanChange, PlanId, PlanView};
+use charon_engine::{ChannelView, Error, PlanChange, PlanId, PlanView};
 use charon_provider::Album;
 use charon_schema::{Mistake, Mistakes};
 use maud::{Markup, html};
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::{
     editing::{Choosable, Editing},
     folders::Browsing,
-    words,
+    telling, words,
 };
 use crate::{
     api::extract::Id,
@@ -51,9 +51,9 @@ pub(super) async fn begin(
     State(app): State<App>,
     Query(asked): Query<Kind>,
 ) -> Result<Page, Failing> {
-    let Some(kind) = asked.kind.as_deref().filter(|kind| matches!(*kind, "backup" | "upload")) else {
-        return choose(&page, &app, asked.storage.as_deref()).await;
-    };
+    let has_storage = !app.engine().storages().await?.is_empty();
+    let kind = asked.kind.as_deref().filter(|kind| has_storage && matches!(*kind, "backup" | "upload"));
+    let Some(kind) = kind else { return Ok(choose(&page, has_storage, asked.storage.as_deref())) };
     let zone = app.time_zone().await;
     let editing = Editing::new(kind, zone.iana_name().unwrap_or("UTC"));
     let mut editing = editing.ok_or_else(|| Failing::not_found("kind of plan"))?;
@@ -63,8 +63,7 @@ pub(super) async fn begin(
     shown(&page, &app, editing).await
 }
 
-async fn choose(page: &PageOf, app: &App, storage: Option<&str>) -> Result<Page, Failing> {
-    let has_storage = !app.engine().storages().await?.is_empty();
+fn choose(page: &PageOf, has_storage: bool, storage: Option<&str>) -> Page {
     let link = |kind: &str| match storage {
         Some(storage) => {
             let query = [("kind", kind), ("storage", storage)];
@@ -94,7 +93,7 @@ async fn choose(page: &PageOf, app: &App, storage: Option<&str>) -> Result<Page,
             }
         }
     };
-    Ok(page.titled("Make a plan", Section::Plans, &content))
+    page.titled("Make a plan", Section::Plans, &content)
 }
 
 /// The form of a plan that there is.
@@ -299,16 +298,12 @@ async fn shown(page: &PageOf, app: &App, mut editing: Editing) -> Result<Page, F
         editing.storages = storages(app, editing.kind).await?;
     }
     explained(app, &mut editing);
-    let (title, action, back) = match &editing.of {
-        Some(plan) => (
-            format!("Change {}", plan.name),
-            format!("/plans/{}/edit", plan.id),
-            format!("/plans/{}", plan.id),
-        ),
-        None if editing.kind == "backup" => {
-            ("New backup plan".to_owned(), "/plans/new".to_owned(), "/plans".to_owned())
-        }
-        None => ("New upload plan".to_owned(), "/plans/new".to_owned(), "/plans".to_owned()),
+    let told = telling::channels_of(app, editing.of.as_ref().map(|plan| plan.name.as_str())).await?;
+    let action = editing.action();
+    let (title, back) = match &editing.of {
+        Some(plan) => (format!("Change {}", plan.name), format!("/plans/{}", plan.id)),
+        None if editing.kind == "backup" => ("New backup plan".to_owned(), "/plans".to_owned()),
+        None => ("New upload plan".to_owned(), "/plans".to_owned()),
     };
     let content = html! {
         p { a href=(back) { "Back" } }
@@ -334,10 +329,11 @@ async fn shown(page: &PageOf, app: &App, mut editing: Editing) -> Result<Page, F
             input type="hidden" name="kind" value=(editing.kind);
             @if let Some(seen) = editing.seen { input type="hidden" name="seen" value=(seen); }
             (editing.draw())
-            (elsewhere(&editing))
+            (elsewhere(&editing, told.as_deref()))
             div.actions {
                 button type="submit" name="do" value="save" { "Save" }
-                button.second type="submit" name="do" value="preview" formnovalidate { "Preview" }
+                button.second type="submit" name="do" value="preview" formnovalidate
+                    data-doing="Looking at what there is; that may take a while…" { "Preview" }
                 a.button.quiet href=(back) { "Discard" }
             }
             p.soft {
@@ -354,8 +350,10 @@ async fn shown(page: &PageOf, app: &App, mut editing: Editing) -> Result<Page, F
 }
 
 /// What is set elsewhere.
-fn elsewhere(editing: &Editing) -> Markup {
+fn elsewhere(editing: &Editing, told: Option<&[ChannelView]>) -> Markup {
     let storage = editing.of.as_ref().map(|plan| format!("/storages/{}", plan.storage_id));
+    // In a tab of its own, so that what was entered stays.
+    let away = |to: &str, words: &str| html! { a href=(to) target="_blank" { (words) " (in a new tab)" } };
     html! {
         div.card {
             h2 { "Set elsewhere" }
@@ -363,15 +361,19 @@ fn elsewhere(editing: &Editing) -> Markup {
                 @if editing.kind == "upload" {
                     li {
                         "How uploads become photos in batches, and how many go at once: with "
-                        a href=(storage.as_deref().unwrap_or("/storages")) { "the storage" } "."
+                        (away(storage.as_deref().unwrap_or("/storages"), "the storage")) "."
                     }
                 } @else {
                     li {
                         "How many downloads go at once, and how fast: with "
-                        a href=(storage.as_deref().unwrap_or("/storages")) { "the storage" } "."
+                        (away(storage.as_deref().unwrap_or("/storages"), "the storage")) "."
                     }
                 }
-                li { "Who is told when a run fails or is overdue: in the " a href="/settings/notifications" { "notifications" } "." }
+                li {
+                    "Who is told when a run fails or is overdue: "
+                    (telling::names(told))
+                    ". That is set in the " (away("/settings/notifications", "notifications")) "."
+                }
                 li { "Commands before and after a run: on the machine itself, with " code { "charon plan update" } "." }
             }
         }

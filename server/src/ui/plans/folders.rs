@@ -30,26 +30,32 @@ impl Browsing {
 }
 
 /// The buttons behind the field of one folder or several.
-pub(super) fn picker(pointer: &str, browsing: Option<&Browsing>, are_several: bool) -> Markup {
+/// `action` is where the form around it is sent.
+pub(super) fn picker(pointer: &str, browsing: Option<&Browsing>, are_several: bool, action: &str) -> Markup {
     let Some(browsing) = browsing.filter(|browsing| browsing.pointer == pointer) else {
         return html! {
-            p { button.second type="submit" name="browse" value={ (pointer) "=" } formnovalidate { "Choose a folder…" } }
+            p {
+                button.second type="submit" name="browse" value={ (pointer) "=" } formnovalidate formaction={ (action) "#folders" } {
+                    "Choose a folder…"
+                }
+            }
         };
     };
     html! {
-        div.folders role="group" aria-label="Folders" {
+        div.folders #folders role="group" aria-label="Folders" {
             @match &browsing.found {
                 Err(why) => { p.mistake { (why) } },
-                Ok(list) => { (listed(pointer, list, are_several)) },
+                Ok(list) => { (listed(pointer, list, are_several, action)) },
             }
         }
     }
 }
 
-fn listed(pointer: &str, list: &FolderList, are_several: bool) -> Markup {
+fn listed(pointer: &str, list: &FolderList, are_several: bool, action: &str) -> Markup {
     let go = |path: &str, words: &str| {
         html! {
-            button.second type="submit" name="browse" value={ (pointer) "=" (path) } formnovalidate { (words) }
+            button.second type="submit" name="browse" value={ (pointer) "=" (path) } formnovalidate
+                formaction={ (action) "#folders" } { (words) }
         }
     };
     html! {

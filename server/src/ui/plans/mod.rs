@@ -5,6 +5,7 @@ mod editor;
 mod folders;
 mod presets;
 mod show;
+mod telling;
 mod words;
 
 use axum::{

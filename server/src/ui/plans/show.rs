@@ -5,7 +5,7 @@ use charon_engine::{Decision, Occurrence, PlanId, PlanStatus, PlanView, RunFilte
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
 
-use super::{Told, state, words};
+use super::{Told, state, telling, words};
 use crate::{
     api::extract::Id,
     app::App,
@@ -13,6 +13,7 @@ use crate::{
         failing::Failing,
         layout::{Page, PageOf, Section},
         states, strip,
+        table::scrolling,
         words::{ago, bytes, duration, moment},
     },
 };
@@ -39,6 +40,7 @@ pub(super) async fn show(
     let runs = engine.runs_of(&RunFilter { plan: Some(id), ..RunFilter::default() }, RUNS).await?;
     let decided = engine.occurrences_by_id(id, (Timestamp::MIN, None), 100).await?;
     let now = at_a_glance.at;
+    let told_of_it = telling::channels_of(&app, Some(&plan.name)).await?;
     let is_paused = plan.paused_at.is_some() && plan.paused_until.is_none_or(|until| until > now);
     let content = html! {
         p { a href="/plans" { "Plans" } }
@@ -51,6 +53,10 @@ pub(super) async fn show(
         div.card {
             h2 { "What it does" }
             (words::facts(&plan, &upcoming))
+            p.soft {
+                "Told when a run of it fails or is overdue: " (telling::names(told_of_it.as_deref())) ". "
+                a href="/settings/notifications" { "Notifications" }
+            }
         }
         div.card {
             h2 { "What comes next" }
@@ -157,29 +163,34 @@ fn history(runs: &[RunRecord], now: Timestamp, zone: &TimeZone) -> Markup {
         @if runs.is_empty() {
             p.soft { "There has been no run yet." }
         } @else {
-            div.scroll {
-                table {
-                    thead { tr {
-                        th { "Run" } th { "How it ended" } th.number { "Done" } th.number { "Failed" } th.number { "Moved" } th.number { "Took" }
-                    } }
-                    tbody {
-                        @for run in runs {
-                            tr {
-                                td { a href={ "/runs/" (run.run) } { (ago(run.started_at.unwrap_or(run.queued_at), now, zone)) } }
-                                td { (states::state(run.state)) }
-                                td.number { (charon_engine::with_commas(run.items.done)) }
-                                td.number { (charon_engine::with_commas(run.items.failed)) }
-                                td.number { (bytes(run.bytes)) }
-                                td.number {
-                                    @if let (Some(from), Some(to)) = (run.started_at, run.ended_at) { (duration(to.duration_since(from))) }
-                                }
-                            }
+            (scrolling("Runs", &history_table(runs, now, zone)))
+            @if let Some(first) = runs.first() {
+                p { a href={ "/runs?plan=" (first.plan_id) } { "All runs of this plan" } }
+            }
+        }
+    }
+}
+
+fn history_table(runs: &[RunRecord], now: Timestamp, zone: &TimeZone) -> Markup {
+    html! {
+        table {
+            thead { tr {
+                th scope="col" { "Run" } th scope="col" { "How it ended" } th.number scope="col" { "Done" }
+                th.number scope="col" { "Failed" } th.number scope="col" { "Moved" } th.number scope="col" { "Took" }
+            } }
+            tbody {
+                @for run in runs {
+                    tr {
+                        td { a href={ "/runs/" (run.run) } { (ago(run.started_at.unwrap_or(run.queued_at), now, zone)) } }
+                        td { (states::state(run.state)) }
+                        td.number { (charon_engine::with_commas(run.items.done)) }
+                        td.number { (charon_engine::with_commas(run.items.failed)) }
+                        td.number { (bytes(run.bytes)) }
+                        td.number {
+                            @if let (Some(from), Some(to)) = (run.started_at, run.ended_at) { (duration(to.duration_since(from))) }
                         }
                     }
                 }
-            }
-            @if let Some(first) = runs.first() {
-                p { a href={ "/runs?plan=" (first.plan_id) } { "All runs of this plan" } }
             }
         }
     }
