@@ -70,6 +70,27 @@ async fn oversized_requests_are_refused() {
 }
 
 #[tokio::test]
+async fn one_whose_large_file_is_refused_hears_why_though_it_goes_on_sending() {
+    let place = Place::new().await;
+    let served = place.serve_with_password(&[]).await;
+    let (_, run) = served.token("run").await;
+    let length = 40 * 1024 * 1024;
+    let nothing_there = "01890000-0000-7000-8000-000000000000";
+    for (authorization, status) in [(run.as_str(), 404), ("Bearer charon_nothing", 401)] {
+        let head = format!(
+            "POST /api/v1/storages/{nothing_there}/items?name=video.mp4 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Authorization: {authorization}\r\nContent-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n"
+        );
+        let mut stream = served.connect_from(Ipv4Addr::LOCALHOST).await;
+        stream.write_all(head.as_bytes()).await.expect("it is sent");
+        stream.write_all(&vec![0; length]).await.expect("all of it is taken in");
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an end").expect("an answer");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn slow_clients_are_given_up_and_hold_nobody_up() {
     let place = Place::new().await;
     let served = place.serve_with_password(&[]).await;
@@ -79,7 +100,8 @@ async fn slow_clients_are_given_up_and_hold_nobody_up() {
         let slow: Vec<_> = (0..50).map(|_| slow_head(served)).collect();
         futures::future::join_all(slow).await
     };
-    let slow = async { tokio::join!(heads, slow_body(served, &admin), slow_reader(served)) };
+    let slow =
+        async { tokio::join!(heads, slow_body(served, &admin), slow_reader(served), dripping_body(served)) };
     let others = async {
         for _ in 0..20 {
             sleep(Duration::from_millis(500)).await;
@@ -88,13 +110,16 @@ async fn slow_clients_are_given_up_and_hold_nobody_up() {
             assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         }
     };
-    let ((heads, body, reader), ()) = tokio::join!(slow, others);
+    let ((heads, body, reader, dripping), ()) = tokio::join!(slow, others);
     for waited in heads {
         assert!((14..40).contains(&waited.as_secs()), "a slow head was given up after {waited:?}");
     }
     let (answer, waited) = body;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!((29..60).contains(&waited.as_secs()), "a slow body was given up after {waited:?}");
+    let (answer, waited) = dripping;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!((59..85).contains(&waited.as_secs()), "a body of drops was given up after {waited:?}");
     assert!(reader < 512 * 1024 * 1024, "a client that did not read was sent {reader} bytes");
     assert_eq!(served.ask("GET", "/login", &[], "").await.status, 200);
 }
@@ -127,6 +152,24 @@ async fn slow_body(served: &Served, token: &str) -> (String, Duration) {
     let mut answer = String::new();
     timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an end").expect("an answer");
     (answer, begun.elapsed())
+}
+
+/// A form of nobody's that goes on, a byte at a time: what is answered, and when.
+async fn dripping_body(served: &Served) -> (String, Duration) {
+    let begun = Instant::now();
+    let mut stream = TcpStream::connect(served.address).await.expect("a connection");
+    let head = "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                Content-Length: 100000\r\n\r\npassword=";
+    stream.write_all(head.as_bytes()).await.expect("it is sent");
+    let mut answer = Vec::new();
+    while begun.elapsed() < PATIENCE {
+        match timeout(Duration::from_secs(3), stream.read_buf(&mut answer)).await {
+            Ok(Ok(0) | Err(_)) => break,
+            Err(_) if stream.write_all(b"x").await.is_err() => break,
+            Ok(Ok(_)) | Err(_) => {}
+        }
+    }
+    (String::from_utf8_lossy(&answer).into_owned(), begun.elapsed())
 }
 
 /// Asks for very much and reads nothing of it: how many bytes there were to be read once it was given up.

@@ -1,12 +1,13 @@
 //! `/storages/{id}/items` and `/receipts`: single files that programs hand over to be sent.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Json,
     body::{Body, Bytes},
     extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State, multipart::MultipartError},
     http::{HeaderMap, HeaderName, StatusCode, header},
+    middleware::from_fn,
     response::{AppendHeaders, IntoResponse, Response},
 };
 use charon_engine::{
@@ -23,7 +24,7 @@ use super::{
     paging::{self, Page, PageQuery},
     problem::Problem,
 };
-use crate::{access::Scope, app::App};
+use crate::{access::Scope, app::App, bodies::takes_files};
 
 /// How long one who waits for the item waits, unless the one who asks says otherwise.
 const WAITS: u32 = 120;
@@ -54,7 +55,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .answer::<Receipt>(202, "It is safely here, and will be sent")
         .with_header("Location", "the receipt, which tells what becomes of it")
         .problems(&[409, 507]);
-    send.handler = send.handler.layer(DefaultBodyLimit::disable());
+    send.handler =
+        send.handler.layer::<_, Infallible>(from_fn(takes_files)).layer(DefaultBodyLimit::disable());
     vec![
         send,
         Endpoint::get(

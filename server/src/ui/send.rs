@@ -1,11 +1,12 @@
 //! `/storages/{id}/send`: one file by hand, and what programs need to do the same.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, header},
+    middleware::from_fn,
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
@@ -26,6 +27,7 @@ use crate::{
         problem::Problem,
     },
     app::App,
+    bodies::takes_files,
     public_url::shown_to,
 };
 
@@ -41,7 +43,8 @@ struct Asked {
 }
 
 pub(crate) fn router() -> Router<App> {
-    let page = get(show).post(take).layer(DefaultBodyLimit::disable());
+    let page =
+        get(show).post(take).layer::<_, Infallible>(from_fn(takes_files)).layer(DefaultBodyLimit::disable());
     Router::new().route("/storages/{id}/send", page)
 }
 
