@@ -9,7 +9,12 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    ServerSettings, access::Limiter, consents::Consents, drafts::Drafts, live::Hub, thumbnails::Thumbnails,
+    ServerSettings,
+    access::{Limiter, Refusals},
+    consents::Consents,
+    drafts::Drafts,
+    live::Hub,
+    thumbnails::Thumbnails,
 };
 
 /// The engine, and what this server was started with. Cheap to clone.
@@ -23,6 +28,7 @@ struct Inner {
     public_url: Option<Url>,
     roots: Roots,
     logins: Limiter,
+    refusals: Refusals,
     hub: Hub,
     thumbnails: Thumbnails,
     drafts: Drafts,
@@ -48,6 +54,7 @@ impl App {
             public_url,
             roots,
             logins: Limiter::default(),
+            refusals: Refusals::default(),
             drafts: Drafts::default(),
             consents: Consents::default(),
             hub,
@@ -103,6 +110,11 @@ impl App {
     /// How often a password may be tried.
     pub(crate) fn logins(&self) -> &Limiter {
         &self.0.logins
+    }
+
+    /// What was refused, and is not written down each time.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     /// The time zone in which times are shown.

@@ -24,12 +24,11 @@ const MOST_OF_ONE: usize = 16;
 /// One that nobody has touched for this long is forgotten.
 const KEPT: Duration = Duration::from_hours(2);
 
-/// Whose drafts and consents they are: one session of a browser, or one token.
+/// Whose drafts and consents they are: one session of a browser, or one token. Not by its name: another one may have that later.
 pub(crate) fn owner(who: &Who) -> String {
-    match &who.session {
-        Some(session) => format!("session {session}"),
-        None => format!("token {}", who.name),
-    }
+    let session = who.session.map(|session| format!("session {session}"));
+    let token = || who.token.map(|token| format!("token {token}"));
+    session.or_else(token).unwrap_or_default()
 }
 
 /// All drafts. Cheap to clone.

@@ -8,8 +8,10 @@ use serde_json::{Map, Value};
 use super::secret::bounded;
 use crate::{engine::Engine, error::Error};
 
-/// So many entries are kept at most, however young they are.
+/// So many entries of what was done are kept at most, however young they are; and so many of what was refused, which so push nothing
+/// of what was done out of the log.
 const MOST: u32 = 100_000;
+const MOST_REFUSED: u32 = 20_000;
 /// So many are forgotten at once, so that nobody waits for long.
 pub(super) const AT_ONCE: u32 = 2_000;
 /// No text of an entry is longer.
@@ -49,6 +51,8 @@ pub struct NewAuditEntry {
     pub target: Option<String>,
     /// What more there is to say of it. Must hold no secret.
     pub detail: Map<String, Value>,
+    /// Whether it was refused, or not done.
+    pub is_refused: bool,
 }
 
 impl Engine {
@@ -64,6 +68,7 @@ impl Engine {
             action: bounded(&entry.action, LONGEST),
             target: entry.target.map(|target| bounded(&target, LONGEST)),
             detail,
+            is_refused: entry.is_refused,
         };
         self.store.add_audit_entry(&bounded, self.clock.now()).await
     }
@@ -79,7 +84,9 @@ impl Engine {
         let kept =
             SignedDuration::from_hours(24 * i64::from(self.instance_settings().await?.value.audit_days));
         let before = now.checked_sub(kept).unwrap_or(Timestamp::MIN);
-        let forgotten = self.store.forget_audit_entries(before, MOST, AT_ONCE).await?;
-        Ok(forgotten < u64::from(AT_ONCE))
+        let old = self.store.forget_old_audit_entries(before, AT_ONCE).await?;
+        let done = self.store.forget_audit_entries_beyond(MOST, false, AT_ONCE).await?;
+        let refused = self.store.forget_audit_entries_beyond(MOST_REFUSED, true, AT_ONCE).await?;
+        Ok(old.max(done).max(refused) < u64::from(AT_ONCE))
     }
 }

@@ -84,6 +84,12 @@ impl Engine {
         Ok(Some(opened(session, secret.clone())))
     }
 
+    /// Whether there is a session whose secret this is, and it has not ended. To ask is no visit.
+    pub async fn has_session(&self, secret: &SecretString) -> Result<bool, Error> {
+        let Some(hash) = known(secret) else { return Ok(false) };
+        Ok(self.store.admin_session(&hash, self.clock.now()).await?.is_some())
+    }
+
     /// The browsers that are signed in, the one that came last first.
     pub async fn sessions(&self) -> Result<Vec<Session>, Error> {
         self.store.sessions(self.clock.now()).await

@@ -262,17 +262,20 @@ impl Store {
     }
 
     pub(crate) async fn add_audit_entry(&self, entry: &NewAuditEntry, now: Timestamp) -> Result<(), Error> {
-        sqlx::query("INSERT INTO audit (at, who, address, action, target, detail) VALUES (?, ?, ?, ?, ?, ?)")
-            .bind(micros(now))
-            .bind(&entry.who)
-            .bind(&entry.address)
-            .bind(&entry.action)
-            .bind(&entry.target)
-            .bind(Value::Object(entry.detail.clone()).to_string())
-            .execute(&self.writer)
-            .await
-            .doing("write the audit log")
-            .map(drop)
+        sqlx::query(
+            "INSERT INTO audit (at, who, address, action, target, detail, refused) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(micros(now))
+        .bind(&entry.who)
+        .bind(&entry.address)
+        .bind(&entry.action)
+        .bind(&entry.target)
+        .bind(Value::Object(entry.detail.clone()).to_string())
+        .bind(entry.is_refused)
+        .execute(&self.writer)
+        .await
+        .doing("write the audit log")
+        .map(drop)
     }
 
     /// The newest entries before that one, the newest first.
@@ -289,32 +292,43 @@ impl Store {
         rows.and_then(|rows| rows.iter().map(read_entry).collect()).doing("read the audit log")
     }
 
-    /// Forgets some of the entries that are older than that, or beyond so many. Gives how many.
-    pub(crate) async fn forget_audit_entries(
+    /// Forgets some of the entries that are older than that. Gives how many.
+    pub(crate) async fn forget_old_audit_entries(
         &self,
         before: Timestamp,
-        kept: u32,
         at_once: u32,
     ) -> Result<u64, Error> {
-        const DOING: &str = "forget old entries of the audit log";
-        let old = sqlx::query(
+        let done = sqlx::query(
             "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < ? ORDER BY at LIMIT ?)",
         )
         .bind(micros(before))
         .bind(at_once)
         .execute(&self.writer)
         .await
-        .doing(DOING)?;
-        let beyond = sqlx::query(
+        .doing("forget old entries of the audit log")?;
+        Ok(done.rows_affected())
+    }
+
+    /// Forgets some of the entries beyond so many of what was refused, or of what was done. Gives how many.
+    pub(crate) async fn forget_audit_entries_beyond(
+        &self,
+        kept: u32,
+        refused: bool,
+        at_once: u32,
+    ) -> Result<u64, Error> {
+        let done = sqlx::query(
             "DELETE FROM audit WHERE seq IN (
-                 SELECT seq FROM audit WHERE seq <= (SELECT MAX(seq) FROM audit) - ? ORDER BY seq LIMIT ?)",
+                 SELECT seq FROM audit WHERE refused = ?1 AND seq <= (
+                     SELECT seq FROM audit WHERE refused = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)
+                 ORDER BY seq LIMIT ?3)",
         )
+        .bind(refused)
         .bind(kept)
         .bind(at_once)
         .execute(&self.writer)
         .await
-        .doing(DOING)?;
-        Ok(old.rows_affected().max(beyond.rows_affected()))
+        .doing("forget entries of the audit log that are too many")?;
+        Ok(done.rows_affected())
     }
 
     /// What is set, and its revision, if anything is.

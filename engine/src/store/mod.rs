@@ -198,6 +198,7 @@ fn migrator() -> Migrator {
         migration(10, "library", include_str!("../../migrations/0010_library.sql")),
         migration(11, "inbox", include_str!("../../migrations/0011_inbox.sql")),
         migration(13, "storage tests", include_str!("../../migrations/0013_storage_tests.sql")),
+        migration(14, "refusals", include_str!("../../migrations/0014_refusals.sql")),
         migration(15, "consents", include_str!("../../migrations/0015_consents.sql")),
     ])
 }

@@ -2,11 +2,11 @@
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use charon_engine::{NewAuditEntry, Scope};
+use charon_engine::{Error, NewAuditEntry, Scope};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
@@ -53,11 +53,24 @@ impl Audited {
     }
 }
 
+/// Nothing is changed by what was asked for, so the audit log is told nothing of it. Among the extensions of the answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnlyLooked;
+
+impl OnlyLooked {
+    /// The answer, of which nothing is to be told.
+    pub(crate) fn on(self, answer: impl IntoResponse) -> Response {
+        let mut response = answer.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
 /// Lets a request through with what is known of who sends it, or refuses it.
 pub(crate) async fn gate(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let caller = Caller::of(&app, &request);
-    let who = match identify(&app, &caller, request.headers()).await {
+    let who = match identify(&app, request.headers()).await {
         Ok(who) => who,
         Err(problem) => return refused(&problem, None, &path),
     };
@@ -94,33 +107,42 @@ fn refused(problem: &Problem, who: Option<&Who>, path: &str) -> Response {
 }
 
 /// Who asks: a program by its token, or a browser by its cookie. One with a token that opens nothing is nobody.
-pub(crate) async fn identify(
-    app: &App,
-    caller: &Caller,
-    headers: &HeaderMap,
-) -> Result<Option<Who>, Problem> {
+async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Who>, Problem> {
     if let Some(authorization) = headers.get(header::AUTHORIZATION) {
-        let Some(secret) = authorization.to_str().ok().and_then(bearer) else { return Ok(None) };
+        let Some(secret) = bearer(authorization) else { return Ok(None) };
         let token = app.engine().token(&secret).await?;
         return Ok(token.map(|token| Who {
             name: token.name,
             scope: token.scope,
             csrf: None,
             session: None,
+            token: Some(token.id),
         }));
     }
-    let Some(secret) = cookie::read(app, caller, headers) else { return Ok(None) };
+    let Some(secret) = cookie::read(app, headers) else { return Ok(None) };
     let opened = app.engine().session(&secret).await?;
     Ok(opened.map(|opened| Who {
         name: "admin".to_owned(),
         scope: Scope::Admin,
         csrf: Some(opened.csrf.expose_secret().to_owned()),
         session: Some(opened.session.id),
+        token: None,
     }))
 }
 
-fn bearer(authorization: &str) -> Option<SecretString> {
-    let (scheme, secret) = authorization.split_once(' ')?;
+/// Whether one who was let in with these headers still would be. That is no visit: a page that stays open does not keep its session
+/// from ending.
+pub(crate) async fn is_still_known(app: &App, headers: &HeaderMap) -> Result<bool, Error> {
+    if let Some(authorization) = headers.get(header::AUTHORIZATION) {
+        let Some(secret) = bearer(authorization) else { return Ok(false) };
+        return Ok(app.engine().token(&secret).await?.is_some());
+    }
+    let Some(secret) = cookie::read(app, headers) else { return Ok(false) };
+    app.engine().has_session(&secret).await
+}
+
+fn bearer(authorization: &HeaderValue) -> Option<SecretString> {
+    let (scheme, secret) = authorization.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim().into())
 }
 
@@ -157,7 +179,7 @@ async fn judge(app: &App, who: Option<&Who>, request: Request) -> Result<Request
     }
 }
 
-/// Writes down what somebody did who is known, or became known by it.
+/// Writes down what somebody did who is known, or became known by it. What is refused again and again is not, each time.
 async fn write_down(
     app: &App,
     caller: &Caller,
@@ -167,13 +189,26 @@ async fn write_down(
 ) -> Response {
     let mut done = response.extensions_mut().remove::<Audited>().unwrap_or(done);
     let Some(name) = done.who.take().or_else(|| who.map(Who::audited)) else { return response };
-    done.detail.insert("status".to_owned(), response.status().as_u16().into());
+    if response.extensions_mut().remove::<OnlyLooked>().is_some() {
+        return response;
+    }
+    let status = response.status();
+    let is_refused = status.is_client_error() || status.is_server_error();
+    if is_refused {
+        let alike = app.refusals().count(&name, status.as_u16(), app.engine().now());
+        let Some(times) = alike else { return response };
+        if times > 1 {
+            done.detail.insert("times".to_owned(), times.into());
+        }
+    }
+    done.detail.insert("status".to_owned(), status.as_u16().into());
     let entry = NewAuditEntry {
         who: name,
         address: caller.words(),
         action: done.action,
         target: done.target,
         detail: done.detail,
+        is_refused,
     };
     if let Err(error) = app.engine().audit(entry).await {
         tracing::error!(%error, "what was done could not be written into the audit log");

@@ -9,7 +9,7 @@
 //!   One who wants more in the audit log than the endpoint's name puts an [`Audited`] among the extensions of its answer.
 //!
 //! The rooms within: `caller` (from where), `cookie`, `origin` (pages of other sites), `form` (the field `csrf`), `limit` (how often
-//! a password may be tried), `signing_in` (passwords become sessions).
+//! a password may be tried), `refusals` (what of them is written down), `signing_in` (passwords become sessions).
 
 mod caller;
 mod cookie;
@@ -17,6 +17,7 @@ mod form;
 mod gate;
 mod limit;
 mod origin;
+mod refusals;
 mod signing_in;
 
 use axum::{
@@ -25,14 +26,18 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-pub(crate) use caller::{Caller, Peer, is_near};
+pub(crate) use caller::{Caller, Peer, is_near, seen_as_this_machine};
 pub(crate) use charon_engine::Scope;
-use charon_engine::SessionId;
-pub(crate) use gate::{Audited, gate, identify};
+use charon_engine::{SessionId, TokenId};
+pub(crate) use gate::{Audited, OnlyLooked, gate, is_still_known};
 pub(crate) use limit::Limiter;
+pub(crate) use refusals::Refusals;
 pub(crate) use signing_in::{set_password, sign_in, sign_out, told, too_many_tries};
 
-use crate::{api::problem::Problem, app::App};
+use crate::{
+    api::{AskedFor, problem::Problem},
+    app::App,
+};
 
 /// One who asks, and is known. Handlers behind [`require`] find it among the request's extensions.
 #[derive(Clone, Debug)]
@@ -44,6 +49,8 @@ pub(crate) struct Who {
     pub(crate) csrf: Option<String>,
     /// The session of one who is known by a cookie.
     pub(crate) session: Option<SessionId>,
+    /// The token of one who is known by that.
+    pub(crate) token: Option<TokenId>,
 }
 
 impl Who {
@@ -64,15 +71,21 @@ pub(crate) struct Required {
     pub(crate) scope: Scope,
     /// What the audit log calls it.
     pub(crate) operation: &'static str,
+    /// Whether it changes something.
+    pub(crate) changes: bool,
 }
 
 /// Lets one through who may do what the endpoint needs.
 pub(crate) async fn require(State(required): State<Required>, request: Request, next: Next) -> Response {
-    let target = request.uri().path().to_owned();
+    let asked = request.extensions().get().map(|AskedFor(path)| path.clone());
+    let target = asked.unwrap_or_else(|| request.uri().path().to_owned());
     let mut response = match refusal(required.scope, who(request.extensions())) {
         None => next.run(request).await,
         Some(problem) => problem.into_response(),
     };
+    if !required.changes {
+        return OnlyLooked.on(response);
+    }
     if response.extensions().get::<Audited>().is_none() {
         response.extensions_mut().insert(Audited::new(required.operation, Some(target)));
     }

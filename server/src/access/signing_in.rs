@@ -60,23 +60,29 @@ pub(crate) async fn set_password(
 async fn open(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<HeaderValue, Problem> {
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let opened = app.engine().open_session(&caller.words(), user_agent).await?;
-    Ok(cookie::set(app, caller, &opened.secret))
+    Ok(cookie::set(app, headers, &opened.secret))
 }
 
 /// Signs a browser out.
-pub(crate) async fn sign_out(app: &App, caller: &Caller, who: Option<&Who>) -> Result<HeaderValue, Error> {
+pub(crate) async fn sign_out(
+    app: &App,
+    headers: &HeaderMap,
+    who: Option<&Who>,
+) -> Result<HeaderValue, Error> {
     if let Some(session) = who.and_then(|who| who.session) {
         app.engine().end_session(session).await?;
     }
-    Ok(cookie::unset(app, caller))
+    Ok(cookie::unset(app, headers))
 }
 
 /// What the audit log is told of one who signs in, or is refused.
 pub(crate) fn told(outcome: Result<(), &Problem>, answer: impl IntoResponse) -> Response {
     match outcome {
         Ok(()) => Audited::new("signed in", None).by("admin").on(answer),
-        // Not each try that is not even looked at: it would fill the log.
-        Err(problem) if problem.status() == StatusCode::TOO_MANY_REQUESTS => answer.into_response(),
-        Err(_) => Audited::new("wrong password", None).by("somebody").on(answer),
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+            Audited::new("wrong password", None).by("somebody").on(answer)
+        }
+        // Not each try that is not even looked at, nor what is no fault of the password.
+        Err(_) => answer.into_response(),
     }
 }

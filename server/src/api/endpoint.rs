@@ -26,6 +26,8 @@ pub(crate) struct Endpoint {
     pub(crate) notes: &'static str,
     /// What one who asks must be allowed; `None` for anybody.
     pub(crate) scope: Option<Scope>,
+    /// Whether it changes something: then the audit log tells of it, if it is no `GET`.
+    pub(crate) changes: bool,
     /// The schema of an object whose fields are the parameters of the query.
     pub(crate) query: Option<MakeSchema>,
     /// Parameters of the path that are no UUIDs: name and schema.
@@ -70,6 +72,7 @@ impl Endpoint {
             summary,
             notes: "",
             scope: Some(Scope::Admin),
+            changes: true,
             query: None,
             path_schemas: Vec::new(),
             headers: Vec::new(),
@@ -126,6 +129,12 @@ impl Endpoint {
     /// What one who asks must be allowed.
     pub(crate) fn scope(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
+        self
+    }
+
+    /// It only looks, though it is no `GET`.
+    pub(crate) fn changes_nothing(mut self) -> Self {
+        self.changes = false;
         self
     }
 
@@ -209,7 +218,7 @@ impl Endpoint {
     }
 
     /// Statuses of problems beside those that every endpoint of its kind has: 400 for a query, a path, a body; 401 and 403; 404 for
-    /// a path with an id; 413, 415 and 422 for a body; 500 and 503.
+    /// a path with an id; 413, 415 and 422 for a body; 421 for a name that is not ours; 429, 500 and 503.
     pub(crate) fn problems(mut self, statuses: &[u16]) -> Self {
         self.problems.extend(statuses);
         self
@@ -218,7 +227,7 @@ impl Endpoint {
     /// All statuses of problems that it can answer with.
     pub(crate) fn all_problems(&self) -> Vec<u16> {
         let mut statuses = self.problems.clone();
-        statuses.extend([400, 405, 429, 500, 503]);
+        statuses.extend([400, 405, 421, 429, 500, 503]);
         if self.scope.is_some() {
             statuses.extend([401, 403]);
         }

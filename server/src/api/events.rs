@@ -1,10 +1,6 @@
 //! `/events` and `/runs/{id}/events`: what happens, as it happens (Server-Sent Events).
 
-use axum::{
-    extract::{Extension, State},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{extract::State, http::HeaderMap, response::Response};
 use charon_engine::RunId;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,7 +12,6 @@ use super::{
     runs::last_event,
 };
 use crate::{
-    access::Caller,
     app::App,
     live::{Listener, Wanted},
 };
@@ -78,24 +73,22 @@ impl EventsQuery {
 
 async fn all(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, Problem> {
     let after = query.begins(&headers)?;
     let wanted = Wanted { run: None, items: query.items.unwrap_or(true) };
-    Listener::answer(&app, (caller, headers), wanted, after).await
+    Listener::answer(&app, headers, wanted, after).await
 }
 
 async fn of_run(
     State(app): State<App>,
     Id(run): Id<RunId>,
-    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, Problem> {
     let after = query.begins(&headers)?.unwrap_or(0);
     let wanted = Wanted { run: Some(run), items: query.items.unwrap_or(true) };
     app.engine().run_record(run).await?;
-    Listener::answer(&app, (caller, headers), wanted, Some(after)).await
+    Listener::answer(&app, headers, wanted, Some(after)).await
 }

@@ -60,7 +60,7 @@ use axum::{
 };
 use endpoint::Endpoint;
 use serde_json::Value;
-pub(crate) use verbs::rewrite;
+pub(crate) use verbs::{AskedFor, rewrite};
 
 use crate::{access, app::App};
 use problem::Problem;
@@ -117,7 +117,8 @@ pub(crate) fn router() -> Router<App> {
         let path = format!("{BASE}{}", endpoint.route());
         let handler = match endpoint.scope {
             Some(scope) => {
-                let required = access::Required { scope, operation: endpoint.operation };
+                let required =
+                    access::Required { scope, operation: endpoint.operation, changes: endpoint.changes };
                 endpoint.handler.layer(from_fn_with_state(required, access::require))
             }
             None => endpoint.handler,

@@ -18,6 +18,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             explain,
         )
         .scope(Scope::Read)
+        .changes_nothing()
         .body::<Explain>()
         .answer::<Upcoming>(200, "What it means"),
     ]

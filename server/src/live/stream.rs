@@ -18,16 +18,12 @@ use super::{
     Hub, READ_AT_ONCE, Wanted,
     batch::{Batch, Frame, joined},
 };
-use crate::{
-    access::{self, Caller},
-    api::problem::Problem,
-    app::App,
-};
+use crate::{access, api::problem::Problem, app::App};
 
 /// How often something is sent where nothing happens, so that both sides know that the other is there.
 const BEATS: Duration = Duration::from_secs(15);
-/// After so many beats it is looked whether the one who listens still may.
-const CHECKED_EVERY: u32 = 1;
+/// How often it is looked whether the one who listens still may.
+const CHECKED_EVERY: Duration = Duration::from_secs(15);
 const BEAT: Bytes = Bytes::from_static(b": still here\n\n");
 /// How long a browser waits before it comes again.
 const BEGINNING: Bytes = Bytes::from_static(b"retry: 3000\n\n");
@@ -37,13 +33,13 @@ pub(crate) struct Listener {
     hub: Hub,
     app: App,
     /// By what it is known who listens.
-    asked: (Caller, HeaderMap),
+    asked: HeaderMap,
+    checked_at: Instant,
     wanted: Wanted,
     /// The last event that was told.
     after: i64,
     batches: broadcast::Receiver<Arc<Batch>>,
     beats: Interval,
-    beats_since_check: u32,
     next: Next,
     _place: OwnedSemaphorePermit,
 }
@@ -65,7 +61,7 @@ impl Listener {
     /// does not come again.
     pub(crate) async fn answer(
         app: &App,
-        asked: (Caller, HeaderMap),
+        asked: HeaderMap,
         wanted: Wanted,
         after: Option<i64>,
     ) -> Result<Response, Problem> {
@@ -92,11 +88,11 @@ impl Listener {
             hub,
             app: app.clone(),
             asked,
+            checked_at: Instant::now(),
             wanted,
             after,
             batches,
             beats,
-            beats_since_check: 0,
             next: Next::Beginning,
             _place: place,
         };
@@ -114,6 +110,10 @@ impl Listener {
 
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if self.checked_at.elapsed() >= CHECKED_EVERY {
+                access::is_still_known(&self.app, &self.asked).await.ok().filter(|is_known| *is_known)?;
+                self.checked_at = Instant::now();
+            }
             match self.next {
                 Next::Beginning => {
                     self.next = Next::Rows;
@@ -199,19 +199,12 @@ impl Listener {
         }
     }
 
-    /// Nothing has happened: is the one who listens still there, and still allowed to?
+    /// Nothing has happened: is the one who listens still there?
     async fn beat(&mut self) -> Option<Bytes> {
-        self.beats_since_check += 1;
-        if self.beats_since_check >= CHECKED_EVERY {
-            self.beats_since_check = 0;
-            let (caller, headers) = &self.asked;
-            let who = access::identify(&self.app, caller, headers).await.ok().flatten();
-            who.filter(|who| who.scope >= access::Scope::Read)?;
-            // One who begins anew after an error of the hub's is heard again too.
-            if !self.hub.0.listens.load(std::sync::atomic::Ordering::Acquire) {
-                self.batches = self.hub.listen().await.ok()?;
-                self.next = Next::Rows;
-            }
+        // One who begins anew after an error of the hub's is heard again too.
+        if !self.hub.0.listens.load(std::sync::atomic::Ordering::Acquire) {
+            self.batches = self.hub.listen().await.ok()?;
+            self.next = Next::Rows;
         }
         Some(BEAT)
     }

@@ -328,6 +328,7 @@ async fn came_back(
         action: "answer_authorization".to_owned(),
         target: Some(back(asking.target)),
         detail: Map::from_iter([("status".to_owned(), answer.status().as_u16().into())]),
+        is_refused: answer.status().is_client_error(),
     };
     app.engine().audit(entry).await?;
     Ok(answer)

@@ -21,6 +21,7 @@ use super::{
     telling, words,
 };
 use crate::{
+    access::OnlyLooked,
     api::extract::Id,
     app::App,
     planning,
@@ -128,11 +129,11 @@ pub(super) async fn explain(
     _page: PageOf,
     State(app): State<App>,
     Form(sent): Form<Sent>,
-) -> Result<Html<String>, Failing> {
+) -> Result<Response, Failing> {
     let editing = Editing::sent(value(&sent, "kind").unwrap_or_default(), None, &sent);
     let mut editing = editing.ok_or_else(|| Failing::not_found("kind of plan"))?;
     explained(&app, &mut editing);
-    Ok(Html(editing.explained_words().into_string()))
+    Ok(OnlyLooked.on(Html(editing.explained_words().into_string())))
 }
 
 fn value<'a>(sent: &'a [(String, String)], name: &str) -> Option<&'a str> {
