@@ -135,13 +135,17 @@ async fn another_name_is_not_answered_to_and_no_other_site_may_read() {
         assert!(answer.field("access-control-allow-origin").is_none(), "{answer:?}");
         assert_eq!(answer.field("cross-origin-resource-policy"), Some("same-origin"));
     }
+    let misdirected = served.ask("GET", "/api/v1/plans", &[("Host", "evil.example")], "").await;
+    assert_eq!(misdirected.status, 421, "{misdirected:?}");
+    assert_problem(&misdirected);
     // Behind the proxy, what is local is not.
     let forwarded = [("Host", "photos.example"), ("X-Forwarded-For", "203.0.113.7")];
     let metrics = served.ask("GET", "/metrics", &forwarded, "").await;
     assert_eq!(metrics.status, 401, "{metrics:?}");
     let through_a_name = served.ask("GET", "/metrics", &[("X-Forwarded-For", "203.0.113.7")], "").await;
     assert_eq!(through_a_name.status, 401, "{through_a_name:?}");
-    assert_eq!(served.ask("GET", "/metrics", &[], "").await.status, 200);
+    // Nor is what comes without a word of where it is from: a proxy may not say it.
+    assert_eq!(served.ask("GET", "/metrics", &[], "").await.status, 401);
     let (_, read) = served.token("read").await;
     let with_token = [forwarded[0], forwarded[1], ("Authorization", read.as_str())];
     assert_eq!(served.ask("GET", "/metrics", &with_token, "").await.status, 200);

@@ -13,7 +13,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::app::App;
+use crate::{
+    api::{BASE, problem::Problem},
+    app::App,
+};
 
 /// What a page may load and do: nothing that is not ours, and no script or style that stands in the page itself.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; \
@@ -47,11 +50,19 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
-/// Why a request is refused, if it is.
+/// Why a request is refused, if it is: a program of the API is told so as everything else.
 fn refusal(app: &App, request: &Request) -> Option<Response> {
+    let (status, words) = misdirected(app, request)?;
+    if request.uri().path().starts_with(BASE) {
+        return Some(Problem::new(status, words).into_response());
+    }
+    Some((status, format!("{words}\n")).into_response())
+}
+
+fn misdirected(app: &App, request: &Request) -> Option<(StatusCode, &'static str)> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Some((StatusCode::BAD_REQUEST, "a request has one Host\n").into_response());
+        return Some((StatusCode::BAD_REQUEST, "a request has one Host"));
     };
     let named = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
     let is_ours = |authority: &Authority| is_answered_to(app, authority);
@@ -59,8 +70,8 @@ fn refusal(app: &App, request: &Request) -> Option<Response> {
         return None;
     }
     let words = "this is Charon on this machine: ask for it by the name localhost, 127.0.0.1 or [::1], or start it with \
-                 --public-url and the address that you have asked for\n";
-    Some((StatusCode::MISDIRECTED_REQUEST, words).into_response())
+                 --public-url and the address that you have asked for";
+    Some((StatusCode::MISDIRECTED_REQUEST, words))
 }
 
 /// Whether this is a name of ours.

@@ -4,10 +4,10 @@
 //! reaches it through a tunnel, that is how it sees us anyway. Where it is elsewhere, it ends on an address that does not open, and
 //! the person brings that address back.
 
-use axum::http::{HeaderMap, header, uri::Authority};
+use axum::http::HeaderMap;
 use url::Url;
 
-use crate::{app::App, guard::is_this_machine};
+use crate::{access::seen_as_this_machine, app::App};
 
 /// The page that a browser comes back to.
 pub(crate) const CALLBACK: &str = "/oauth/callback";
@@ -22,11 +22,7 @@ pub(crate) struct Redirect {
 
 /// Where the browser that sent this is to be sent back to.
 pub(crate) fn of_browser(app: &App, headers: &HeaderMap) -> Redirect {
-    let is_forwarded = ["x-forwarded-for", "x-forwarded-host", "forwarded", "via"]
-        .iter()
-        .any(|name| headers.contains_key(*name));
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    let seen_as = host.filter(|host| !is_forwarded && is_this_machine(host));
+    let seen_as = seen_as_this_machine(headers);
     if let Some(url) = seen_as.and_then(|host| Url::parse(&format!("http://{host}{CALLBACK}")).ok()) {
         return Redirect { url, comes_back: true };
     }

@@ -18,21 +18,30 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 pub(crate) struct Caller {
     /// The address that it comes from; that of the client where a reverse proxy of ours says it.
     pub(crate) address: Option<IpAddr>,
-    /// Whether it is a program of this machine that asks for it by a name of this machine, with no proxy between.
+    /// Whether it is a program of this machine that asks for it by a name of this machine, with no proxy between. Nobody is where
+    /// there is a proxy (`--public-url`): one that does not say for whom it asks would make the whole Internet local.
     pub(crate) is_local: bool,
 }
+
+/// What proxies add to a request.
+const BY_PROXIES: [&str; 8] = [
+    "cf-connecting-ip",
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+];
 
 impl Caller {
     pub(crate) fn of(app: &App, request: &Request) -> Self {
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
         let headers = request.headers();
-        let is_forwarded = ["x-forwarded-for", "x-forwarded-host", "forwarded", "via"]
-            .iter()
-            .any(|name| headers.contains_key(*name));
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-        let is_local = !is_forwarded
+        let is_local = app.public_url().is_none()
             && peer.is_some_and(|peer| peer.is_loopback())
-            && host.is_some_and(|host| is_this_machine(&host));
+            && seen_as_this_machine(headers).is_some();
         // Only where there is a proxy, and only from where it may be: the Internet is no place for it.
         let has_proxy = app.public_url().is_some() && peer.is_some_and(is_near);
         let address = if has_proxy { forwarded_for(headers).or(peer) } else { peer };
@@ -43,6 +52,16 @@ impl Caller {
     pub(crate) fn words(&self) -> String {
         self.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
     }
+}
+
+/// The name of this machine by which a request asks, if it does and no proxy says that it has handed it on: it comes from a program of
+/// this machine, or through a tunnel.
+pub(crate) fn seen_as_this_machine(headers: &HeaderMap) -> Option<Authority> {
+    if BY_PROXIES.iter().any(|name| headers.contains_key(*name)) {
+        return None;
+    }
+    let host = headers.get(header::HOST)?.to_str().ok()?.parse().ok()?;
+    Some(host).filter(is_this_machine)
 }
 
 /// The address that the proxy next to us has seen: the last one, since those before it are only what it was told.

@@ -44,7 +44,9 @@ impl Place {
     }
 
     async fn send(&self, request: Request) -> Response {
-        let endpoint = |scope, operation| from_fn_with_state(Required { scope, operation }, require);
+        let endpoint =
+            |scope, operation| from_fn_with_state(Required { scope, operation, changes: true }, require);
+        let looks = Required { scope: Scope::Read, operation: "look", changes: false };
         let whoami = |caller: Extension<Caller>, who: Option<Extension<Who>>| async move {
             format!(
                 "{} from {} local {}",
@@ -63,13 +65,17 @@ impl Place {
             .route("/page", get(whoami).post(|body: String| async move { body }))
             .route("/api/v1/things", get(whoami).layer(endpoint(Scope::Read, "list_things")))
             .route("/api/v1/things/7", post(whoami).layer(endpoint(Scope::Run, "change_thing")))
+            .route("/api/v1/looked", post(whoami).layer(from_fn_with_state(looks, require)))
             .layer(from_fn_with_state(self.app.clone(), gate));
         TowerToHyperService::new(router).call(request).await.expect("an answer")
     }
 
     /// Asks with these header fields.
     async fn ask(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &'static str) -> Response {
-        let mut request = Request::builder().method(method).uri(path).header("host", "localhost:8484");
+        let mut request = Request::builder().method(method).uri(path);
+        if !fields.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "localhost:8484");
+        }
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
@@ -78,6 +84,7 @@ impl Place {
         self.send(request).await
     }
 
+    /// What the audit log has: who, what, to what, and what came of it.
     async fn audited(&self) -> Vec<(String, String, Option<String>, u64)> {
         let entries = self.app.engine().audit_entries(None, 100).await.expect("entries");
         let row = |entry: charon_engine::AuditEntry| {
@@ -126,6 +133,19 @@ async fn a_token_does_what_its_scope_says_and_no_more() {
         .map(|(who, status)| (who.to_owned(), "change_thing".to_owned(), target.clone(), status))
         .into();
     assert_eq!(place.audited().await, expected);
+    // Who only looks is not written down, and who is refused again and again not each time.
+    let fields = [("authorization", read_secret.as_str())];
+    assert_eq!(place.ask("POST", "/api/v1/looked", &fields, "").await.status(), 200);
+    for _ in 0..100 {
+        assert_eq!(place.ask("POST", "/api/v1/things/7", &fields, "").await.status(), 403);
+    }
+    let log = place.app.engine().audit_entries(None, 100).await.expect("entries");
+    let times = |entry: &charon_engine::AuditEntry| {
+        entry.detail.get("times").map_or(1, |times| times.as_u64().expect("a number"))
+    };
+    let refused: Vec<u64> = log.iter().filter(|entry| entry.who == "token reader").map(times).collect();
+    assert_eq!((refused.len(), refused.iter().sum::<u64>()), (22, 64), "{log:?}");
+    assert!(log.iter().all(|entry| entry.action == "change_thing"), "{log:?}");
     place.app.engine().revoke_token(run.token.id).await.expect("revoked");
     let fields = [("authorization", run_secret.as_str())];
     assert_eq!(place.ask("GET", "/api/v1/things", &fields, "").await.status(), 401);
@@ -201,16 +221,50 @@ async fn behind_a_proxy_the_address_is_the_clients_and_nothing_is_local() {
         text(place.ask("GET", "/page", fields, "").await).await
     };
     assert_eq!(ask(&behind, &[forwarded]).await, "nobody from 203.0.113.7 local false");
-    assert_eq!(ask(&behind, &[]).await, "nobody from 127.0.0.1 local true");
-    assert_eq!(ask(&direct, &[forwarded]).await, "nobody from 127.0.0.1 local false");
-    // A secure cookie has its own name, and the plain one does not do there.
+    // One that does not say for whom it asks would make everybody local.
+    assert_eq!(ask(&behind, &[]).await, "nobody from 127.0.0.1 local false");
+    assert_eq!(ask(&direct, &[]).await, "nobody from 127.0.0.1 local true");
+    for field in ["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "cf-connecting-ip", "via"]
+    {
+        assert_eq!(ask(&direct, &[(field, "x")]).await, "nobody from 127.0.0.1 local false", "{field}");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_is_secure_where_the_browser_asks_for_the_public_address_and_plain_elsewhere() {
+    let behind = Place::new(Some("https://photos.example")).await;
     let opened = behind.app.engine().open_session("203.0.113.7", None).await.expect("a session");
     let secret = opened.secret.expose_secret();
-    for (cookie, who) in
-        [(format!("__Host-charon={secret}"), "admin"), (format!("charon-8484={secret}"), "nobody")]
-    {
-        let answer = ask(&behind, &[forwarded, ("cookie", &cookie)]).await;
-        assert_eq!(answer, format!("{who} from 203.0.113.7 local false"));
+    let (secure, plain) = (format!("__Host-charon={secret}"), format!("charon-8484={secret}"));
+    let public = ("host", "photos.example");
+    let at_home = ("host", "192.168.1.5:8484");
+    let origin = ("origin", "https://photos.example");
+    for (fields, is_secure) in [
+        (&[public, origin][..], true),
+        (&[public], true),
+        // A proxy that does not hand on the name that was asked for.
+        (&[("host", "127.0.0.1:8484"), origin], true),
+        (&[at_home, ("origin", "http://192.168.1.5:8484")], false),
+        (&[("host", "localhost:8484")], false),
+        (&[("host", "photos.example.evil.example")], false),
+    ] {
+        let headers = fields.iter().map(|(name, value)| {
+            let name: axum::http::HeaderName = name.parse().expect("a name");
+            (name, value.parse().expect("a value"))
+        });
+        let set = super::cookie::set(&behind.app, &headers.collect(), &opened.secret);
+        let set = set.to_str().expect("a text").to_owned();
+        assert_eq!(set.starts_with(&secure) && set.ends_with("; Secure"), is_secure, "{fields:?}: {set}");
+        assert_eq!(set.starts_with(&plain) && !set.contains("Secure"), !is_secure, "{fields:?}: {set}");
+    }
+    for (host, cookie, who) in [
+        (public, &secure, "admin"),
+        (public, &plain, "nobody"),
+        (at_home, &plain, "admin"),
+        (("host", "127.0.0.1:8484"), &secure, "admin"),
+    ] {
+        let answer = text(behind.ask("GET", "/page", &[host, ("cookie", cookie)], "").await).await;
+        assert!(answer.starts_with(who), "{host:?} {cookie}: {answer}");
     }
 }
 

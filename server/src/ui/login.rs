@@ -100,10 +100,10 @@ async fn setup(
 
 async fn logout(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
     who: Option<Extension<Who>>,
 ) -> Result<Response, Failing> {
-    let cookie = access::sign_out(&app, &caller, who.as_deref()).await?;
+    let cookie = access::sign_out(&app, &headers, who.as_deref()).await?;
     // What the browser has kept of pages goes, too.
     let clear = [("clear-site-data", HeaderValue::from_static("\"cache\""))];
     Ok(Audited::new("signed out", None).on((clear, come_in(cookie, "/login"))))
