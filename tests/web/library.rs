@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use gphotos_emulator::{Action, Fault, Seed, jpeg, picture::Picture};
+use gphotos_emulator::{Action, Fault, Limit, Seed, jpeg, picture::Picture};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -435,7 +435,15 @@ async fn a_storage_is_browsed_with_as_few_requests_as_there_are_pictures() {
 
     home.place.fault(Fault::always(Action::ApiDisabled));
     let refused = home.api(&format!("/storages/{storage}/albums")).await;
-    assert_eq!(refused.status, 502, "{refused:?}");
+    // It is for a person to switch it on; and a day's quota that is spent comes back by itself.
+    assert_eq!(refused.status, 409, "{refused:?}");
+    home.place.world().clear_faults();
+    let (limit, retry_after_seconds) = (Limit::AllRequestsPerDay, None);
+    home.place.fault(Fault::always(Action::TooManyRequests { limit, retry_after_seconds }));
+    let refused = home.api(&format!("/storages/{storage}/albums")).await;
+    assert_eq!(refused.status, 429, "{refused:?}");
+    let wait: u64 = refused.header("retry-after").and_then(|wait| wait.parse().ok()).expect("how long");
+    assert!(wait <= 25 * 60 * 60, "{wait}");
 }
 
 /// EXIF that says this orientation.

@@ -54,7 +54,7 @@ async fn one_who_is_logged_in_finds_the_way_on_from_what_could_not_be_done() {
     };
     for path in ["browse", "browse/albums"] {
         let page = browser.get(&format!("/storages/{storage}/{path}")).await;
-        is_a_page(&page, 502);
+        is_a_page(&page, 409);
         has_ways_on(&page, &format!("/storages/{storage}"));
     }
     let page = browser.get(&format!("/storages/{plan}")).await;

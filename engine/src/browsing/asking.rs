@@ -26,15 +26,26 @@ where
         && error.retry_after.is_none_or(|asked| asked <= PATIENCE);
     if !passes {
         heed(opened, &error);
-        return Err(error);
+        return Err(until_when(engine, opened, error));
     }
     engine.clock.sleep(PATIENCE).await;
-    let answer = attempt().await;
-    if let Err(error) = &answer {
-        opened.spending.learn_from(error).await;
-        heed(opened, error);
+    let error = match attempt().await {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    opened.spending.learn_from(&error).await;
+    heed(opened, &error);
+    Err(until_when(engine, opened, error))
+}
+
+/// Of a quota that is spent, it is known when there is more.
+fn until_when(engine: &Engine, opened: &Opened, error: Error) -> Error {
+    if error.class != Class::Quota || error.retry_after.is_some() {
+        return error;
     }
-    answer
+    let until = opened.spending.until(&error, &opened.storage.facts().meters);
+    let wait = until.map(|until| until.duration_since(engine.clock.now()).unsigned_abs());
+    error.after(wait)
 }
 
 /// Whoever asks to be left alone is left alone by everybody (I7).

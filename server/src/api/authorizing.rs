@@ -43,7 +43,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .notes(NOTES)
             .body::<ChangedAuthorization>()
             .optional_body()
-            .answer::<AuthorizationView>(201, "What to show to the person"),
+            .answer::<AuthorizationView>(201, "What to show to the person")
+            .problems(&[409]),
         Endpoint::post("/authorizations/{id}", "answer_authorization", "Brings back what the browser ended on", answer)
             .notes(
                 "A storage has its consent then. For one that is yet to be added, the consent is kept for an hour: name it as \
@@ -51,7 +52,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             )
             .body::<AuthorizationAnswer>()
             .answer::<ConsentView>(200, "Whose consent it is")
-            .problems(&[502]),
+            .problems(&[409, 502]),
     ]
 }
 
@@ -127,7 +128,8 @@ async fn stored(
     body: Option<Json<ChangedAuthorization>>,
 ) -> Result<impl IntoResponse, Problem> {
     let redirect = redirect(&app, &headers, body.and_then(|Json(body)| body.redirect))?;
-    let authorization = app.engine().authorize_changed(id, None, &redirect).await?;
+    let asked = app.engine().authorize_changed(id, None, &redirect).await;
+    let authorization = asked.map_err(Problem::of_stored)?;
     Ok(ask(&app, &who, Target::Storage(id), authorization, redirect))
 }
 
@@ -203,6 +205,6 @@ async fn taken(app: &App, asking: &Asking, consent: Consent) -> Result<ConsentVi
 fn refused(error: &charon_provider::Error) -> Problem {
     match error.class {
         Class::Auth | Class::Config | Class::Item => Problem::wrong_field("/answer", error.to_string()),
-        _ => Problem::new(StatusCode::BAD_GATEWAY, error.to_string()),
+        _ => Problem::of_storage(error),
     }
 }

@@ -29,17 +29,17 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .notes(COSTS)
             .query::<AlbumsQuery>()
             .answer::<Page<RemoteAlbum>>(200, "A page of albums, as large as the storage makes it")
-            .problems(&[502]),
+            .problems(&[409, 502]),
         Endpoint::get("/storages/{id}/items", "browse_items", "The items that a storage shows", items)
             .notes(COSTS)
             .query::<ItemsQuery>()
             .answer::<Page<BrowsedItem>>(200, "A page of items, as large as the storage makes it")
-            .problems(&[502]),
+            .problems(&[409, 502]),
         Endpoint::get("/storages/{id}/items/{item}", "browse_item", "An item of a storage", item)
             .notes(COSTS)
             .path_is::<RemoteId>("item")
             .answer::<BrowsedItem>(200, "The item")
-            .problems(&[502]),
+            .problems(&[409, 502]),
         Endpoint::get(
             "/storages/{id}/items/{item}/preview",
             "get_storage_preview",
@@ -50,7 +50,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .path_is::<RemoteId>("item")
         .query::<PreviewQuery>()
         .answer_of(200, "The picture", "image/*")
-        .problems(&[502]),
+        .problems(&[409, 502]),
         Endpoint::get(
             "/storages/{id}/items/{item}/original",
             "get_storage_original",
@@ -60,7 +60,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .path_is::<RemoteId>("item")
         .query::<OriginalQuery>()
         .answer_of(200, "The bytes", "*/*")
-        .problems(&[502]),
+        .problems(&[409, 502]),
     ]
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn refused(error: Error) -> Problem {
         Error::Storage(error) if error.reason == Reason::NotFound => {
             Problem::not_found("album or item in the storage")
         }
-        error => error.into(),
+        error => Problem::of_stored(error),
     }
 }
 

@@ -54,7 +54,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             )
             .body::<ChangedChannel>()
             .answer::<ChannelView>(200, "The channel as it is now")
-            .with_etag(),
+            .with_etag()
+            .problems(&[409]),
         Endpoint::delete("/notifications/{id}", "remove_notification", "Removes a channel, and what was still to be told through it", remove)
             .header("If-Match", "the ETag of the version that is to be removed", false)
             .answer_empty(204, "It is gone")
@@ -67,7 +68,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .body::<TriedChange>()
             .optional_body()
             .answer::<Told>(200, "It got through")
-            .problems(&[502]),
+            .problems(&[409, 502]),
     ]
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn document(resources: &[(&'static str, &'static str, Vec<Endpoint>)]
 /// Every problem that there is, by its status.
 fn problems(schema: &schemars::Schema) -> Value {
     let statuses =
-        [400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 416, 422, 428, 429, 500, 502, 503, 507];
+        [400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 416, 421, 422, 428, 429, 500, 502, 503, 507];
     let told = statuses.into_iter().map(|status| {
         let response = json!({
             "description": in_words(status),

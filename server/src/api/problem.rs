@@ -6,12 +6,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use charon_engine::Error;
+use charon_provider::Class;
 use charon_schema::{Mistake, Mistakes};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The media type of a problem.
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
+
+/// How many seconds to wait for a storage that does not say it itself: for the next day's quota, and where it was asked too fast.
+const QUOTA_WAITS: u64 = 60 * 60;
+const THROTTLED_WAITS: u64 = 30;
 
 /// What went wrong (RFC 9457).
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -103,21 +108,40 @@ impl Problem {
             Error::BadName(reason) => Self::wrong_field("/name", reason),
             Error::Unknown { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             Error::Changed { .. } => Self::new(StatusCode::PRECONDITION_FAILED, error.to_string()),
-            Error::Refused(_) | Error::Destination(_) | Error::Superseded => {
+            Error::Refused(_) | Error::Destination(_) | Error::Superseded | Error::Vault(_) => {
                 Self::conflict(error.to_string())
             }
             Error::Busy(_) | Error::BusyElsewhere { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
             }
-            Error::Storage(_) | Error::Delivery { .. } => {
-                Self::new(StatusCode::BAD_GATEWAY, error.to_string())
-            }
-            Error::Store { .. } | Error::Unusable { .. } | Error::DataFile { .. } | Error::Vault(_) => {
+            Error::Storage(error) => Self::of_storage(&error),
+            Error::Delivery { .. } => Self::new(StatusCode::BAD_GATEWAY, error.to_string()),
+            Error::Store { .. } | Error::Unusable { .. } | Error::DataFile { .. } => {
                 tracing::error!(%error, "a request could not be answered");
                 let detail = "Charon could not do it; its log says why";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
             }
         }
+    }
+
+    /// What the engine did not do with what is stored: a mistake there is none in what was sent.
+    pub(crate) fn of_stored(error: Error) -> Self {
+        match error {
+            Error::Config { .. } => Self::conflict(error.to_string()),
+            error => error.into(),
+        }
+    }
+
+    /// What a storage did not do: 409 where somebody has to do something first, 429 where it is to be left alone, else 502.
+    pub(crate) fn of_storage(error: &charon_provider::Error) -> Self {
+        let (status, usual) = match error.class {
+            Class::Auth | Class::Config => (StatusCode::CONFLICT, None),
+            Class::Quota => (StatusCode::TOO_MANY_REQUESTS, Some(QUOTA_WAITS)),
+            Class::Throttled => (StatusCode::TOO_MANY_REQUESTS, Some(THROTTLED_WAITS)),
+            Class::Transient | Class::Item | Class::Destination => (StatusCode::BAD_GATEWAY, None),
+        };
+        let retry_after = error.retry_after.map(|wait| wait.as_secs().max(1)).or(usual);
+        Self { retry_after, ..Self::new(status, error.to_string()) }
     }
 
     /// The same problem, with how many seconds to wait before asking again.
@@ -162,5 +186,43 @@ impl IntoResponse for Problem {
         // For whoever tells it in another way: a page.
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::response::IntoResponse;
+    use charon_engine::Error;
+    use charon_provider::{Class, Error as StorageError};
+    use charon_schema::Mistake;
+
+    use super::Problem;
+
+    #[test]
+    fn what_a_storage_does_not_do_says_whose_turn_it_is() {
+        for (class, wait, status, retry_after) in [
+            (Class::Auth, None, 409, None),
+            (Class::Config, None, 409, None),
+            (Class::Quota, None, 429, Some("3600")),
+            (Class::Quota, Some(7_000), 429, Some("7000")),
+            (Class::Throttled, None, 429, Some("30")),
+            (Class::Transient, None, 502, None),
+            (Class::Transient, Some(5), 502, Some("5")),
+        ] {
+            let error = StorageError::new(class, "list the albums", "the storage says no");
+            let error = Error::Storage(error.after(wait.map(Duration::from_secs)));
+            let answer = Problem::of_stored(error).into_response();
+            let told = answer.headers().get("retry-after").map(|wait| wait.to_str().expect("a text"));
+            assert_eq!((answer.status().as_u16(), told), (status, retry_after), "{class:?}");
+        }
+        // What cures it is told, and nothing of what is stored is a mistake in what was sent.
+        let vault = Problem::of_stored(Error::Vault("put the key file back".into()));
+        assert_eq!((vault.status().as_u16(), vault.detail()), (409, "put the key file back"));
+        let mistakes = Mistake::in_field("token", "is missing").into();
+        let stored = Problem::of_stored(Error::Config { what: "family".into(), mistakes });
+        assert_eq!((stored.status().as_u16(), stored.errors().len()), (409, 0));
+        assert!(stored.detail().contains("is missing"), "{stored:?}");
     }
 }

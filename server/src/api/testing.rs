@@ -50,7 +50,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .notes(NOTES)
         .body::<ChangedTest>()
         .optional_body()
-        .answer_of(200, "The stages, as they come", NDJSON),
+        .answer_of(200, "The stages, as they come", NDJSON)
+        .problems(&[409]),
     ]
 }
 
@@ -94,7 +95,7 @@ async fn stored(
 ) -> Result<Response, Problem> {
     let engine = app.engine();
     let stages = match change.and_then(|Json(change)| change.config) {
-        None => engine.test_storage(id).await?,
+        None => engine.test_storage(id).await.map_err(Problem::of_stored)?,
         Some(config) => {
             let opened = engine.open_changed(id, config).await;
             opened.map_err(|error| Problem::of_engine(error, "/config"))?.test()
