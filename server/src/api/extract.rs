@@ -11,6 +11,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_path_to_error::Segment;
 
 use super::problem::Problem;
 
@@ -40,7 +41,6 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let read = <axum::Json<Value> as FromRequest<S>>::from_request(request, state).await;
         let read = read.map_err(|rejection| match rejection {
-            JsonRejection::JsonDataError(error) => Problem::wrong_field("", innermost(&error)),
             JsonRejection::JsonSyntaxError(error) => {
                 Problem::bad_request(format!("the body is not JSON: {}", innermost(&error)))
             }
@@ -57,8 +57,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         if read.0.is_array() {
             return Err(Problem::wrong_field("", "must be a JSON object, and is a list"));
         }
-        let read = serde_json::from_value(read.0).map(Self);
-        read.map_err(|error| Problem::wrong_field("", error.to_string()))
+        let read = serde_path_to_error::deserialize(read.0).map(Self);
+        read.map_err(|error| Problem::wrong_field(&pointer(error.path()), expected(&error.into_inner())))
     }
 }
 
@@ -90,6 +90,34 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Id<T> {
     }
 }
 
+/// JSON Pointer to where in a body something is wrong.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    path.iter().fold(String::new(), |pointer, segment| match segment {
+        Segment::Seq { index } => format!("{pointer}/{index}"),
+        Segment::Map { key } => format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segment::Enum { .. } | Segment::Unknown => pointer,
+    })
+}
+
+/// What was expected, without what was sent: that may be a secret (I6).
+fn expected(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let is_of_names = ["missing field `", "duplicate field `", "unknown field `"];
+    if is_of_names.iter().any(|beginning| text.starts_with(beginning)) {
+        return text;
+    }
+    let is_of_values = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
+    let expected = text
+        .rsplit_once(", expected ")
+        .filter(|_| is_of_values.iter().any(|beginning| text.starts_with(beginning)));
+    match expected {
+        Some((_, "a map")) => "is to be an object".to_owned(),
+        Some((_, expected)) if expected.starts_with("struct ") => "is to be an object".to_owned(),
+        Some((_, expected)) => format!("is to be {expected}"),
+        None => "is not of the form that is wanted here; /api/v1/openapi.json tells it".to_owned(),
+    }
+}
+
 /// What an error says at its bottom: the sentences above it repeat it.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
@@ -106,6 +134,7 @@ mod tests {
         extract::{FromRequest, Request},
     };
     use serde::Deserialize;
+    use serde_json::{Map, Value};
 
     use super::Json;
 
@@ -113,6 +142,16 @@ mod tests {
     #[serde(deny_unknown_fields, default)]
     struct Fields {
         name: String,
+        config: Map<String, Value>,
+        kind: Option<Kind>,
+        ends_at: Option<jiff::Timestamp>,
+    }
+
+    #[derive(Clone, Copy, Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        One,
+        Other,
     }
 
     #[tokio::test]
@@ -133,6 +172,21 @@ mod tests {
             ("", 400),
         ] {
             assert_eq!(read(body).await.expect_err(body).status(), status, "{body}");
+        }
+        // I6
+        for (body, pointer, reason) in [
+            (r#"{"config": "1//token"}"#, "/config", "is to be an object"),
+            (r#"{"config": "1//token, expected 1//token"}"#, "/config", "is to be an object"),
+            (r#"{"name": ["1//token"]}"#, "/name", "is to be a string"),
+            (r#"{"kind": "1//token"}"#, "/kind", "is to be `one` or `other`"),
+            (r#"{"ends_at": "1//token"}"#, "/ends_at", "is not of the form that is wanted here"),
+            (r#""1//token""#, "", "is to be an object"),
+        ] {
+            let problem = read(body).await.expect_err(body);
+            let wrong = &problem.errors()[0];
+            assert_eq!(wrong.pointer, pointer, "{body}: {wrong:?}");
+            assert!(wrong.reason.starts_with(reason), "{body}: {wrong:?}");
+            assert!(!format!("{problem:?}").contains("token"), "{problem:?}");
         }
     }
 }
