@@ -135,7 +135,8 @@ async fn remove(
 ) -> Result<impl IntoResponse, Problem> {
     let now = engine.storage_detail(id).await?;
     seen.may_be(&etag(&now))?;
-    engine.remove_storage_by_id(id, Some(now.storage.revision)).await?;
+    let revision = (seen != IfMatch::Absent).then_some(now.storage.revision);
+    engine.remove_storage_by_id(id, revision).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
