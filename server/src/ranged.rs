@@ -146,16 +146,20 @@ fn number(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("0"))
 }
 
+/// Whether the one who asks has these bytes already (`If-None-Match`).
+pub(crate) fn is_known(asked: &HeaderMap, etag: &ETag) -> bool {
+    let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = known.flat_map(|value| value.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == format!("\"{}\"", etag.0))
+}
+
 fn wanted(asked: &HeaderMap, length: u64, etag: &ETag) -> Wanted {
+    if is_known(asked, etag) {
+        return Wanted::Known;
+    }
     let text =
         |name: header::HeaderName| asked.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let own = format!("\"{}\"", etag.0);
-    if let Some(known) = text(header::IF_NONE_MATCH) {
-        let is_known = known == "*" || known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == own);
-        if is_known {
-            return Wanted::Known;
-        }
-    }
     let Some(range) = text(header::RANGE) else { return Wanted::Whole };
     // A part of other bytes is of no use; a weak tag, or a date, does not say that they are the same.
     if text(header::IF_RANGE).is_some_and(|condition| condition != own) {

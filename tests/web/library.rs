@@ -180,14 +180,20 @@ async fn thumbnails_have_the_size_and_stand_upright_and_what_cannot_be_drawn_say
     };
     let photo = find("turned.jpg");
     for (size, dimensions) in [(160, (53, 160)), (320, (107, 320)), (640, (213, 640)), (1280, (300, 900))] {
-        let answer = home.api(&home.item(&photo, &format!("/thumbnail?size={size}&v=1"))).await;
+        let version = &photo["sha256"].as_str().expect("a hash")[..8];
+        let answer = home.api(&home.item(&photo, &format!("/thumbnail?size={size}&v={version}"))).await;
         let small = decoded(&answer);
         assert_eq!(small.dimensions(), dimensions);
         assert!(answer.header("cache-control").expect("told").contains("immutable"), "{answer:?}");
         let known = answer.header("etag").expect("a tag").to_owned();
         let path = home.item(&photo, &format!("/thumbnail?size={size}"));
-        let again = home.browser.api("GET", &path, None, &[("If-None-Match", &known)]).await;
-        assert_eq!((again.status, again.bytes.len()), (304, 0));
+        for known in [known.clone(), format!("\"other\", W/{known}"), "*".to_owned()] {
+            let again = home.browser.api("GET", &path, None, &[("If-None-Match", &known)]).await;
+            assert_eq!((again.status, again.bytes.len()), (304, 0), "{known}");
+        }
+        // Of another version, it is asked for anew.
+        let other = home.api(&home.item(&photo, &format!("/thumbnail?size={size}&v=01234567"))).await;
+        assert_eq!(other.header("cache-control"), Some("private, no-cache"));
     }
     // The same pixels, turned by hand.
     let large = decoded(&home.api(&home.item(&photo, "/thumbnail?size=1280")).await);

@@ -25,9 +25,12 @@ use super::{
 };
 use crate::{
     app::App,
-    ranged::Served,
+    ranged::{self, Served},
     thumbnails::{NoPicture, Size, format_name, placeholder},
 };
+
+/// So much of a SHA-256 tells contents apart.
+const SHORTEST_VERSION: usize = 8;
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -114,7 +117,8 @@ struct ThumbnailQuery {
     /// The most pixels of its longer side.
     #[serde(default)]
     size: Size,
-    /// Anything; with the beginning of the item's SHA-256, the address is another one when the bytes are others.
+    /// The beginning of the item's SHA-256, 8 digits of it or more: the address is another one when the bytes are others, and so the
+    /// picture may be kept for good.
     #[serde(rename = "v")]
     version: Option<String>,
 }
@@ -211,11 +215,13 @@ async fn thumbnail(
     let engine = app.engine();
     let known = engine.library_brief(plan, item).await?;
     let etag = ETag(format!("{}-{}", known.sha256, query.size.pixels()));
-    // Another content has another address, if the address says the version.
-    let lasting =
-        if query.version.is_some() { "private, max-age=31536000, immutable" } else { "private, no-cache" };
+    // Another content has another address, if the address says whose it is.
+    let is_of_these = query.version.is_some_and(|version| {
+        version.len() >= SHORTEST_VERSION && known.sha256.to_string().starts_with(&version)
+    });
+    let lasting = if is_of_these { "private, max-age=31536000, immutable" } else { "private, no-cache" };
     let lasting = (header::CACHE_CONTROL, HeaderValue::from_static(lasting));
-    if asked.get(header::IF_NONE_MATCH).is_some_and(|seen| *seen == etag.header()) {
+    if ranged::is_known(&asked, &etag) {
         return Ok(etag.on((StatusCode::NOT_MODIFIED, [lasting])));
     }
     let open = async || Ok(engine.library_file(plan, item).await?.file);

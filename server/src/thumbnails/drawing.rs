@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::{BufReader, Read, Seek},
+    io::{self, BufReader, Read, Seek},
 };
 
 use fast_image_resize::{
@@ -13,7 +13,7 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 use image::{
-    DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageReader, Limits, RgbImage,
+    DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits, RgbImage,
     codecs::jpeg::JpegEncoder, metadata::Orientation,
 };
 use jpeg_decoder::{CodingProcess, PixelFormat};
@@ -40,6 +40,34 @@ pub(crate) enum NoPicture {
     /// It would take too much memory.
     #[error("the picture is too large to be drawn")]
     TooLarge,
+    /// Its bytes cannot be read for now: that says nothing of them.
+    #[error("the file cannot be read for now")]
+    Unreadable,
+}
+
+impl NoPicture {
+    /// Bytes that end too early are damaged; what else goes wrong with a file is not the fault of its bytes.
+    fn of_reading(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::Other => Self::Damaged,
+            _ => Self::Unreadable,
+        }
+    }
+
+    fn of_jpeg(error: &jpeg_decoder::Error) -> Self {
+        match error {
+            jpeg_decoder::Error::Io(error) => Self::of_reading(error),
+            _ => Self::Damaged,
+        }
+    }
+
+    fn of_image(error: &ImageError) -> Self {
+        match error {
+            ImageError::Limits(_) => Self::TooLarge,
+            ImageError::IoError(error) => Self::of_reading(error),
+            _ => Self::Damaged,
+        }
+    }
 }
 
 /// Some pixels, and how they are to be turned.
@@ -57,8 +85,8 @@ pub(crate) fn draw(file: File, size: Size) -> Result<Vec<u8>, NoPicture> {
 /// The thumbnail of what is read.
 pub(crate) fn draw_from<R: Read + Seek>(mut source: BufReader<R>, size: Size) -> Result<Vec<u8>, NoPicture> {
     let mut magic = [0; 3];
-    source.read_exact(&mut magic).map_err(|_| NoPicture::Damaged)?;
-    source.rewind().map_err(|_| NoPicture::Damaged)?;
+    source.read_exact(&mut magic).map_err(|error| NoPicture::of_reading(&error))?;
+    source.rewind().map_err(|error| NoPicture::of_reading(&error))?;
     let pixels = if magic == [0xff, 0xd8, 0xff] { of_jpeg(source, size)? } else { of_other(source)? };
     let small = shrink(pixels.image, size)?;
     let mut small = DynamicImage::ImageRgb8(small);
@@ -76,7 +104,7 @@ pub(crate) fn draw_from<R: Read + Seek>(mut source: BufReader<R>, size: Size) ->
 }
 
 fn of_jpeg<R: Read>(source: R, size: Size) -> Result<Pixels, NoPicture> {
-    let damaged = |_| NoPicture::Damaged;
+    let damaged = |error| NoPicture::of_jpeg(&error);
     let mut decoder = jpeg_decoder::Decoder::new(source);
     decoder.read_info().map_err(damaged)?;
     let info = decoder.info().ok_or(NoPicture::Damaged)?;
@@ -138,11 +166,12 @@ fn rgb_of([c, m, y, k]: [u8; 4]) -> [u8; 3] {
 }
 
 fn of_other<R: Read + Seek>(source: BufReader<R>) -> Result<Pixels, NoPicture> {
-    let reader = ImageReader::new(source).with_guessed_format().map_err(|_| NoPicture::Damaged)?;
+    let reader = ImageReader::new(source).with_guessed_format();
+    let reader = reader.map_err(|error| NoPicture::of_reading(&error))?;
     if reader.format().is_none_or(|format| !format.reading_enabled()) {
         return Err(NoPicture::Unknown);
     }
-    let mut decoder = reader.into_decoder().map_err(|_| NoPicture::Damaged)?;
+    let mut decoder = reader.into_decoder().map_err(|error| NoPicture::of_image(&error))?;
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MEMORY);
     if decoder.total_bytes() > MEMORY {
@@ -151,10 +180,7 @@ fn of_other<R: Read + Seek>(source: BufReader<R>) -> Result<Pixels, NoPicture> {
     decoder.set_limits(limits).map_err(|_| NoPicture::TooLarge)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();
-    let image = DynamicImage::from_decoder(decoder).map_err(|error| match error {
-        image::ImageError::Limits(_) => NoPicture::TooLarge,
-        _ => NoPicture::Damaged,
-    })?;
+    let image = DynamicImage::from_decoder(decoder).map_err(|error| NoPicture::of_image(&error))?;
     let profile =
         profile.filter(|_| matches!(image, DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_)));
     Ok(Pixels { image, orientation, profile })

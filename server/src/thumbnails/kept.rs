@@ -97,8 +97,8 @@ impl Kept {
         }
         let read = fs::read(self.folder.join(key.path()));
         let mut index = self.index();
-        let Ok(bytes) = read else {
-            // Somebody has cleared the folder.
+        // Somebody may have cleared the folder, and a power cut leaves half a file, or none of it.
+        let Some(bytes) = read.ok().filter(|bytes| is_whole(bytes)) else {
             index.forget(&key);
             return None;
         };
@@ -141,6 +141,11 @@ impl Kept {
     }
 }
 
+/// Whether a JPEG has its beginning and its end.
+fn is_whole(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xff\xd8") && bytes.ends_with(b"\xff\xd9")
+}
+
 /// What is in the folder, the oldest first. What was half written is removed.
 fn read(folder: &Path) -> Index {
     let mut found: Vec<(SystemTime, Key, u64)> = Vec::new();
@@ -173,24 +178,29 @@ mod tests {
         Key { sha256: Sha256([number; 32]), pixels: 320 }
     }
 
+    /// So many bytes, which begin and end as those of a JPEG.
+    fn picture(number: u8, bytes: usize) -> Vec<u8> {
+        [&b"\xff\xd8"[..], &vec![number; bytes - 4], b"\xff\xd9"].concat()
+    }
+
     #[test]
     fn those_that_nobody_asks_for_give_way_and_the_rest_is_found_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let kept = Kept::new(folder.path().to_owned(), 350);
         for number in 0..3 {
-            kept.put(key(number), &[number; 100]).expect("kept");
+            kept.put(key(number), &picture(number, 100)).expect("kept");
         }
-        assert_eq!(kept.get(key(0)).expect("it is there"), [0; 100]);
-        kept.put(key(3), &[3; 100]).expect("kept");
+        assert_eq!(kept.get(key(0)).expect("it is there"), picture(0, 100));
+        kept.put(key(3), &picture(3, 100)).expect("kept");
         let there: Vec<bool> = (0..4).map(|number| kept.get(key(number)).is_some()).collect();
         assert_eq!(there, [true, false, true, true]);
         // One that is larger than all that may be kept is not kept, and takes all others with it.
         std::fs::write(folder.path().join("1-2.partial"), "half a picture").expect("a file");
         let again = Kept::new(folder.path().to_owned(), 350);
-        assert_eq!(again.get(key(2)).expect("it is there"), [2; 100]);
+        assert_eq!(again.get(key(2)).expect("it is there"), picture(2, 100));
         assert!(!folder.path().join("1-2.partial").exists());
-        again.put(key(2), &[7; 50]).expect("kept");
-        assert_eq!(again.get(key(2)).expect("it is there"), [7; 50]);
+        again.put(key(2), &picture(7, 50)).expect("kept");
+        assert_eq!(again.get(key(2)).expect("it is there"), picture(7, 50));
         again.put(key(9), &[9; 400]).expect("kept for no time");
         assert!((0..10).all(|number| again.get(key(number)).is_none()));
     }
@@ -200,10 +210,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let kept = Kept::new(folder.path().join("cache"), 1000);
         assert!(kept.get(key(1)).is_none());
-        kept.put(key(1), b"a picture").expect("kept");
+        kept.put(key(1), &picture(1, 20)).expect("kept");
         std::fs::remove_dir_all(folder.path().join("cache")).expect("cleared");
         assert!(kept.get(key(1)).is_none());
-        kept.put(key(1), b"a picture").expect("kept");
+        kept.put(key(1), &picture(1, 20)).expect("kept");
         assert!(kept.get(key(1)).is_some());
+        // Nor is a power cut that has left half of it.
+        let file = folder.path().join("cache").join(key(1).path());
+        std::fs::write(&file, &picture(1, 20)[..10]).expect("a file");
+        assert!(kept.get(key(1)).is_none());
+        kept.put(key(1), &picture(1, 20)).expect("kept");
+        assert_eq!(kept.get(key(1)).expect("it is there"), picture(1, 20));
     }
 }

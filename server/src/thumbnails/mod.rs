@@ -119,7 +119,7 @@ impl Thumbnails {
         });
         // A decoder that panics is one that does not know the format.
         let drawn = drawn.await.unwrap_or(Err(NoPicture::Damaged));
-        if let Err(why) = drawn {
+        if let Err(why @ (NoPicture::Unknown | NoPicture::Damaged | NoPicture::TooLarge)) = drawn {
             let mut impossible = self.0.impossible();
             if impossible.len() >= REMEMBERED {
                 impossible.clear();

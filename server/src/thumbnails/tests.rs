@@ -189,4 +189,12 @@ async fn what_cannot_be_drawn_is_not_tried_again_and_what_cannot_be_opened_is() 
     assert_eq!(answer.expect("opened"), Err(NoPicture::Unknown));
     let answer = thumbnails.get(Sha256([1; 32]), Size::GRID, gone).await;
     assert_eq!(answer.expect("it is known"), Err(NoPicture::Unknown));
+    // What cannot be read says nothing of what its bytes are.
+    let folder_of_it = async || Ok(File::open(folder.path()).expect("a folder"));
+    let answer = thumbnails.get(Sha256([2; 32]), Size::GRID, folder_of_it).await;
+    assert_eq!(answer.expect("opened"), Err(NoPicture::Unreadable));
+    std::fs::write(&file, encoded(picture(400, 300), ImageFormat::Png)).expect("a file");
+    let answer =
+        thumbnails.get(Sha256([2; 32]), Size::GRID, async || Ok(File::open(&file).expect("a file"))).await;
+    assert!(answer.expect("opened").is_ok());
 }
