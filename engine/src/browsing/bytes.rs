@@ -70,14 +70,18 @@ impl Engine {
     pub async fn browse_original(&self, storage: StorageId, item: &RemoteId) -> Result<Original, Error> {
         let browsed = self.shelf(storage).await?;
         let source = readable(&browsed)?;
+        let Ok(turn) = Arc::clone(&browsed.originals).acquire_owned().await else {
+            return Err(Error::Superseded);
+        };
+        let turn = Arc::new(turn);
         let (item, body) = self.opened(&browsed, source, item, None).await?;
         let lane = Arc::clone(&browsed.opened.lane);
-        // The storage stays open for as long as its bytes come.
+        // The storage stays open for as long as its bytes come, and nobody else has the turn.
         let paced = body.bytes.and_then(move |bytes| {
-            let (lane, browsed) = (Arc::clone(&lane), Arc::clone(&browsed));
+            let (lane, held) = (Arc::clone(&lane), (Arc::clone(&browsed), Arc::clone(&turn)));
             async move {
                 lane.bytes_down(bytes.len()).await;
-                drop(browsed);
+                drop(held);
                 Ok(bytes)
             }
         });

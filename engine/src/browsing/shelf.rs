@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_mins(10);
 const ITEMS: usize = 5_000;
 /// So many bytes of small pictures are kept.
 const PICTURES: usize = 16 * 1024 * 1024;
-/// So many pictures are fetched at a time: a page has many, and runs go on beside it.
+/// So many small pictures are fetched at a time, and so many originals: a page has many, and runs go on beside it.
 const AT_A_TIME: usize = 4;
 
 /// The storages that are browsed.
@@ -38,6 +38,7 @@ pub(crate) struct Shelf {
     /// Held while items are looked up, so that others find theirs among them.
     looking: tokio::sync::Mutex<()>,
     pub(super) fetching: Semaphore,
+    pub(super) originals: Arc<Semaphore>,
     kept: Mutex<Kept>,
 }
 
@@ -83,6 +84,7 @@ impl Engine {
                 secrets: row.secrets,
                 looking: tokio::sync::Mutex::default(),
                 fetching: Semaphore::new(AT_A_TIME),
+                originals: Arc::new(Semaphore::new(AT_A_TIME)),
                 kept: Mutex::default(),
             });
             shelves.insert(storage, Arc::clone(&browsed));
