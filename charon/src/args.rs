@@ -92,8 +92,12 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Set the password of the web UI, and sign all browsers out.
     ///
-    /// Asks for it on a terminal; else reads a line of standard input.
-    Password,
+    /// Asks for it on a terminal; else reads a line of standard input. Tokens of the API stay, unless they are revoked too.
+    Password {
+        /// Revoke all tokens of the API as well: should somebody else have had the password, they may have made one.
+        #[arg(long)]
+        revoke_tokens: bool,
+    },
     /// List the newest runs; show, stop, pause and resume them.
     #[command(args_conflicts_with_subcommands = true)]
     Runs {

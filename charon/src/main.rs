@@ -86,7 +86,7 @@ async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Run { plan, dry_run: true, .. } => commands::preview::run(&engine, &plan, output).await,
         Command::Run { plan, full, .. } => commands::run::run(&engine, &plan, full, output).await,
         Command::Serve(serve) => commands::serve::run(&engine, &serve).await,
-        Command::Password => commands::password::run(&engine, output).await,
+        Command::Password { revoke_tokens } => commands::password::run(&engine, revoke_tokens, output).await,
         Command::Runs { plan, limit, command: None } => {
             commands::runs::list(&engine, plan.as_deref(), limit, output).await
         }

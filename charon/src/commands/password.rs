@@ -21,8 +21,8 @@ pub(crate) const FILE_VARIABLE: &str = "CHARON_ADMIN_PASSWORD_FILE";
 /// A file that holds more than this is no password.
 const LONGEST_FILE: u64 = 4096;
 
-/// Sets the password, and signs all browsers out.
-pub(crate) async fn run(engine: &Engine, output: Output) -> Result<Exit, Failure> {
+/// Sets the password, and signs all browsers out; revokes all tokens, if that is wanted.
+pub(crate) async fn run(engine: &Engine, revoke_tokens: bool, output: Output) -> Result<Exit, Failure> {
     let password = if io::stdin().is_terminal() {
         let Some(first) = asked("New password: ").await? else { return Ok(Exit::Interrupted) };
         let Some(again) = asked("The same again: ").await? else { return Ok(Exit::Interrupted) };
@@ -35,8 +35,20 @@ pub(crate) async fn run(engine: &Engine, output: Output) -> Result<Exit, Failure
     };
     engine.reset_password(&password).await?;
     audit(engine, "password set on the command line").await?;
+    let tokens = engine.tokens().await?;
+    if revoke_tokens && !tokens.is_empty() {
+        for token in &tokens {
+            engine.revoke_token(token.id).await?;
+        }
+        audit(engine, "all tokens revoked on the command line").await?;
+    }
     if !output.quiet {
-        say_aside("charon: the password is set, and all browsers are signed out");
+        let of_tokens = match (tokens.len(), revoke_tokens) {
+            (0, _) => String::new(),
+            (count, true) => format!("; tokens revoked: {count}"),
+            (count, false) => format!("; tokens that stay: {count} (--revoke-tokens revokes them)"),
+        };
+        say_aside(&format!("charon: the password is set, and all browsers are signed out{of_tokens}"));
     }
     Ok(Exit::Done)
 }
