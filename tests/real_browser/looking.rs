@@ -60,6 +60,26 @@ async fn a_storage_is_browsed_by_album_as_a_whole_and_picture_by_picture() {
 }
 
 #[tokio::test]
+async fn a_month_of_more_than_a_page_grows_under_one_heading() {
+    const MANY: u32 = 130;
+    let Some(story) = Story::begin().await else { return };
+    let (browser, place) = (&story.browser, &story.place);
+    story.set_up().await;
+    let [first, last] =
+        ["2025-07-02T08:00:00Z", "2025-07-30T20:00:00Z"].map(|time| time.parse().expect("a time"));
+    place.world().seed(&Seed { first, last, ..Seed::plain(MANY, 2_000) });
+    place.add_backup().await;
+    assert_eq!(place.run("home").await.0, 0);
+    story.visit("/library").await;
+    browser.run("document.querySelector('a[data-next]').scrollIntoView()", &[]).await;
+    let all = format!("document.querySelectorAll('.grid a').length === {MANY}");
+    browser.until("the rest of the month", &all).await;
+    assert_eq!(browser.run("return document.querySelectorAll('main h2').length", &[]).await, 1);
+    browser.is_sound().await;
+    story.end().await;
+}
+
+#[tokio::test]
 async fn a_file_of_the_library_is_opened_and_a_video_is_played() {
     let Some(story) = Story::begin().await else { return };
     let (browser, place) = (&story.browser, &story.place);

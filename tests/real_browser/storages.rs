@@ -97,6 +97,16 @@ async fn what_a_withdrawn_consent_stops_is_seen_on_the_dashboard_and_cured_from_
         .until("it waits for somebody", "document.querySelector('h1 .state').textContent === 'waiting'")
         .await;
     browser.is_sound().await;
+    // What cures it is there, and stopping is asked about.
+    browser.named("Connect again").await;
+    browser.press("Stop").await;
+    browser.says("Stop the run of home?").await;
+    browser.is_sound().await;
+    browser.press("Let it go on").await;
+    browser.arrives_at("/runs/0").await;
+    story.visit("/plans").await;
+    browser.says("does not get on").await;
+    browser.is_sound().await;
 
     story.visit("/").await;
     browser.says("What needs you").await;
