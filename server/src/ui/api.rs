@@ -9,6 +9,7 @@ use super::{
     failing::Failing,
     form::in_code,
     layout::{Page, PageOf, Section},
+    table::scrolling,
 };
 use crate::{api, app::App, public_url::shown_to};
 
@@ -88,15 +89,7 @@ fn operation(one: &Operation<'_>, document: &Value, charon: &str) -> Markup {
             @if let Some(words) = told["description"].as_str() { p { (in_code(words)) } }
             @if !parameters.is_empty() {
                 h3 { "Parameters" }
-                div.scroll { table {
-                    thead { tr { th scope="col" { "Name" } th scope="col" { "In" } th scope="col" { "Type" } th scope="col" { "What it is" } } }
-                    tbody { @for parameter in parameters { tr {
-                        td { code { (text(&parameter["name"])) } @if parameter["required"] == true { " (required)" } }
-                        td { (text(&parameter["in"])) }
-                        td { (kind(&parameter["schema"])) }
-                        td { (in_code(&text(&parameter["description"]))) }
-                    } } }
-                } }
+                (scrolling(&format!("Parameters of {}", text(&told["operationId"])), &listed(&parameters)))
             }
             @for (media_type, content) in told["requestBody"]["content"].as_object().into_iter().flatten() {
                 h3 { "Body: " code { (media_type) } }
@@ -115,6 +108,20 @@ fn operation(one: &Operation<'_>, document: &Value, charon: &str) -> Markup {
             }
             h3 { "With curl" }
             pre tabindex="0" { code { (curl(one, charon)) } }
+        }
+    }
+}
+
+fn listed(parameters: &[&Value]) -> Markup {
+    html! {
+        table {
+            thead { tr { th scope="col" { "Name" } th scope="col" { "In" } th scope="col" { "Type" } th scope="col" { "What it is" } } }
+            tbody { @for parameter in parameters { tr {
+                td { code { (text(&parameter["name"])) } @if parameter["required"] == true { " (required)" } }
+                td { (text(&parameter["in"])) }
+                td { (kind(&parameter["schema"])) }
+                td { (in_code(&text(&parameter["description"]))) }
+            } } }
         }
     }
 }

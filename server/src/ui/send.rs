@@ -18,6 +18,7 @@ use serde::Deserialize;
 use super::{
     failing::Failing,
     layout::{Page, PageOf, Section},
+    table::scrolling,
     words,
 };
 use crate::{
@@ -189,7 +190,7 @@ fn listed(receipts: &[Receipt], now: Timestamp, zone: &TimeZone) -> Markup {
         @if receipts.is_empty() {
             p.soft { "Nothing yet." }
         } @else {
-            div.scroll {
+            (scrolling("What came in", &html! {
                 table {
                     thead { tr { th scope="col" { "File" } th scope="col" { "Album" } th.number scope="col" { "Size" }
                         th scope="col" { "Came" } th scope="col" { "State" } } }
@@ -205,7 +206,7 @@ fn listed(receipts: &[Receipt], now: Timestamp, zone: &TimeZone) -> Markup {
                         }
                     }
                 }
-            }
+            }))
         }
     }
 }

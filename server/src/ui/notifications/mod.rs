@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::{
     failing::Failing,
     layout::{Page, PageOf, Section},
+    table::scrolling,
     words,
 };
 use crate::{
@@ -152,7 +153,7 @@ fn told_before(deliveries: &[DeliveryRecord], now: Timestamp, zone: &TimeZone) -
         @if deliveries.is_empty() {
             p.soft { "Nothing yet." }
         } @else {
-            div.scroll { table {
+            (scrolling("What was told", &html! { table {
                 thead { tr { th scope="col" { "When" } th scope="col" { "Channel" } th scope="col" { "What" } th scope="col" { "State" } } }
                 tbody { @for one in deliveries { tr {
                     td { (words::ago(one.enqueued_at, now, zone)) }
@@ -160,7 +161,7 @@ fn told_before(deliveries: &[DeliveryRecord], now: Timestamp, zone: &TimeZone) -
                     td { (one.notice.title) }
                     td { (state(one, now, zone)) }
                 } } }
-            } }
+            } }))
         }
     }
 }

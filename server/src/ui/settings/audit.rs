@@ -15,6 +15,7 @@ use crate::{
     ui::{
         failing::Failing,
         layout::{Page, PageOf, Section},
+        table::scrolling,
         words,
     },
 };
@@ -35,7 +36,7 @@ pub(super) async fn show(
         h1 { "Audit log" }
         p { "What was changed over HTTP and who tried to come in, the newest first. Who only looks is not written down." }
         @if listed.items.is_empty() { p.soft { "There is nothing here." } } @else {
-            div.scroll tabindex="0" role="region" aria-label="Audit log" {
+            (scrolling("Audit log", &html! {
                 table {
                     thead { tr {
                         th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "From" }
@@ -43,7 +44,7 @@ pub(super) async fn show(
                     } }
                     tbody { @for entry in &listed.items { (row(entry, now, &zone)) } }
                 }
-            }
+            }))
         }
         @if let Some(next) = &listed.next {
             p { a.button.second href={ "/settings/audit?limit=" (limit) "&cursor=" (next) } rel="next" { "Older entries" } }
