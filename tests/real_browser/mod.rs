@@ -16,6 +16,7 @@ mod harness;
 mod looking;
 mod page;
 mod plans_and_runs;
+mod settings;
 mod storages;
 mod story;
 mod wire;
