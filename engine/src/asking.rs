@@ -229,7 +229,7 @@ impl Engine {
         let record = self.run_record(run).await?;
         if !matches!(record.state, RunState::Paused | RunState::Parked) {
             return Err(Error::Refused(format!(
-                "the run {run} is {}, and only one that is paused or parked can be resumed",
+                "the run {run} is {}, and only one that is paused or waits can be resumed",
                 record.state
             )));
         }

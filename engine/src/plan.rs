@@ -26,7 +26,7 @@ pub struct BackupConfig {
     /// The folder of the mirror: empty, or not there yet, when the plan is made.
     #[schemars(title = "Destination", extend("x-group" = "Plan", "x-order" = 2))]
     pub destination: PathBuf,
-    /// Which photos and videos come home; what is not said is as the storage has it.
+    /// Which photos and videos come home. What is left open here is as it is set with the storage.
     #[serde(default)]
     #[schemars(title = "Selection", extend("x-group" = "Selection", "x-order" = 3))]
     pub selection: SelectionConfig,

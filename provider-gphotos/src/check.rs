@@ -138,7 +138,7 @@ fn late() -> Error {
 async fn reach(endpoint: &TokenEndpoint) -> Result<Finding, Error> {
     let route = route::to(&endpoint.url);
     match endpoint.reach().await {
-        Ok(status) => Ok(Finding::passed(format!("it is there (HTTP {status}), asked {route}"))),
+        Ok(status) => Ok(Finding::passed(format!("it answers (HTTP {status}), asked {route}"))),
         Err(mut error) => {
             error.cause = format!("{} (asked {route})", error.cause);
             Err(error)
@@ -147,8 +147,10 @@ async fn reach(endpoint: &TokenEndpoint) -> Result<Finding, Error> {
 }
 
 async fn token(api: &Api) -> Result<Finding, Error> {
-    let until =
-        |at: Option<jiff::Timestamp>| at.map_or_else(|| "it is refused".to_owned(), |at| at.to_string());
+    let until = |at: Option<jiff::Timestamp>| match at {
+        Some(at) => at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        None => "it is refused".to_owned(),
+    };
     Ok(match api.session().prove().await? {
         Proof::Renewed { expires_at } => {
             Finding::passed(format!("a new access token, good until {}", until(expires_at)))
@@ -235,5 +237,5 @@ async fn full_resolution(proxy: &Url, clients: &Clients, host: &dyn Host) -> Res
     }
     let client = clients.of_proxy(&root).map_err(unanswered)?;
     let response = client.get(root).send().await.map_err(|error| unanswered(error.into()))?;
-    Ok(Finding::passed(format!("it is there (HTTP {})", response.status().as_u16())))
+    Ok(Finding::passed(format!("it answers (HTTP {})", response.status().as_u16())))
 }

@@ -86,7 +86,7 @@ async fn a_run_that_is_cancelled_ends_and_cannot_be_asked_for_anything_more() {
             for (verb, words) in [
                 ("cancel", "has ended already (cancelled)"),
                 ("pause", "has ended already (cancelled)"),
-                ("resume", "only one that is paused or parked can be resumed"),
+                ("resume", "only one that is paused or waits can be resumed"),
                 ("retry", "nothing failed in the run"),
             ] {
                 assert_failed(&place.charon(&["runs", verb, name]).await, 1, &[words, &id]);

@@ -101,7 +101,7 @@ async fn a_token_endpoint_that_answers_anything_is_reached() {
     account.answer("GET", "/token", ResponseTemplate::new(500)).await;
     let stages = tested(&account).await;
     assert_eq!(verdicts(&stages)[0], ("reach the token endpoint", Verdict::Passed));
-    assert_eq!(stages[0].found, "it is there (HTTP 500), asked directly");
+    assert_eq!(stages[0].found, "it answers (HTTP 500), asked directly");
 }
 
 #[tokio::test]
@@ -265,7 +265,7 @@ async fn a_proxy_is_asked_without_any_token() {
     let stages = tested(&account).await;
     let last = stages.last().unwrap();
     assert_eq!((last.stage, last.verdict), ("full-resolution proxy", Verdict::Passed));
-    assert_eq!(last.found, "it is there (HTTP 404)");
+    assert_eq!(last.found, "it answers (HTTP 404)");
     let asked = proxy.received_requests().await.unwrap();
     assert_eq!(asked.len(), 1);
     assert_eq!((asked[0].method.as_str(), asked[0].url.path()), ("GET", "/gphotosdl/"));

@@ -33,8 +33,8 @@ async fn show(page: PageOf, State(app): State<App>) -> Result<Page, Failing> {
         meters.iter().map(|meter| meter.day).max().unwrap_or_else(|| now.to_zoned(TimeZone::UTC).date());
     let content = html! {
         h1 { "Budget" }
-        p { "Google counts requests by project and day. Charon counts them too, for all storages that share a project, and makes none \
-             beyond the limit: a run that needs more waits until the count starts again." }
+        p { "Requests are counted by project and day where the photos are. Charon counts them too, for all storages that share a project, \
+             and makes none beyond the limit: a run that needs more waits until the count starts again." }
         @if meters.is_empty() {
             p.soft { "There is no storage yet. " a href="/storages/new" { "Add a storage" } }
         }
@@ -48,8 +48,8 @@ fn today(meter: &BudgetView, now: Timestamp, zone: &TimeZone) -> Markup {
     let limit = u64::from(meter.limit);
     let left = limit.saturating_sub(meter.used);
     html! {
-        section.card aria-label={ (name_of(&meter.meter)) " of the project " (meter.account) } {
-            h2 { (name_of(&meter.meter)) }
+        section.card aria-label={ (words::meter(&meter.meter)) " of the project " (meter.account) } {
+            h2 { (words::meter(&meter.meter)) }
             p.soft { "Project " code { (meter.account) } " · " (meter.storages.join(", ")) }
             (bar(meter))
             dl.facts {
@@ -61,18 +61,9 @@ fn today(meter: &BudgetView, now: Timestamp, zone: &TimeZone) -> Markup {
                 }
             }
             @if meter.spent_by_server {
-                p.notice.warn { "Google says that nothing is left today. Runs wait; a connection test that passes lifts it." }
+                p.notice.warn { "The server says that nothing is left today. Runs wait; a connection test that passes lifts it." }
             }
         }
-    }
-}
-
-/// What people call a meter.
-fn name_of(meter: &str) -> &str {
-    match meter {
-        "api" => "Requests to the API",
-        "media" => "Requests for bytes",
-        other => other,
     }
 }
 
@@ -111,7 +102,7 @@ fn history(meters: &[BudgetView], days: &[DayOfRequests], today: Date) -> Markup
                 @let limit = meters.iter().find(|one| one.account == *account && one.meter == *meter);
                 (Chart {
                     id: &format!("days-{place}"),
-                    title: &format!("{} of the project {account}", name_of(meter)),
+                    title: &format!("{} of the project {account}", words::meter(meter)),
                     unit: "requests",
                     days: &each_day(days, today),
                     limit: limit.map(|one| u64::from(one.limit)),

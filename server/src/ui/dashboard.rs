@@ -167,7 +167,7 @@ fn meters(budget: &[BudgetView], now: Timestamp) -> Markup {
                 @for one in budget {
                     @let id = format!("meter-{}-{}", one.account, one.meter);
                     li.card {
-                        h3 id=(id) { "Requests (" (one.meter) "), project " (one.account) }
+                        h3 id=(id) { (words::meter(&one.meter)) ", project " (one.account) }
                         meter min="0" max=(one.limit) high=(one.limit - one.reserve) value=(one.used.min(one.limit.into())) aria-labelledby=(id) {}
                         p {
                             (with_commas(one.used)) " of " (with_commas(one.limit.into())) " used; "
@@ -203,7 +203,7 @@ fn pictures(dashboard: &Dashboard, budget: &[BudgetView], requests: &[DayOfReque
                     @let days = requests_of(one, requests, &dashboard.days);
                     (Chart {
                         id: &format!("requests-{place}"),
-                        title: &format!("Requests by day ({}), project {}", one.meter, one.account),
+                        title: &format!("{} by day, project {}", words::meter(&one.meter), one.account),
                         unit: "Requests", days: &days, limit: Some(one.limit.into()),
                         in_words: |value| words::counted(value, "request", "requests"),
                     }.draw())

@@ -19,7 +19,7 @@ use super::{
     failing::Failing,
     layout::{Page, PageOf, Section},
     stages,
-    words::{ago, counted, moment},
+    words::{self, ago, counted, moment},
 };
 use crate::{access::Audited, api::extract::Id, app::App};
 
@@ -279,7 +279,7 @@ fn meters(storage: &StorageDetail, zone: &TimeZone) -> Markup {
             h3 { "Requests today" }
             dl.facts {
                 @for meter in &storage.meters {
-                    dt { (meter.meter) }
+                    dt { (words::meter(&meter.meter)) }
                     dd {
                         (charon_engine::with_commas(meter.used)) " of " (charon_engine::with_commas(meter.limit.into()))
                         @if meter.spent_by_server { " (the server says that nothing is left)" }

@@ -9,6 +9,15 @@ pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", with_commas(count), if count == 1 { one } else { many })
 }
 
+/// What people call a meter of requests.
+pub(crate) fn meter(meter: &str) -> &str {
+    match meter {
+        "api" => "Requests to the API",
+        "media" => "Requests for bytes",
+        other => other,
+    }
+}
+
 /// A size: `312 B`, `4.2 MB`. Units are of 1,000, as disks and Google count them.
 pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];

@@ -85,11 +85,11 @@ fn options(field: &Field<'_>, choices: &[Choice<'_>], chosen: &str) -> Markup {
     let is_known = chosen.is_empty() || chosen == LIST || choices.iter().any(|choice| choice.value == chosen);
     let nothing = match field.default_text() {
         Some(default) => {
-            let words = choices.iter().find(|choice| choice.value == default).map(in_words);
-            format!("as usual: {}", words.unwrap_or(default))
+            let known = choices.iter().find(|choice| choice.value == default);
+            format!("as usual ({})", known.map_or_else(|| plain(&default), in_a_word))
         }
         None if field.is_required => "choose one".to_owned(),
-        None => "not set".to_owned(),
+        None => "no preference".to_owned(),
     };
     html! {
         option value="" selected[chosen.is_empty()] { (nothing) }
@@ -102,12 +102,27 @@ fn options(field: &Field<'_>, choices: &[Choice<'_>], chosen: &str) -> Markup {
 
 /// A word, and what it means where the schema says so.
 fn in_words(choice: &Choice<'_>) -> String {
-    let plain = choice.value.replace('_', " ");
     match choice.description {
-        Some(words) if matches!(choice.value, "true" | "false") => words.to_owned(),
-        Some(words) => format!("{plain}: {}", words.trim_end_matches('.')),
-        None => plain,
+        Some(words) if !is_yes_or_no(choice) => {
+            format!("{} – {}", plain(choice.value), words.trim_end_matches('.'))
+        }
+        _ => in_a_word(choice),
     }
+}
+
+fn in_a_word(choice: &Choice<'_>) -> String {
+    match choice.description {
+        Some(words) if is_yes_or_no(choice) => words.to_owned(),
+        _ => plain(choice.value),
+    }
+}
+
+fn is_yes_or_no(choice: &Choice<'_>) -> bool {
+    matches!(choice.value, "true" | "false")
+}
+
+fn plain(word: &str) -> String {
+    word.replace('_', " ")
 }
 
 /// A choice of words, the last of which is the list below.

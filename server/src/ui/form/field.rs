@@ -23,6 +23,8 @@ pub(crate) struct Field<'a> {
     pub(super) is_stored: bool,
     /// Whether it is shown and cannot be changed.
     pub(crate) is_fixed: bool,
+    /// Whether it is told what it is for.
+    pub(super) is_explained: bool,
     /// Whether there are stored secrets that changes elsewhere ask for again.
     pub(super) are_secrets_bound: bool,
     pub(super) mistakes: Vec<&'a str>,
@@ -124,6 +126,9 @@ impl Field<'_> {
     }
 
     fn help(&self) -> Option<String> {
+        if !self.is_explained {
+            return None;
+        }
         let bound = |name: &str| self.property.get(name).and_then(Value::as_i64);
         let bounds = match (bound("minimum"), bound("maximum")) {
             (Some(least), Some(most)) => format!("From {least} to {most}."),

@@ -39,6 +39,7 @@ pub(crate) struct SchemaForm<'a> {
     left_out: Vec<&'a str>,
     fixed: Vec<&'a str>,
     controls: Vec<(&'a str, Control<'a>)>,
+    without_help: Vec<&'a str>,
     behind: Vec<(&'a str, Markup)>,
     beside: Vec<Beside<'a>>,
 }
@@ -65,6 +66,7 @@ impl<'a> SchemaForm<'a> {
             left_out: Vec::new(),
             fixed: Vec::new(),
             controls: Vec::new(),
+            without_help: Vec::new(),
             behind: Vec::new(),
             beside: Vec::new(),
         }
@@ -95,6 +97,12 @@ impl<'a> SchemaForm<'a> {
         draw: impl Fn(&Field<'_>) -> Markup + Send + Sync + 'a,
     ) -> Self {
         self.controls.push((pointer, Box::new(draw)));
+        self
+    }
+
+    /// Does not tell what a field is for: its control does.
+    pub(crate) fn without_help(mut self, pointer: &'a str) -> Self {
+        self.without_help.push(pointer);
         self
     }
 
@@ -253,6 +261,7 @@ impl<'a> SchemaForm<'a> {
             is_required,
             is_stored: self.stored.contains(&name) && parent.is_empty(),
             is_fixed: self.fixed.contains(&pointer.as_str()),
+            is_explained: !self.without_help.contains(&pointer.as_str()),
             are_secrets_bound: !self.stored.is_empty(),
             mistakes: mistakes.map(|mistake| mistake.reason.as_str()).collect(),
             pointer,

@@ -172,6 +172,7 @@ impl Editing {
         let mut fields = SchemaForm::new(self.schema, &shown, &self.mistakes)
             .without("/commands")
             .beside(form::NAME)
+            .without_help("/schedule/cron")
             .control("/schedule/cron", |field| {
                 self.preset.draw(&field.id(), field.described_by().as_deref(), field.is_wrong())
             })

@@ -169,7 +169,11 @@ impl Preset {
                 div.when data-often="custom" {
                     label for="cron" { "Cron expression" }
                     input type="text" id="cron" name="/schedule/cron" value=(self.cron) spellcheck="false"
-                        autocapitalize="off" placeholder="for example 30 2 * * mon-fri";
+                        autocapitalize="off" placeholder="for example 30 2 * * mon-fri" aria-describedby="cron-help";
+                    p.help id="cron-help" {
+                        "Five fields as crontab has them: minute, hour, day of the month, month, day of the week. Or six, with seconds \
+                         first; or " code { "@daily" } " and its kin; or an interval, such as " code { "@every 6h" } "."
+                    }
                 }
             }
         }

@@ -189,7 +189,7 @@ fn fields_are_drawn_as_their_schema_says() {
         r#"<span class="unit"> connections</span>"#,
         "From 1 to 64.",
         "<code>charon authorize</code>",
-        r#"<option value="" selected>as usual: sync</option><option value="sync">sync</option>"#,
+        r#"<option value="" selected>as usual (sync)</option><option value="sync">sync</option>"#,
         r#"<details class="advanced"><summary>Advanced</summary>"#,
         r#"<span class="required"> (required)</span>"#,
     ] {
@@ -198,7 +198,7 @@ fn fields_are_drawn_as_their_schema_says() {
     let backup = drawn(&named("backup"), &Map::new(), &[]);
     for expected in [
         r#"<fieldset id="field-schedule" aria-describedby="field-schedule-help"><legend>Schedule</legend>"#,
-        r#"<option value="skip">skip: Nothing</option>"#,
+        r#"<option value="skip">skip – Nothing</option>"#,
         r#"<option value="true">yes</option>"#,
         r#"<select id="field-selection-albums" name="/selection/albums~kind""#,
     ] {
