@@ -316,11 +316,19 @@ async fn the_password_is_set_once_by_the_first_or_by_a_file_and_opens_other_addr
     assert_eq!(served.ask("GET", "/metrics", &other_name, "").await.status, 401);
     let health = served.ask("GET", "/healthz", &other_name, "").await;
     assert!(["ok\n", "unwell\n"].contains(&health.body.as_str()), "{health:?}");
-    // Another password signs everybody out.
+    let (_, token) = served.token("read").await;
+    let with_token = [("Authorization", token.as_str())];
+    // Another password signs everybody out; tokens stay, and it says so.
     let ended = Place::give_text(&mut place.command(&["password"]), "another password\n").await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(!format!("{ended:?}").contains("another password"), "{ended:?}");
+    assert!(format!("{ended:?}").contains("tokens that stay: 1 (--revoke-tokens revokes them)"), "{ended:?}");
     assert_eq!(served.ask("GET", "/settings", &[("Cookie", &cookie)], "").await.status, 303);
+    assert_eq!(served.ask("GET", "/api/v1/session", &with_token, "").await.status, 200);
+    let revoking = &mut place.command(&["password", "--revoke-tokens"]);
+    let ended = Place::give_text(revoking, "another password\n").await;
+    assert!(ended.code == Some(0) && format!("{ended:?}").contains("tokens revoked: 1"), "{ended:?}");
+    assert_eq!(served.ask("GET", "/api/v1/session", &with_token, "").await.status, 401);
     drop(served);
 
     let place = Place::new().await;

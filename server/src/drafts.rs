@@ -253,7 +253,8 @@ mod tests {
     use serde_json::{Map, Value, json};
     use uuid::Uuid;
 
-    use super::{Draft, Drafts, MOST_OF_ONE};
+    use super::{Draft, Drafts, MOST_OF_ONE, owner};
+    use crate::access::{Scope, Who};
 
     #[derive(JsonSchema)]
     #[expect(dead_code, reason = "only its schema is used")]
@@ -274,6 +275,20 @@ mod tests {
 
     fn noon() -> Timestamp {
         "2026-11-28T12:00:00Z".parse().expect("a time")
+    }
+
+    #[test]
+    fn what_a_token_began_is_not_of_another_one_that_has_its_name_later() {
+        let token = |id: &str| Who {
+            name: "phone".into(),
+            scope: Scope::Admin,
+            csrf: None,
+            session: None,
+            token: Some(id.parse().expect("an id")),
+        };
+        let first = owner(&token("01890000-0000-7000-8000-000000000001"));
+        assert_eq!(first, owner(&token("01890000-0000-7000-8000-000000000001")));
+        assert_ne!(first, owner(&token("01890000-0000-7000-8000-000000000002")));
     }
 
     #[test]

@@ -52,8 +52,8 @@ async fn a_storage_is_browsed_by_album_as_a_whole_and_picture_by_picture() {
     story.place.world().revoke_refresh_tokens();
     story.place.world().expire_access_tokens();
     browser.press("Everything").await;
-    browser.says("This could not be done").await;
-    browser.is_sound_after_refusal(502).await;
+    browser.says("This cannot be done as things are").await;
+    browser.is_sound_after_refusal(409).await;
     browser.press("Go to the storage").await;
     browser.arrives_at("/storages/0").await;
     story.end().await;
