@@ -74,6 +74,8 @@ async fn a_storage_is_added_with_a_wrong_secret_then_the_right_one_tested_and_co
     browser.press("Test connection").await;
     browser.says("It works").await;
     browser.is_sound().await;
+    // The test has led down to its stages.
+    browser.run("scrollTo(0, 0)", &[]).await;
     browser.picture("storage").await;
     story.end().await;
 }
