@@ -98,14 +98,29 @@ impl Engine {
     /// # Errors
     /// As for [`update_storage`](Engine::update_storage).
     pub async fn adopt_consent(&self, name: &str, consent: Consent) -> Result<StorageView, Error> {
-        self.adopt_consent_of(self.storage_row(name).await?.id, consent).await
+        self.adopt_consent_of(self.storage_row(name).await?.id, consent, None).await
     }
 
-    /// As [`adopt_consent`](Engine::adopt_consent), for the storage with this id.
-    pub async fn adopt_consent_of(&self, id: StorageId, consent: Consent) -> Result<StorageView, Error> {
+    /// As [`adopt_consent`](Engine::adopt_consent), for the storage with this id. A consent that was asked for with another
+    /// configuration goes only where that one would have sent it (I6).
+    pub async fn adopt_consent_of(
+        &self,
+        id: StorageId,
+        consent: Consent,
+        asked_with: Option<&Map<String, Value>>,
+    ) -> Result<StorageView, Error> {
         let told = AccountTold { name: consent.account, id: consent.account_id };
         loop {
             let old = self.row_of(id).await?;
+            let schema = &self.registry.provider(&old.provider)?.describe().schema;
+            let elsewhere = asked_with.map(|asked| schema.rebound(asked, &old.config)).unwrap_or_default();
+            if !elsewhere.is_empty() {
+                return Err(Error::Refused(format!(
+                    "the storage {} was changed since the consent was asked for ({}); connect it again",
+                    old.name,
+                    elsewhere.join(", ")
+                )));
+            }
             let mut config = old.config.clone();
             config.extend(unseal(&self.vault, &old)?.with(consent.field, consent.value.clone()).expose());
             if let Some(view) = self.replace(&old, &old.name, config, told.name.clone()).await? {

@@ -9,8 +9,10 @@ use std::{
 
 use charon_engine::{AccountTold, StorageId};
 use charon_provider::{Authorization, Consent};
+use charon_schema::ConfigSchema;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
@@ -45,9 +47,27 @@ pub(crate) struct Asking {
     pub(crate) redirect: Url,
     /// Until when an answer is taken.
     pub(crate) expires_at: Timestamp,
+    /// What it was asked with.
+    pub(crate) asked_with: AskedWith,
     authorization: Arc<dyn Authorization>,
     /// What the answer is known by.
     state: Option<String>,
+}
+
+/// What a consent was asked with: it was given to whoever that names, and goes nowhere else (I6).
+#[derive(Clone, Debug)]
+pub(crate) struct AskedWith {
+    /// The id of the provider.
+    pub(crate) provider: String,
+    /// The configuration; its secrets do not matter.
+    pub(crate) config: Map<String, Value>,
+}
+
+impl AskedWith {
+    /// What a configuration names otherwise of where secrets go.
+    pub(crate) fn rebound<'a>(&self, schema: &'a ConfigSchema, config: &Map<String, Value>) -> Vec<&'a str> {
+        schema.rebound(&self.config, config)
+    }
 }
 
 /// What a consent is for.
@@ -66,6 +86,8 @@ pub(crate) enum Target {
 pub(crate) struct Given {
     owner: String,
     expires_at: Timestamp,
+    /// What it was asked with.
+    pub(crate) asked_with: AskedWith,
     /// The field of the configuration that it belongs into.
     pub(crate) field: &'static str,
     pub(crate) value: SecretString,
@@ -101,14 +123,15 @@ impl Asking {
     pub(crate) fn new(
         (id, owner): (Uuid, String),
         target: Target,
-        authorization: Box<dyn Authorization>,
+        (authorization, asked_with): (Box<dyn Authorization>, AskedWith),
         redirect: Url,
         now: Timestamp,
     ) -> Self {
         let url = authorization.url().clone();
         let state = url.query_pairs().find(|(name, _)| name == "state").map(|(_, value)| value.into_owned());
         let expires_at = now.checked_add(PATIENCE).unwrap_or(now);
-        Self { id, owner, target, url, redirect, expires_at, authorization: authorization.into(), state }
+        let authorization = authorization.into();
+        Self { id, owner, target, url, redirect, expires_at, asked_with, authorization, state }
     }
 
     /// Turns the answer into what it is worth. It is worth that once.
@@ -203,6 +226,7 @@ impl Consents {
         let given = Given {
             owner: asking.owner.clone(),
             expires_at: now.checked_add(KEPT).unwrap_or(now),
+            asked_with: asking.asked_with.clone(),
             field: consent.field,
             value: consent.value,
             account: AccountTold { name: consent.account, id: consent.account_id },
@@ -251,10 +275,11 @@ mod tests {
     use async_trait::async_trait;
     use charon_provider::{Authorization, Consent, Error};
     use jiff::{Timestamp, ToSpan};
+    use serde_json::Map;
     use url::Url;
     use uuid::Uuid;
 
-    use super::{Asking, Consents, NotTaken, Target, is_refusal};
+    use super::{AskedWith, Asking, Consents, NotTaken, Target, is_refusal};
 
     struct Page(Url);
 
@@ -276,7 +301,9 @@ mod tests {
     fn asking(number: u128, owner: &str, target: Target) -> Asking {
         let url: Url = format!("https://accounts.example.org/?state=s{number}").parse().expect("a URL");
         let redirect = "http://127.0.0.1:8484/oauth/callback".parse().expect("a URL");
-        Asking::new((Uuid::from_u128(number), owner.into()), target, Box::new(Page(url)), redirect, noon())
+        let asked_with = AskedWith { provider: "example".into(), config: Map::new() };
+        let owner = (Uuid::from_u128(number), owner.into());
+        Asking::new(owner, target, (Box::new(Page(url)), asked_with), redirect, noon())
     }
 
     #[test]

@@ -436,6 +436,15 @@ async fn a_program_asks_for_a_consent_and_brings_the_answer() {
 
     let test = json!({"provider": "gphotos", "config": config, "authorization": id});
     assert_eq!(stages(&api.api("POST", "/storages:test", Some(&test), &[]).await)[2].1, "passed");
+    // It goes to whom it was given for, and to nobody else (I6).
+    let mut elsewhere = config.clone();
+    elsewhere["token_url"] = format!("{}/token", place.auth_url()).into();
+    let test = json!({"provider": "gphotos", "config": elsewhere, "authorization": id});
+    let sent = place.count("oauth.token");
+    assert_eq!(pointers(&api.api("POST", "/storages:test", Some(&test), &[]).await), ["/authorization"]);
+    let new = json!({"name": "family", "provider": "gphotos", "config": elsewhere, "authorization": id});
+    assert_eq!(pointers(&api.api("POST", "/storages", Some(&new), &[]).await), ["/authorization"]);
+    assert_eq!(place.count("oauth.token"), sent);
     let new = json!({"name": "family", "provider": "gphotos", "config": config, "authorization": id});
     assert_eq!(pointers(&other.api("POST", "/storages", Some(&new), &[]).await), ["/authorization"]);
     let added = api.api("POST", "/storages", Some(&new), &[]).await;

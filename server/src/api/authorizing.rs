@@ -24,7 +24,7 @@ use super::{
 use crate::{
     access::Who,
     app::App,
-    consents::{Asking, NotTaken, Target},
+    consents::{AskedWith, Asking, NotTaken, Target},
     drafts::owner,
     redirect::of_browser,
 };
@@ -115,9 +115,10 @@ async fn before_saving(
     Json(new): Json<NewAuthorization>,
 ) -> Result<impl IntoResponse, Problem> {
     let redirect = redirect(&app, &headers, new.redirect)?;
-    let asked = app.engine().authorize(&new.provider, new.config, &redirect);
+    let asked_with = AskedWith { provider: new.provider, config: new.config };
+    let asked = app.engine().authorize(&asked_with.provider, asked_with.config.clone(), &redirect);
     let authorization = asked.map_err(|error| Problem::of_engine(error, "/config"))?;
-    Ok(ask(&app, &who, Target::Later, authorization, redirect))
+    Ok(ask(&app, &who, Target::Later, (authorization, asked_with), redirect))
 }
 
 async fn stored(
@@ -128,9 +129,11 @@ async fn stored(
     body: Option<Json<ChangedAuthorization>>,
 ) -> Result<impl IntoResponse, Problem> {
     let redirect = redirect(&app, &headers, body.and_then(|Json(body)| body.redirect))?;
+    let storage = app.engine().storage_by_id(id).await?;
+    let asked_with = AskedWith { provider: storage.provider, config: storage.config };
     let asked = app.engine().authorize_changed(id, None, &redirect).await;
     let authorization = asked.map_err(Problem::of_stored)?;
-    Ok(ask(&app, &who, Target::Storage(id), authorization, redirect))
+    Ok(ask(&app, &who, Target::Storage(id), (authorization, asked_with), redirect))
 }
 
 fn redirect(app: &App, headers: &HeaderMap, asked: Option<String>) -> Result<Url, Problem> {
@@ -154,7 +157,7 @@ fn ask(
     app: &App,
     who: &Who,
     target: Target,
-    authorization: Box<dyn Authorization>,
+    authorization: (Box<dyn Authorization>, AskedWith),
     redirect: Url,
 ) -> (StatusCode, Answer<AuthorizationView>) {
     let engine = app.engine();
@@ -190,7 +193,7 @@ async fn taken(app: &App, asking: &Asking, consent: Consent) -> Result<ConsentVi
     let (field, account) = (consent.field, consent.account.clone());
     let storage = match asking.target {
         Target::Storage(id) => {
-            engine.adopt_consent_of(id, consent).await?;
+            engine.adopt_consent_of(id, consent, Some(&asking.asked_with.config)).await?;
             Some(id)
         }
         Target::Draft(_) | Target::Later => {

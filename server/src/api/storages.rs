@@ -99,7 +99,7 @@ async fn add(
 ) -> Result<Response, Problem> {
     let engine = app.engine();
     let NewStorage { name, provider, mut config, authorization } = new;
-    let given = with_consent(&app, &who, authorization, &mut config)?;
+    let given = with_consent(&app, &who, authorization, (&provider, &mut config))?;
     let added = engine.add_storage(&name, &provider, config).await;
     let id = added.map_err(|error| Problem::of_engine(error, "/config"))?.id;
     adopted(&app, id, authorization, given).await?;
@@ -119,7 +119,7 @@ async fn change(
     let now = engine.storage_detail(id).await?;
     seen.must_be(&etag(&now))?;
     let ChangedStorage { name, mut config, authorization } = new;
-    let given = with_consent(&app, &who, authorization, &mut config)?;
+    let given = with_consent(&app, &who, authorization, (&now.storage.provider, &mut config))?;
     let change = StorageChange { name, config, seen: Some(now.storage.revision) };
     let changed = engine.change_storage(id, change).await;
     changed.map_err(|error| Problem::of_engine(error, "/config"))?;
@@ -140,12 +140,12 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Puts what a consent gave into a configuration.
+/// Puts what a consent gave into a configuration, if it names the same place as the one that it was asked with.
 pub(super) fn with_consent(
     app: &App,
     who: &Who,
     authorization: Option<Uuid>,
-    config: &mut Map<String, Value>,
+    (provider, config): (&str, &mut Map<String, Value>),
 ) -> Result<Option<Given>, Problem> {
     let Some(id) = authorization else { return Ok(None) };
     let given = app.consents().given(&owner(who), id, app.engine().now()).ok_or_else(|| {
@@ -154,6 +154,16 @@ pub(super) fn with_consent(
             "is none that was answered within the last hour and is not used; authorize again",
         )
     })?;
+    let elsewhere = if given.asked_with.provider == provider {
+        let schema = &app.engine().registry().provider(provider)?.describe().schema;
+        given.asked_with.rebound(schema, config)
+    } else {
+        vec!["the provider"]
+    };
+    if !elsewhere.is_empty() {
+        let reason = format!("was given where {} was another one; authorize again", elsewhere.join(", "));
+        return Err(Problem::wrong_field("/authorization", reason));
+    }
     config.insert(given.field.to_owned(), secrecy::ExposeSecret::expose_secret(&given.value).into());
     Ok(Some(given))
 }

@@ -82,7 +82,7 @@ async fn before_saving(
     Json(new): Json<NewTest>,
 ) -> Result<Response, Problem> {
     let NewTest { provider, mut config, authorization } = new;
-    with_consent(&app, &who, authorization, &mut config)?;
+    with_consent(&app, &who, authorization, (&provider, &mut config))?;
     let opened = app.engine().open_unsaved(&provider, config);
     let unsaved = opened.map_err(|error| Problem::of_engine(error, "/config"))?;
     Ok(as_they_come(unsaved.test(), app.shutdown()))

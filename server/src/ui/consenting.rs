@@ -26,7 +26,7 @@ use crate::{
     access::Caller,
     api::{extract::Id, problem::Problem},
     app::App,
-    consents::{Asking, NotTaken, Target, is_answer, is_refusal},
+    consents::{AskedWith, Asking, NotTaken, Target, is_answer, is_refusal},
     drafts::{Draft, News, owner},
     redirect::{CALLBACK, of_browser, of_this_machine},
 };
@@ -82,15 +82,31 @@ async fn ask_for_draft(
     redirect: Url,
 ) -> Result<(), charon_engine::Error> {
     let engine = app.engine();
+    let asked_with = AskedWith { provider: draft.provider.clone(), config: draft.fields.clone() };
     let authorization = match &draft.of {
         None => engine.authorize(&draft.provider, draft.config(), &redirect)?,
         Some(of) => engine.authorize_changed(of.id, Some(draft.config()), &redirect).await?,
     };
-    ask(app, owner, Target::Draft(id), authorization, redirect);
+    ask(app, owner, Target::Draft(id), (authorization, asked_with), redirect);
     Ok(())
 }
 
-fn ask(app: &App, owner: &str, target: Target, authorization: Box<dyn Authorization>, redirect: Url) {
+/// Begins to ask for the consent of a stored storage.
+async fn ask_for_storage(app: &App, owner: &str, id: StorageId, redirect: Url) -> Result<(), Failing> {
+    let storage = app.engine().storage_by_id(id).await?;
+    let asked_with = AskedWith { provider: storage.provider, config: storage.config };
+    let authorization = app.engine().authorize_changed(id, None, &redirect).await?;
+    ask(app, owner, Target::Storage(id), (authorization, asked_with), redirect);
+    Ok(())
+}
+
+fn ask(
+    app: &App,
+    owner: &str,
+    target: Target,
+    authorization: (Box<dyn Authorization>, AskedWith),
+    redirect: Url,
+) {
     let engine = app.engine();
     let asking =
         Asking::new((engine.new_id(), owner.to_owned()), target, authorization, redirect, engine.now());
@@ -103,9 +119,7 @@ async fn reconnect(
     Id(id): Id<StorageId>,
     headers: HeaderMap,
 ) -> Result<Redirect, Failing> {
-    let redirect = of_browser(&app, &headers).url;
-    let authorization = app.engine().authorize_changed(id, None, &redirect).await?;
-    ask(&app, &owner(page.who()), Target::Storage(id), authorization, redirect);
+    ask_for_storage(&app, &owner(page.who()), id, of_browser(&app, &headers).url).await?;
     Ok(Redirect::to(&path(Target::Storage(id))))
 }
 
@@ -247,9 +261,7 @@ async fn brought_for_storage(
     Form(brought): Form<Brought>,
 ) -> Result<Response, Failing> {
     if brought.way.as_deref() == Some("paste") {
-        let redirect = of_this_machine(&app);
-        let authorization = app.engine().authorize_changed(id, None, &redirect).await?;
-        ask(&app, &owner(page.who()), Target::Storage(id), authorization, redirect);
+        ask_for_storage(&app, &owner(page.who()), id, of_this_machine(&app)).await?;
         return Ok(Redirect::to(&path(Target::Storage(id))).into_response());
     }
     take(&page, &app, Target::Storage(id), &headers, &brought.answer).await
@@ -345,7 +357,9 @@ async fn redeemed(page: &PageOf, app: &App, asking: &Asking, answer: &str) -> Re
             };
             Ok(page.titled("Connected", Section::Storages, &told).into_response())
         }
-        Ok(consent) => Ok(adopted(app, &asking.owner, asking.target, consent).await?.into_response()),
+        Ok(consent) => Ok(adopted(app, &asking.owner, (asking.target, Some(&asking.asked_with)), consent)
+            .await?
+            .into_response()),
         Err(error) => {
             let words = if is_refusal(answer) {
                 format!("No consent was given. {error}")
@@ -358,31 +372,55 @@ async fn redeemed(page: &PageOf, app: &App, asking: &Asking, answer: &str) -> Re
 }
 
 /// The draft or the storage has what came. Gives where to go on: the connection test is there.
-async fn adopted(app: &App, owner: &str, target: Target, consent: Consent) -> Result<Redirect, Failing> {
+async fn adopted(
+    app: &App,
+    owner: &str,
+    (target, asked_with): (Target, Option<&AskedWith>),
+    consent: Consent,
+) -> Result<Redirect, Failing> {
     let engine = app.engine();
     match target {
         Target::Storage(id) => {
-            engine.adopt_consent_of(id, consent).await?;
+            engine.adopt_consent_of(id, consent, asked_with.map(|asked| &asked.config)).await?;
             Ok(Redirect::to(&format!("/storages/{id}?told=connected")))
         }
-        Target::Draft(id) => into_draft(app, owner, id, consent, News::Connected),
+        Target::Draft(id) => into_draft(app, owner, id, (consent, asked_with), News::Connected),
         Target::Later => Ok(Redirect::to("/storages")),
     }
 }
 
-fn into_draft(app: &App, owner: &str, id: Uuid, consent: Consent, news: News) -> Result<Redirect, Failing> {
+/// The draft has what came, unless it goes elsewhere by now than where it was asked for (I6).
+fn into_draft(
+    app: &App,
+    owner: &str,
+    id: Uuid,
+    (consent, asked_with): (Consent, Option<&AskedWith>),
+    news: News,
+) -> Result<Redirect, Failing> {
+    let engine = app.engine();
     let told = AccountTold { name: consent.account, id: consent.account_id };
-    let taken = app.drafts().with(owner, id, app.engine().now(), |draft| {
-        draft.adopt(consent.field, consent.value, told);
-        draft.news = Some(news);
+    let taken = app.drafts().with(owner, id, engine.now(), |draft| {
+        let schema = &engine.registry().provider(&draft.provider)?.describe().schema;
+        let elsewhere = asked_with.map(|asked| asked.rebound(schema, &draft.fields)).unwrap_or_default();
+        if elsewhere.is_empty() {
+            draft.adopt(consent.field, consent.value, told);
+            draft.news = Some(news);
+        } else {
+            let changed = elsewhere.join(", ");
+            let words = format!("The consent was asked for before {changed} was changed: connect again.");
+            draft.news = Some(News::NotSaved(words));
+        }
+        Ok::<_, Failing>(())
     });
-    taken.ok_or_else(drafting::gone)?;
+    taken.ok_or_else(drafting::gone)??;
     Ok(Redirect::to(&drafting::path(id)))
 }
 
 /// What a person has brought in place of a consent is judged before it is taken.
 async fn pasted(app: &App, owner: &str, target: Target, given: Consent) -> Result<Redirect, Failing> {
-    let Target::Draft(id) = target else { return adopted(app, owner, target, given).await };
+    let Target::Draft(id) = target else {
+        return adopted(app, owner, (target, None), given).await;
+    };
     let draft = app.drafts().with(owner, id, app.engine().now(), |draft| draft.clone());
     let mut draft = draft.ok_or_else(drafting::gone)?;
     draft.adopt(given.field, given.value.clone(), AccountTold::default());
@@ -393,7 +431,7 @@ async fn pasted(app: &App, owner: &str, target: Target, given: Consent) -> Resul
             return Err(Problem::mistakes("", &mistakes).into());
         }
     }
-    into_draft(app, owner, id, given, News::Entered)
+    into_draft(app, owner, id, (given, None), News::Entered)
 }
 
 /// This asking is over, without a consent.
