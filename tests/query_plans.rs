@@ -10,9 +10,9 @@ use std::{
 };
 
 use charon_engine::{
-    AccountTold, ChannelChange, ChannelChoice, DeliveryState, Engine, ItemFilter, LibraryFilter,
-    NewAuditEntry, NoticeEvent, Outcome, PlanChange, Registry, RunFilter, RunOptions, RunState,
-    SchedulerSettings, Scope, Settings, StorageChange,
+    AccountTold, ChannelChange, ChannelChoice, DeliveryState, Engine, Handing, ItemFilter, LibraryFilter,
+    Mode, NewAuditEntry, NoticeEvent, Outcome, PlanChange, Registry, RunFilter, RunOptions, RunState,
+    SchedulerSettings, Scope, Settings, StorageChange, StorageId,
 };
 use charon_provider_gphotos::GPhotos;
 use futures::StreamExt;
@@ -302,6 +302,7 @@ async fn live(folder: &Path) {
     engine.account_was_told(family.id, &told).await.expect("told");
     engine.add_storage("spare", "gphotos", storage).await.expect("a storage");
     engine.remove_storage("spare").await.expect("removed");
+    inbox(&engine, family.id).await;
     drop(stop);
     serving.await.expect("no panic").expect("it ends");
 
@@ -358,6 +359,23 @@ async fn library(engine: &Engine) {
     engine.library_months(plan, &any).await.expect("months");
     let newest = engine.library(plan, &any, None, 1).await.expect("a page").items[0].id;
     engine.library_item(plan, newest).await.expect("an item");
+}
+
+/// Files that are handed over, one of them twice, and what is asked of those that wait.
+async fn inbox(engine: &Engine, storage: StorageId) {
+    let mut receipts = Vec::new();
+    for (number, key) in [(101, "one"), (101, "one"), (102, "two")] {
+        let handing = Handing { name: "door.jpg".into(), key: Some(key.to_owned()), ..Handing::default() };
+        let mut receiving = engine.receive(storage, handing).await.expect("it begins");
+        receiving.write(picture(number).into()).await.expect("it comes");
+        let receipt = receiving.finish(Mode::Async).await.expect("a receipt");
+        engine.receipt_in_the_end(receipt.id, Duration::from_secs(30)).await.expect("its end");
+        receipts.push(receipt.id);
+    }
+    assert_eq!(receipts[0], receipts[1]);
+    engine.receipts(storage, None, 5).await.expect("receipts");
+    let run = engine.receipt(receipts[2]).await.expect("a receipt").run.expect("its run");
+    engine.retry_failed(run).await.expect_err("nothing waits");
 }
 
 /// Everything that those who come in over HTTP make the engine do.

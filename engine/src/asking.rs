@@ -233,13 +233,13 @@ impl Engine {
                 record.state
             )));
         }
-        let plan = self.plan_row(&record.plan).await?.id;
-        self.store.resume(plan, run, self.clock.now()).await?;
+        self.store.resume(record.plan_id, run, self.clock.now()).await?;
         self.wake();
         Ok(())
     }
 
-    /// Asks for a new run of the items alone that failed in one that has ended.
+    /// Asks for a new run of the items alone that failed in one that has ended; where the run was one of an inbox, of all that waits
+    /// in the inbox.
     ///
     /// # Errors
     /// When there is no such run, nothing in it failed, or the plan has a run that has not ended.
@@ -250,6 +250,9 @@ impl Engine {
                 "the run {run} has not ended (it is {}); what failed in it can be tried again afterwards",
                 record.state
             )));
+        }
+        if record.is_inbox {
+            return self.retry_inbox(&record).await;
         }
         let failed = ItemFilter { outcome: Some(crate::run::Outcome::Failed), after: None };
         if self.store.run_items(run, &failed, 1).await?.is_empty() {
@@ -285,7 +288,11 @@ impl Engine {
     /// The newest runs, of one plan or of all, the newest first.
     pub async fn runs(&self, plan: Option<&str>, most: u32) -> Result<Vec<RunRecord>, Error> {
         let plan = match plan {
-            Some(name) => Some(self.plan_row(name).await?.id),
+            // Those of an inbox too.
+            Some(name) => match self.store.plan(name).await? {
+                Some(row) => Some(row.id),
+                None => Some(self.plan_row(name).await?.id),
+            },
             None => None,
         };
         self.runs_of(&RunFilter { plan, ..RunFilter::default() }, most).await

@@ -209,15 +209,17 @@ impl Engine {
         Ok(())
     }
 
+    /// The plan of this name that somebody has made; that of an inbox is Charon's own.
     pub(crate) async fn plan_row(&self, name: &str) -> Result<PlanRow, Error> {
-        match self.store.plan(name).await? {
+        match self.store.plan(name).await?.filter(|row| !row.is_inbox) {
             Some(row) => Ok(row),
             None => Err(self.unknown_plan(name.to_owned()).await?),
         }
     }
 
+    /// As [`plan_row`](Engine::plan_row), for the plan with this id.
     pub(crate) async fn plan_row_by_id(&self, id: PlanId) -> Result<PlanRow, Error> {
-        match self.store.plan_by_id(id).await? {
+        match self.store.plan_by_id(id).await?.filter(|row| !row.is_inbox) {
             Some(row) => Ok(row),
             None => Err(self.unknown_plan(id.to_string()).await?),
         }

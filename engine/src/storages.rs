@@ -20,6 +20,7 @@ use crate::{
     ids::StorageId,
     lane::Lane,
     registry::known,
+    run::Stop,
     store::StorageRow,
 };
 
@@ -149,10 +150,12 @@ impl Engine {
                 "the inbox of {name} holds files that have not been sent yet; wait until they are, then remove it"
             )));
         }
-        if let Some(inbox) = self.store.inbox_plan(row.id).await? {
-            self.remove_plan(&inbox.name).await?;
-        }
-        if self.store.remove_storage(&row, self.clock.now()).await? {
+        let inbox = self.store.inbox_plan(row.id).await?.map(|plan| plan.id);
+        let live = self.store.live_runs().await?;
+        if self.store.remove_storage(&row, inbox, self.clock.now()).await? {
+            for run in live.iter().filter(|run| Some(run.plan) == inbox) {
+                self.at_work.stop(run.run, Stop::cancelled());
+            }
             self.known_facts.forget(row.id);
             return Ok(());
         }

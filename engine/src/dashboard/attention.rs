@@ -65,6 +65,11 @@ pub enum Cure {
     },
     /// Make a first plan.
     AddPlan,
+    /// Look at what was handed over to a storage.
+    LookAtInbox {
+        /// The storage.
+        storage: StorageId,
+    },
     /// Look at the log of the program.
     LookAtLog,
 }
@@ -79,9 +84,22 @@ pub(crate) struct DeafChannel {
     pub(crate) is_tried_again: bool,
 }
 
-/// What calls for somebody, the urgent first.
+/// Files that programs handed over lately and that a storage did not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotTakenLately {
+    pub(crate) storage_id: StorageId,
+    pub(crate) storage: String,
+    pub(crate) files: u64,
+    /// The name of the last of them.
+    pub(crate) last: String,
+    /// Why it was not taken.
+    pub(crate) reason: String,
+}
+
+/// What calls for somebody, the urgent first. `inboxes` are the plans that send what inboxes hold.
 pub(crate) fn of(
     plans: &[PlanFacts],
+    (inboxes, not_taken): (&[PlanFacts], &[NotTakenLately]),
     channels: &[DeafChannel],
     unwell: Option<&str>,
     now: Timestamp,
@@ -95,8 +113,9 @@ pub(crate) fn of(
             cure: Cure::LookAtLog,
         });
     }
-    all.extend(dead_consents(plans));
-    all.extend(plans.iter().flat_map(|plan| of_plan(plan, now)));
+    all.extend(dead_consents(plans.iter().chain(inboxes)));
+    all.extend(plans.iter().chain(inboxes).flat_map(|plan| of_plan(plan, now)));
+    all.extend(not_taken.iter().map(of_not_taken));
     all.extend(channels.iter().map(of_channel));
     if plans.is_empty() {
         all.push(Attention {
@@ -112,7 +131,7 @@ pub(crate) fn of(
 }
 
 /// A storage whose consent is dead is one thing to cure, however many plans wait for it.
-fn dead_consents(plans: &[PlanFacts]) -> Vec<Attention> {
+fn dead_consents<'a>(plans: impl Iterator<Item = &'a PlanFacts>) -> Vec<Attention> {
     let mut storages: Vec<(&PlanFacts, &str, Vec<&str>)> = Vec::new();
     for plan in plans {
         let Some(why) = waits_for_consent(plan) else { continue };
@@ -212,6 +231,20 @@ fn of_plan(plan: &PlanFacts, now: Timestamp) -> Vec<Attention> {
     all
 }
 
+fn of_not_taken(refused: &NotTakenLately) -> Attention {
+    let NotTakenLately { storage_id, storage, files, last, reason } = refused;
+    let reason = reason.trim_end_matches('.');
+    let (title, text) = if *files == 1 {
+        (format!("{storage} did not take a file that was handed over"), format!("{last}: {reason}."))
+    } else {
+        let files = with_commas(*files);
+        let title = format!("{storage} did not take {files} files that were handed over");
+        (title, format!("The last of them, {last}: {reason}."))
+    };
+    let text = format!("{text} What is not taken is not kept here: hand over another file.");
+    Attention { is_urgent: false, title, text, cure: Cure::LookAtInbox { storage: *storage_id } }
+}
+
 fn of_channel(channel: &DeafChannel) -> Attention {
     let again = if channel.is_tried_again { "it is tried again" } else { "it was given up" };
     Attention {
@@ -228,7 +261,7 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
     use uuid::Uuid;
 
-    use super::{Cure, DeafChannel, of};
+    use super::{Cure, DeafChannel, NotTakenLately, of};
     use crate::{
         dashboard::facts::{EndedBadly, Live, PlanFacts, Whole},
         ids::{ChannelId, PlanId, RunId, StorageId},
@@ -314,7 +347,18 @@ mod tests {
             error: "connection refused".into(),
             is_tried_again: false,
         };
-        let all = of(&plans, &[channel], Some("no scheduler is at work"), now);
+        let inboxes = [
+            PlanFacts { live: waiting(Some(Class::Auth), RunState::Parked, "it"), ..plan("inbox of family") },
+            PlanFacts { live: waiting(None, RunState::Parked, "it"), ..plan("inbox of other") },
+        ];
+        let not_taken = NotTakenLately {
+            storage_id: StorageId(Uuid::from_u128(6)),
+            storage: "family".into(),
+            files: 2,
+            last: "a.jpg".into(),
+            reason: "it is no picture.".into(),
+        };
+        let all = of(&plans, (&inboxes, &[not_taken]), &[channel], Some("no scheduler is at work"), now);
         let told: Vec<(bool, &str, &Cure)> =
             all.iter().map(|one| (one.is_urgent, one.title.as_str(), &one.cure)).collect();
         let channel = Cure::TestChannel { channel: ChannelId(Uuid::from_u128(9)) };
@@ -330,19 +374,25 @@ mod tests {
                 (true, "A run of c waits for you", &Cure::ResumeRun { run: RUN }),
                 (true, "The destination of f takes nothing", &Cure::RunNow { plan: PLAN }),
                 (true, "The plan g is overdue", &Cure::RunNow { plan: PLAN }),
+                (true, "A run of inbox of other waits for you", &Cure::ResumeRun { run: RUN }),
                 (false, "A run of d is paused", &Cure::ResumeRun { run: RUN }),
                 (false, "2 items of e failed", &Cure::RetryFailed { run: RUN }),
                 (false, "The plan e is paused", &Cure::ResumePlan { plan: PLAN }),
                 (false, "A run of h is paused", &Cure::ResumeRun { run: RUN }),
+                (
+                    false,
+                    "family did not take 2 files that were handed over",
+                    &Cure::LookAtInbox { storage: StorageId(Uuid::from_u128(6)) }
+                ),
                 (false, "The channel hook does not get through", &channel),
             ]
         );
-        assert_eq!(all[1].text, "the token was revoked. Connect it again; a, b go on then.");
+        assert_eq!(all[1].text, "the token was revoked. Connect it again; a, b, inbox of family go on then.");
         assert_eq!(
-            all[6].text,
+            all[7].text,
             "In the run that ended 3 h ago, mostly: 404. The next run tries them again; you can do it now."
         );
-        assert_eq!(of(&[plan("well")], &[], None, now), []);
-        assert_eq!(of(&[], &[], None, now)[0].cure, Cure::AddPlan);
+        assert_eq!(of(&[plan("well")], (&[plan("inbox")], &[]), &[], None, now), []);
+        assert_eq!(of(&[], (&[plan("inbox")], &[]), &[], None, now)[0].cure, Cure::AddPlan);
     }
 }

@@ -11,10 +11,11 @@ mod words;
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub(crate) use attention::NotTakenLately;
 pub use attention::{Attention, Cure};
 pub(crate) use remembered::Remembered;
 pub use sentence::{Sentence, Tone};
@@ -42,6 +43,9 @@ const STRIP: usize = 30;
 const HISTORY: u16 = 90;
 /// The newest days, which are looked up every time.
 const FRESH: usize = 2;
+
+/// So long it is told that a storage did not take what was handed over.
+const NOT_TAKEN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Everything at a glance.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -162,7 +166,10 @@ impl Engine {
         let pairs: Vec<(&PlanFacts, &Sentence)> = all.iter().zip(&said).collect();
         let sentence = sentence::of_all(&pairs, now);
         let unwell = self.health().await.err().map(|unwell| unwell.to_string());
-        let attention = attention::of(&all, &self.deaf_channels().await?, unwell.as_deref(), now);
+        let inboxes = self.inboxes(&live).await?;
+        let not_taken = self.store.not_taken_since(now - NOT_TAKEN).await?;
+        let channels = self.deaf_channels().await?;
+        let attention = attention::of(&all, (&inboxes, &not_taken), &channels, unwell.as_deref(), now);
         let plans = all.into_iter().zip(said).zip(strips);
         let plans = plans.map(|((facts, said), strip)| status(facts, said, strip)).collect();
         let live = live.into_iter().map(|(status, _)| status).collect();
@@ -213,6 +220,33 @@ impl Engine {
             live,
             home,
         })
+    }
+
+    /// The plans that send what inboxes hold, as far as they are at work.
+    async fn inboxes(&self, live: &[(LiveStatus, LiveRun)]) -> Result<Vec<PlanFacts>, Error> {
+        let of = |row: PlanRow| {
+            let config = config_of(&row).ok()?;
+            let (status, run) = live.iter().find(|(status, _)| status.plan == row.id)?;
+            Some(PlanFacts {
+                plan: row.id,
+                kind: config.kind(),
+                storage: config.storage().to_owned(),
+                storage_id: row.storage_id,
+                provider: String::new(),
+                has_schedule: false,
+                next_at: None,
+                is_paused: false,
+                paused_until: None,
+                last_good_at: None,
+                overdue_since: None,
+                whole: None,
+                last_end: None,
+                live: Some(of_live(status, run)),
+                home: None,
+                name: row.name,
+            })
+        };
+        Ok(self.store.inbox_plans().await?.into_iter().filter_map(of).collect())
     }
 
     /// What people call the providers of the storages.

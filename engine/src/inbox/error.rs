@@ -17,6 +17,9 @@ pub enum NotTaken {
     /// The key by which it is to be known again is none.
     #[error("{0}")]
     Key(String),
+    /// A file of the same key was taken in before, and it was another one.
+    #[error("{0}")]
+    KeyTaken(String),
     /// It has no bytes.
     #[error("{0}")]
     Empty(String),

@@ -28,7 +28,7 @@ use crate::{
     error::Error,
     ids::{PlanId, ReceiptId, RunId, StorageId},
     run::{RunOptions, RunState, Stop, Trigger},
-    store::{NewRun, PlanRow, StorageRow},
+    store::{NewRun, PlanRow, RunRecord, StorageRow},
 };
 
 /// What is handed over without anybody who waits for it is sent a little later, so that what comes together goes in one batch.
@@ -51,10 +51,13 @@ impl Engine {
     /// At the start: what the spool holds and no receipt waits for goes away, and what waits is sent.
     pub(crate) async fn open_inboxes(&self) -> Result<(), Error> {
         let mut waiting = HashSet::new();
-        for plan in self.store.inbox_plans().await? {
-            let mut all = self.store.due_receipts(plan.storage_id, Timestamp::MAX, u32::MAX).await?;
-            waiting.extend(all.drain(..).map(|receipt| receipt.id));
-            self.see_to_inbox(&plan).await?;
+        for storage in self.store.storages().await? {
+            let all = self.store.due_receipts(storage.id, Timestamp::MAX, u32::MAX).await?;
+            if !all.is_empty() {
+                waiting.extend(all.into_iter().map(|receipt| receipt.id));
+                let plan = self.inbox_plan(&storage).await?;
+                self.see_to_inbox(&plan).await?;
+            }
         }
         let spool = self.spool.clone();
         let swept = tokio::task::spawn_blocking(move || spool.sweep(&waiting)).await;
@@ -78,7 +81,7 @@ impl Engine {
             let until = again_at(self.clock.now(), failures);
             self.store.postpone_inbox(plan.storage_id, (class, reason), until).await?;
         }
-        // Who stops it wants it to stop: it goes on with the next file, or when it is resumed.
+        // Who stops it wants it to stop: what waits goes on with the next file, the next start, or when somebody tries it again.
         if !state.is_live() && state != RunState::Cancelled {
             self.see_to_inbox(plan).await?;
         }
@@ -92,6 +95,19 @@ impl Engine {
             self.wake();
         }
         Ok(())
+    }
+
+    /// Sends now what waits in the inbox that a run was of. Gives the run that does.
+    pub(crate) async fn retry_inbox(&self, ended: &RunRecord) -> Result<RunId, Error> {
+        let run = self.run_of_inbox(ended.plan_id, None);
+        let Some(at_work) = self.store.retry_inbox(&run, self.clock.now()).await? else {
+            return Err(Error::Refused(format!(
+                "nothing waits in the {}; a file that the storage does not take is not kept: hand over another one",
+                ended.plan
+            )));
+        };
+        self.wake();
+        Ok(at_work)
     }
 
     fn run_of_inbox(&self, plan: PlanId, start_after: Option<Timestamp>) -> NewRun {

@@ -11,7 +11,7 @@ use crate::{
     ids::{ReceiptId, RunId, StorageId},
     run::{RunState, named},
     scheduler::{self, Waiting},
-    store::{LiveRun, ReceiptRow},
+    store::{LiveRun, ReceiptRow, RunFilter},
 };
 
 named! {
@@ -59,7 +59,7 @@ pub struct Receipt {
     pub again_at: Option<Timestamp>,
     /// What it waits for, if it waits.
     pub waiting: Option<String>,
-    /// The run that sends it, or has sent it.
+    /// The run that sends it, has sent it, or was stopped before it did.
     pub run: Option<RunId>,
     /// Whether nothing is done about it at this moment.
     #[serde(skip)]
@@ -116,17 +116,21 @@ impl Engine {
             Some(_) => "it is being sent".into(),
             None => {
                 receipt.rests = true;
-                "a run that sends it: the last one was stopped; resume it, or hand over another file".into()
+                receipt.run = self.newest_run_of_inbox(row.storage).await?;
+                "somebody, since the run that was to send it was stopped: try that run again, or hand over another file".into()
             }
         });
         Ok(receipt)
     }
 
+    async fn newest_run_of_inbox(&self, storage: StorageId) -> Result<Option<RunId>, Error> {
+        let Some(plan) = self.store.inbox_plan(storage).await? else { return Ok(None) };
+        let filter = RunFilter { plan: Some(plan.id), ..RunFilter::default() };
+        Ok(self.store.runs(&filter, 1).await?.first().map(|run| run.run))
+    }
+
     /// The run that sends what the inbox of a storage holds, and what it waits for.
-    async fn live_run_of_inbox(
-        &self,
-        storage: crate::ids::StorageId,
-    ) -> Result<Option<(LiveRun, String)>, Error> {
+    async fn live_run_of_inbox(&self, storage: StorageId) -> Result<Option<(LiveRun, String)>, Error> {
         let Some(plan) = self.store.inbox_plan(storage).await? else { return Ok(None) };
         let live = self.store.live_runs().await?.into_iter().find(|run| run.plan == plan.id);
         let Some(live) = live else { return Ok(None) };

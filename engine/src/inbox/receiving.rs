@@ -34,7 +34,7 @@ pub struct Handing {
     pub name: String,
     /// The title of the album, if that is known already.
     pub album: Option<String>,
-    /// By which the one who sends it knows that it is the same: a file of the same key is taken in once.
+    /// By which the one who sends it knows that it is the same: sent once more with the same key, it is taken in once.
     pub key: Option<String>,
     /// How many bytes it has, if that is known.
     pub length: Option<u64>,
@@ -67,18 +67,6 @@ pub struct Receiving {
 }
 
 impl Engine {
-    /// The receipt of a file that was handed over to a storage with this key before.
-    ///
-    /// # Errors
-    /// A key that is none.
-    pub async fn receipt_of_key(&self, storage: StorageId, key: &str) -> Result<Option<Receipt>, NotTaken> {
-        judge_key(key)?;
-        match self.store.receipt_by_key(storage, key).await? {
-            Some(row) => Ok(Some(self.view_of_receipt(row).await?)),
-            None => Ok(None),
-        }
-    }
-
     /// Begins to take in a file for a storage.
     ///
     /// # Errors
@@ -209,11 +197,11 @@ impl Receiving {
         Ok(())
     }
 
-    /// All bytes have come: makes them durable, and gives the receipt. Whoever sends a file with the key of an earlier one gets that
-    /// one's.
+    /// All bytes have come: makes them durable, and gives the receipt. Whoever sends the same file once more, with the same key, gets
+    /// that of the first time.
     ///
     /// # Errors
-    /// When they are none, or cannot be written.
+    /// When they are none, or cannot be written; and when the file of the same key was another one.
     pub async fn finish(mut self, mode: Mode) -> Result<Receipt, NotTaken> {
         let rest = self.buffer.split().freeze();
         if !rest.is_empty() {
@@ -263,7 +251,14 @@ impl Receiving {
                 self.engine.wake();
                 Ok(self.engine.receipt(id).await?)
             }
-            Added::Same(row) => Ok(self.engine.view_of_receipt(*row).await?),
+            Added::Same(row) if (row.sha256, &row.album) == (sha256, &self.album) => {
+                Ok(self.engine.view_of_receipt(*row).await?)
+            }
+            Added::Same(row) => Err(NotTaken::KeyTaken(format!(
+                "the key was given before, for another file or another album ({}, received {}); each file needs a key of its own, \
+                 such as a UUID, and this one was not taken in",
+                row.file_name, row.received_at
+            ))),
         }
     }
 

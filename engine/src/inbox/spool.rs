@@ -106,6 +106,11 @@ impl Spool {
 
     /// Begins a file. Blocks.
     pub(super) fn begin(&self, id: ReceiptId) -> io::Result<Coming> {
+        if !self.folder.is_dir() {
+            make_private(&self.folder)?;
+            // It holds what receipts are given for.
+            self.folder.parent().map_or(Ok(()), sync_folder)?;
+        }
         let incoming = self.folder.join(INCOMING);
         make_private(&incoming)?;
         let path = incoming.join(id.to_string());
@@ -193,13 +198,14 @@ impl Coming {
         let place = self.spool.path_of(self.id, name);
         let folder = self.spool.folder.join(self.id.to_string());
         make_private(&folder)?;
-        if let Err(error) = fs::rename(&self.path, &place) {
-            drop(fs::remove_dir(&folder));
+        let placed = fs::rename(&self.path, &place)
+            .and_then(|()| sync_folder(&folder))
+            .and_then(|()| sync_folder(&self.spool.folder));
+        if let Err(error) = placed {
+            drop(fs::remove_dir_all(&folder));
             return Err(error);
         }
         self.is_placed = true;
-        sync_folder(&folder)?;
-        sync_folder(&self.spool.folder)?;
         Ok(Sha256(self.hasher.clone().finalize().into()))
     }
 

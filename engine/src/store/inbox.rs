@@ -15,6 +15,7 @@ use super::{
     stored,
 };
 use crate::{
+    dashboard::NotTakenLately,
     error::Error,
     events::{EventKind, NewEvent},
     ids::{PlanId, ReceiptId, RunId, Sha256, StorageId},
@@ -160,6 +161,38 @@ impl Store {
         see_to_run(&mut tx, &NewRun { start_after: Some(first), ..run.clone() }, now).await.doing(DOING)?;
         tx.commit().await.doing(DOING)?;
         Ok(true)
+    }
+
+    /// All that waits in the inbox of a run's plan may be sent now, by this run if there is none yet. Gives the run that does; none where
+    /// nothing waits.
+    pub(crate) async fn retry_inbox(&self, run: &NewRun, now: Timestamp) -> Result<Option<RunId>, Error> {
+        const DOING: &str = "see to an inbox";
+        let mut tx = self.begin().await.doing(DOING)?;
+        let due = sqlx::query(
+            "UPDATE receipts SET again_at = MIN(again_at, ?2)
+             WHERE storage = (SELECT storages.no FROM plans JOIN storages ON storages.id = plans.storage_id WHERE plans.id = ?1)
+                 AND state = 'waiting'",
+        )
+        .bind(run.plan.to_string())
+        .bind(micros(now))
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+        if due.rows_affected() == 0 {
+            return Ok(None);
+        }
+        see_to_run(&mut tx, run, now).await.doing(DOING)?;
+        let live = sqlx::query(
+            "SELECT id FROM runs
+             WHERE plan_id = ? AND state IN ('queued', 'running', 'pausing', 'paused', 'parked') LIMIT 1",
+        )
+        .bind(run.plan.to_string())
+        .fetch_one(&mut *tx)
+        .await
+        .and_then(|row| parsed(&row, "id"))
+        .doing(DOING)?;
+        tx.commit().await.doing(DOING)?;
+        Ok(Some(live))
     }
 
     /// What waits in the inbox of a storage and may be sent at this moment, what may be sent first before the rest.
@@ -346,6 +379,32 @@ impl Store {
         .await
         .expect("a look-up");
         row.map(|row| serde_json::from_value(row.get::<String, _>(0).into()).expect("a fidelity"))
+    }
+
+    /// By storage, what has not been taken since then.
+    pub(crate) async fn not_taken_since(&self, since: Timestamp) -> Result<Vec<NotTakenLately>, Error> {
+        const DOING: &str = "look what was not taken";
+        // Where MAX is alone, the other columns are those of its row.
+        let rows = sqlx::query(
+            "SELECT storages.id, storages.name, COUNT(*) AS files, file_name, reason, MAX(ended_at)
+             FROM receipts CROSS JOIN storages ON storages.no = receipts.storage
+             WHERE ended_at > ? AND state = 'failed' GROUP BY storages.no",
+        )
+        .bind(micros(since))
+        .fetch_all(&self.reader)
+        .await
+        .doing(DOING)?;
+        let read = |row: &SqliteRow| {
+            let reason: Option<String> = row.try_get("reason")?;
+            Ok(NotTakenLately {
+                storage_id: parsed(row, "id")?,
+                storage: row.try_get("name")?,
+                files: count(row, "files")?,
+                last: row.try_get("file_name")?,
+                reason: reason.unwrap_or_default(),
+            })
+        };
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().doing(DOING)
     }
 
     /// Whether a storage has files in its inbox that wait.

@@ -276,19 +276,19 @@ impl Store {
     pub(crate) async fn remove_plan(&self, id: PlanId, name: &str, now: Timestamp) -> Result<(), Error> {
         const DOING: &str = "remove a plan";
         let mut tx = self.begin().await.doing(DOING)?;
-        sqlx::query("DELETE FROM events WHERE run_id IN (SELECT id FROM runs WHERE plan_id = ?)")
-            .bind(id.to_string())
-            .execute(&mut *tx)
-            .await
-            .doing(DOING)?;
-        sqlx::query("DELETE FROM plans WHERE id = ?")
-            .bind(id.to_string())
-            .execute(&mut *tx)
-            .await
-            .doing(DOING)?;
+        remove_row(&mut tx, id).await.doing(DOING)?;
         write_event(&mut tx, now, &of_plan(EventKind::PlanRemoved, id, name)).await.doing(DOING)?;
         tx.commit().await.doing(DOING)
     }
+}
+
+/// Removes a plan, its runs and what they tell.
+pub(super) async fn remove_row(tx: &mut Transaction<'_, Sqlite>, id: PlanId) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM events WHERE run_id IN (SELECT id FROM runs WHERE plan_id = ?)")
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("DELETE FROM plans WHERE id = ?").bind(id.to_string()).execute(&mut **tx).await.map(drop)
 }
 
 /// A storage has another name: its plans name it so from now on.

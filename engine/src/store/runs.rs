@@ -33,6 +33,9 @@ pub struct RunRecord {
     /// The plan's id.
     #[serde(skip)]
     pub plan_id: PlanId,
+    /// Whether it sends what an inbox holds: its plan is Charon's own, and nobody can change it.
+    #[serde(skip)]
+    pub is_inbox: bool,
     /// How it goes about it.
     #[serde(skip)]
     pub options: RunOptions,
@@ -308,7 +311,8 @@ async fn insert_items(
     .map(drop)
 }
 
-const RUNS: &str = "SELECT runs.*, plans.name AS plan_name FROM runs JOIN plans ON plans.id = runs.plan_id";
+const RUNS: &str =
+    "SELECT runs.*, plans.name AS plan_name, plans.is_inbox FROM runs JOIN plans ON plans.id = runs.plan_id";
 
 fn read(row: &SqliteRow) -> Result<RunRecord, sqlx::Error> {
     let stop: Option<&str> = row.try_get("stop")?;
@@ -319,6 +323,7 @@ fn read(row: &SqliteRow) -> Result<RunRecord, sqlx::Error> {
         run: parsed(row, "id")?,
         plan: row.try_get("plan_name")?,
         plan_id: parsed(row, "plan_id")?,
+        is_inbox: row.try_get("is_inbox")?,
         options: serde_json::from_str(row.try_get("options")?).map_err(decode_error)?,
         trigger: parsed(row, "trigger")?,
         scheduled_for: maybe_time(row, "scheduled_for")?,

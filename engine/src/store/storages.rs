@@ -9,7 +9,7 @@ use super::{Doing, Store, decode_error, events::write_event, no, parsed};
 use crate::{
     error::Error,
     events::{EventKind, NewEvent},
-    ids::StorageId,
+    ids::{PlanId, StorageId},
 };
 
 #[derive(Clone, Debug)]
@@ -249,11 +249,20 @@ impl Store {
     }
 
     /// Removes a storage that no plan uses, if it is still as it was read. Gives false if it is not.
-    pub(crate) async fn remove_storage(&self, storage: &StorageRow, now: Timestamp) -> Result<bool, Error> {
+    pub(crate) async fn remove_storage(
+        &self,
+        storage: &StorageRow,
+        inbox: Option<PlanId>,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         const DOING: &str = "remove a storage";
         let mut tx = self.begin().await.doing(DOING)?;
+        if let Some(inbox) = inbox {
+            super::plans::remove_row(&mut tx, inbox).await.doing(DOING)?;
+        }
         let done = sqlx::query(
-            "DELETE FROM storages WHERE id = ?1 AND revision = ?2 AND NOT EXISTS (SELECT 1 FROM plans WHERE storage_id = ?1)",
+            "DELETE FROM storages WHERE id = ?1 AND revision = ?2 AND NOT EXISTS (SELECT 1 FROM plans WHERE storage_id = ?1)
+             AND NOT EXISTS (SELECT 1 FROM receipts WHERE receipts.storage = storages.no AND receipts.state = 'waiting')",
         )
         .bind(storage.id.to_string())
         .bind(storage.revision)

@@ -4,12 +4,14 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use charon_provider::{Class, Fidelity};
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use serde_json::json;
 
 use super::{fake::Answers, map, scheduling::Stage};
 use crate::{
     clock::Clock,
+    dashboard::Cure,
+    error::Error,
     ids::{ReceiptId, StorageId},
     inbox::{Handing, Mode, NotTaken, Receipt, ReceiptState},
     run::RunState,
@@ -213,14 +215,76 @@ async fn one_who_is_not_sure_whether_it_came_sends_it_again_with_its_key() {
     assert_eq!(same.id, first.id);
     assert_eq!(stage.spooled().len(), 1);
     let sent = stage.sent(first.id).await;
-    let known = stage
-        .engine
-        .receipt_of_key(stage.storage().await, "k-1")
-        .await
-        .expect("looked up")
-        .expect("it is known");
+    let known = stage.hand(with_key("a.jpg"), &picture("a"), Mode::Sync).await.expect("a receipt");
     assert_eq!((known.id, known.media_id), (first.id, sent.media_id));
-    assert!(stage.engine.receipt_of_key(stage.storage().await, "k-2").await.expect("looked up").is_none());
+    assert_eq!(stage.spooled(), [""; 0].map(PathBuf::from));
+}
+
+#[tokio::test]
+async fn another_file_is_not_taken_for_the_one_that_had_its_key_before() {
+    // I9
+    let stage = Stage::new().await;
+    let with_key = |name| Handing { key: Some("k-1".into()), ..named(name) };
+    stage.hand(with_key("a.jpg"), &picture("a"), Mode::Sync).await.expect("a receipt");
+    let refused =
+        stage.hand(with_key("a.jpg"), &picture("b"), Mode::Sync).await.expect_err("it is another one");
+    assert!(matches!(refused, NotTaken::KeyTaken(_)), "{refused}");
+    assert_eq!(stage.spooled().len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_takes_hold_of_the_plan_of_an_inbox() {
+    // I1
+    let mut stage = Stage::new().await;
+    let receipt = stage.hand(named("a.jpg"), &picture("a"), Mode::Sync).await.expect("a receipt");
+    let run = stage.engine.runs(None, 1).await.expect("runs").remove(0);
+    assert!(run.is_inbox);
+    let unknown = |error: Error| assert!(matches!(error, Error::Unknown { .. }), "{error}");
+    unknown(stage.engine.plan_by_id(run.plan_id).await.expect_err("it is Charon's own"));
+    unknown(stage.engine.remove_plan_by_id(run.plan_id, None).await.expect_err("it is Charon's own"));
+    unknown(stage.engine.remove_plan(&run.plan).await.expect_err("it is Charon's own"));
+    unknown(stage.engine.estimate(&run.plan).await.expect_err("it is Charon's own"));
+    assert_eq!(stage.engine.runs(Some(&run.plan), 1).await.expect("its runs are shown").len(), 1);
+    stage.sent(receipt.id).await;
+}
+
+#[tokio::test]
+async fn what_a_stopped_run_left_is_sent_when_somebody_tries_it_again() {
+    let mut stage = Stage::new().await;
+    let receipt = stage.hand(named("a.jpg"), &picture("a"), Mode::Sync).await.expect("a receipt");
+    let run = stage.engine.runs(None, 1).await.expect("runs").remove(0).run;
+    stage.engine.cancel_run(run).await.expect("it is stopped");
+    stage.until_nothing_is_at_work().await;
+    let told = stage.engine.receipt(receipt.id).await.expect("a receipt");
+    assert_eq!((told.state, told.run), (ReceiptState::Waiting, Some(run)));
+    assert!(told.waiting.expect("it waits").contains("try that run again"));
+    let again = stage.engine.retry_failed(run).await.expect("it goes on");
+    assert_ne!(again, run);
+    assert_eq!(stage.sent(receipt.id).await.run, Some(again));
+    stage.until_nothing_is_at_work().await;
+    let refused = stage.engine.retry_failed(run).await.expect_err("nothing waits");
+    assert!(refused.to_string().contains("nothing waits in the inbox of family"), "{refused}");
+}
+
+/// What cures what the dashboard says calls for somebody.
+async fn cures(stage: &Stage) -> Vec<Cure> {
+    let dashboard = stage.engine.dashboard(&TimeZone::UTC).await.expect("a dashboard");
+    dashboard.attention.into_iter().map(|one| one.cure).collect()
+}
+
+#[tokio::test]
+async fn what_is_stuck_in_an_inbox_or_was_not_taken_calls_for_somebody() {
+    // I10
+    let mut stage = Stage::new().await;
+    let receipt = stage.hand(named("a.jpg"), &picture("a"), Mode::Sync).await.expect("a receipt");
+    let run = stage.engine.runs(None, 1).await.expect("runs").remove(0).run;
+    stage.engine.pause_run(run).await.expect("it is paused");
+    stage.until_nothing_is_at_work().await;
+    assert!(cures(&stage).await.contains(&Cure::ResumeRun { run }));
+    stage.engine.resume_run(run).await.expect("it goes on");
+    stage.sent(receipt.id).await;
+    stage.until_nothing_is_at_work().await;
+    assert!(!cures(&stage).await.contains(&Cure::ResumeRun { run }));
 }
 
 #[tokio::test]
@@ -305,6 +369,8 @@ async fn what_a_storage_refuses_for_what_it_is_has_failed_and_is_not_kept() {
     stage.world.answer("first", Answers::With(Class::Item));
     let receipt = stage.hand(named("a.jpg"), &picture("a"), Mode::Sync).await.expect("a receipt");
     let failed = stage.receipt_until(receipt.id, |receipt| receipt.state == ReceiptState::Failed).await;
+    let storage = stage.storage().await;
+    assert!(cures(&stage).await.contains(&Cure::LookAtInbox { storage }));
     assert_eq!((failed.class, failed.media_id.as_deref()), (Some(Class::Item), None));
     assert!(
         failed.reason.as_deref().is_some_and(|why| why.contains("the world will not have it")),

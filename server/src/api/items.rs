@@ -133,15 +133,7 @@ async fn send(
         ),
         None => None,
     };
-    let engine = app.engine();
-    let known = match &key {
-        Some(key) => engine.receipt_of_key(storage, key).await.map_err(refused)?,
-        None => None,
-    };
-    let receipt = match known {
-        Some(known) => known,
-        None => take_in(engine, storage, &query, key, request).await?,
-    };
+    let receipt = take_in(app.engine(), storage, &query, key, request).await?;
     let receipt = match query.mode {
         HowLong::Sync => in_the_end(&app, receipt, patience).await?,
         HowLong::Async => receipt,
@@ -305,6 +297,7 @@ pub(crate) fn refused(refusal: NotTaken) -> Problem {
         NotTaken::Album(_) => Problem::wrong_field("/album", detail),
         NotTaken::Empty(_) => Problem::wrong_field("/file", detail),
         NotTaken::Key(_) => Problem::bad_request(detail),
+        NotTaken::KeyTaken(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
         NotTaken::NotMedia(_) => Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail),
         NotTaken::TooLarge(_) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
         NotTaken::Full(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).after(60),

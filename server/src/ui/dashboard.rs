@@ -96,6 +96,9 @@ fn cure(page: &PageOf, cure: &Cure, has_storage: bool) -> Markup {
             html! { a.button href="/plans/new?kind=backup" { "Make a backup plan" } }
         }
         Cure::AddPlan => html! { a.button href="/storages/new" { "Add a storage" } },
+        Cure::LookAtInbox { storage } => {
+            html! { a.button.second href={ "/storages/" (storage) "/send" } { "See what came in" } }
+        }
         Cure::LookAtLog => html! { a.button.second href="/healthz" { "See what it says" } },
     }
 }

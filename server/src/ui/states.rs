@@ -80,12 +80,17 @@ pub(crate) fn actions(page: &PageOf, run: &RunRecord) -> Markup {
         RunState::Paused | RunState::Parked => (false, true, true),
         _ => (false, false, false),
     };
-    let retry = !run.state.is_live() && run.items.failed > 0;
+    let retry = if run.is_inbox {
+        run.state == RunState::Cancelled
+    } else {
+        !run.state.is_live() && run.items.failed > 0
+    };
+    let again = if run.is_inbox { "Send what still waits" } else { "Try the failed items again" };
     html! {
         // Nothing goes on by that alone while the account does not let anybody in.
         @let class = if waits_for_consent(run) { "second" } else { "" };
         @if resume { (action(page, run.run, "resume", "Resume", class)) }
-        @if retry { (action(page, run.run, "retry-failed", "Try the failed items again", "")) }
+        @if retry { (action(page, run.run, "retry-failed", again, "")) }
         @if pause { (action(page, run.run, "pause", "Pause", "second")) }
         @if cancel { a.button.danger href={ "/runs/" (run.run) "/cancel" } { "Stop" } }
     }

@@ -59,7 +59,11 @@ pub(super) async fn show(page: PageOf, State(app): State<App>, Id(run): Id<RunId
 
 fn head(record: &RunRecord, zone: &TimeZone) -> Markup {
     html! {
-        h1 { "Run of " a href={ "/plans/" (record.plan_id) } { (record.plan) } " " (states::state(record.state)) }
+        h1 {
+            "Run of "
+            @if record.is_inbox { (record.plan) } @else { a href={ "/plans/" (record.plan_id) } { (record.plan) } }
+            " " (states::state(record.state))
+        }
         p.soft { (words::moment(record.queued_at, zone)) ", " (states::trigger(record.trigger)) }
         @if let Some(stop) = &record.stop {
             @let class = match record.state { RunState::Failed => "bad", RunState::Cancelled | RunState::Queued => "", _ => "warn" };
