@@ -23,7 +23,7 @@ use crate::{
     mirror::Mirror,
     numbers::with_commas,
     plan::{BackupConfig, PlanConfig},
-    plans::{as_map, config_of},
+    plans::{as_map, config_of, looked_at},
     retry::with_retries,
     run::{Progress, RunContext},
     running::Work,
@@ -109,7 +109,8 @@ impl Engine {
                 what: name.to_owned(),
                 mistakes: Mistake::in_field("destination", refusal).into(),
             };
-            Mirror::refuse_unfit(&backup.destination, row.id).map_err(wrong)?;
+            let (destination, plan) = (backup.destination.clone(), row.id);
+            looked_at(move || Mirror::refuse_unfit(&destination, plan)).await?.map_err(wrong)?;
         }
         self.estimate_of(&row).await
     }
@@ -126,7 +127,8 @@ impl Engine {
             PlanConfig::Backup(config) => {
                 // Without its disk, everything would seem to be missing (I11).
                 if row.mirror_ready {
-                    Mirror::look(&config.destination, row.id).map_err(Error::Destination)?;
+                    let (destination, plan) = (config.destination.clone(), row.id);
+                    looked_at(move || Mirror::look(&destination, plan)).await?.map_err(Error::Destination)?;
                 }
                 self.refuse_unable(row, &ctx, &*storage).await?;
                 of_backup(&ctx, &*storage, &config).await
@@ -174,13 +176,18 @@ async fn of_backup(
         walk.refuse_circle(page.next.as_ref(), "list the photos")?;
         cursor = page.next;
         let ids: Vec<&RemoteId> = page.items.iter().map(|item| &item.id).collect();
-        let home = ctx.store.copies_of(ctx.plan, ctx.storage, &ids).await?;
+        let copies = ctx.store.copies_of(ctx.plan, ctx.storage, &ids).await?;
+        let destination = config.destination.clone();
+        let home = looked_at(move || {
+            copies.into_iter().filter(|(_, path)| is_there(&destination, path)).map(|(id, _)| id).collect()
+        });
+        let home: HashSet<RemoteId> = home.await?;
         for item in page.items {
             if !seen.insert(hasher.hash_one(&item.id)) {
                 continue;
             }
             estimate.items += 1;
-            let is_home = home.get(&item.id).is_some_and(|path| is_there(&config.destination, path));
+            let is_home = home.contains(&item.id);
             if wanted.leaves_out(&item).is_some() {
                 estimate.skipped += u64::from(!is_home);
             } else if !is_home {

@@ -155,12 +155,14 @@ impl Engine {
         plan: Option<PlanId>,
     ) -> Result<Vec<Mistake>, Error> {
         let others = self.folders(plan).await?;
-        let (field, refusals) = match config {
+        let config = config.clone();
+        let (field, refusals) = looked_at(move || match config {
             PlanConfig::Backup(backup) => {
                 ("destination", judge_destination(&backup.destination, &others.mirrors, &others.sources))
             }
             PlanConfig::Upload(upload) => ("sources", judge_sources(&upload.sources, &others.mirrors)),
-        };
+        })
+        .await?;
         Ok(refusals.into_iter().map(|refusal| Mistake::in_field(field, refusal)).collect())
     }
 
@@ -246,6 +248,14 @@ impl Engine {
 
 pub(crate) fn name_taken(name: &str) -> Error {
     Error::BadName(format!("there is a plan named {name} already; choose another name"))
+}
+
+/// Looks at a disk, off the threads that wait for the network: it may hang.
+pub(crate) async fn looked_at<T: Send + 'static>(
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let looked = tokio::task::spawn_blocking(look).await;
+    looked.map_err(|panic| Error::Refused(format!("this is a mistake in Charon: {panic}")))
 }
 
 /// The capability that the storage lacks for the plan, if it lacks one.

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::extract::FromRef;
 use charon_engine::{Engine, Roots};
 use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -14,6 +15,7 @@ use crate::{
     consents::Consents,
     drafts::Drafts,
     live::Hub,
+    planning::PREVIEWS,
     thumbnails::Thumbnails,
 };
 
@@ -33,6 +35,7 @@ struct Inner {
     thumbnails: Thumbnails,
     drafts: Drafts,
     consents: Consents,
+    previews: Semaphore,
 }
 
 impl App {
@@ -57,6 +60,7 @@ impl App {
             refusals: Refusals::default(),
             drafts: Drafts::default(),
             consents: Consents::default(),
+            previews: Semaphore::new(PREVIEWS),
             hub,
             thumbnails,
         }))
@@ -70,6 +74,11 @@ impl App {
     /// The consents that are being asked for.
     pub(crate) fn consents(&self) -> &Consents {
         &self.0.consents
+    }
+
+    /// Whoever makes a preview holds one of these.
+    pub(crate) fn previews(&self) -> &Semaphore {
+        &self.0.previews
     }
 
     /// The engine.

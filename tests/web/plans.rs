@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use gphotos_emulator::{Action, Fault};
 use serde_json::{Value, json};
 
 use super::client::{Answer, Client};
@@ -124,6 +125,46 @@ async fn both_kinds_are_made_over_the_api_and_what_is_previewed_is_what_the_run_
     assert_eq!((removed.status, removed.body.as_str()), (204, ""));
     assert_eq!(api.api("GET", &home, None, &[]).await.status, 404);
     assert!(place.home_folder().join("mirror/.charon/mirror.json").exists(), "files stay");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_ends_when_nobody_waits_for_it_and_there_are_only_so_many() {
+    const PAGES: u64 = 100;
+    let place = Place::new().await;
+    place.seed(500);
+    place.home_folder();
+    place.add_storage().await;
+    let served = place.web().await;
+    let mut api = served.first_browser().await;
+    place.fault(Fault::always(Action::SmallPages { items: 5 }));
+    let late = place.world().add_fault(Fault::always(Action::Latency { ms: 200 }).on(&["mediaItems.list"]));
+    let body = json!({"config": place.backup_at_home()});
+    let (mut one, mut two) = (served.browser().await, served.browser().await);
+    {
+        let one = one.api("POST", "/plans:preview", Some(&body), &[]);
+        let two = two.api("POST", "/plans:preview", Some(&body), &[]);
+        let one_too_many = async {
+            place.until("both list", |stats| stats.count("mediaItems.list") >= 4).await;
+            let refused = api.api("POST", "/plans:preview", Some(&body), &[]).await;
+            assert_eq!(refused.status, 409, "{refused:?}");
+            assert!(refused.body.contains("2 previews are being made already"), "{refused:?}");
+        };
+        tokio::select! {
+            answer = one => panic!("it takes 20 seconds: {answer:?}"),
+            answer = two => panic!("it takes 20 seconds: {answer:?}"),
+            () = one_too_many => {}
+        }
+        // Both leave.
+    }
+    place.world().remove_fault(late);
+    let mut previewed = api.api("POST", "/plans:preview", Some(&body), &[]).await;
+    // It may not have been noticed yet that they left.
+    while previewed.status == 409 {
+        previewed = api.api("POST", "/plans:preview", Some(&body), &[]).await;
+    }
+    assert_eq!(previewed.status, 200, "{previewed:?}");
+    let pages = place.count("mediaItems.list");
+    assert!(pages < PAGES + 50, "those that nobody waited for went on: {pages} pages");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ use axum::{
 use charon_engine::{Error, NewAuditEntry, Scope};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use super::{Caller, Who, cookie, form, origin, origin::Origin};
 use crate::{
@@ -66,6 +67,18 @@ impl OnlyLooked {
     }
 }
 
+/// The one who waits for the answer to a request that may change something. Such a request comes to its end without them; what changes
+/// nothing need not.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asker(CancellationToken);
+
+impl Asker {
+    /// Does this, unless nobody waits for it any more.
+    pub(crate) async fn unless_gone<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.0.run_until_cancelled(work).await
+    }
+}
+
 /// Lets a request through with what is known of who sends it, or refuses it.
 pub(crate) async fn gate(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
@@ -81,6 +94,9 @@ pub(crate) async fn gate(State(app): State<App>, mut request: Request, next: Nex
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return next.run(request).await;
     }
+    let asker = Asker::default();
+    request.extensions_mut().insert(asker.clone());
+    let _leaves = asker.0.drop_guard();
     let done = Audited::new(request.method().as_str(), Some(path.clone()));
     // Who asks may go away at any moment; what was begun comes to its end, and into the log, all the same.
     let changing = tokio::spawn(async move {

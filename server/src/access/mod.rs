@@ -29,7 +29,7 @@ use axum::{
 pub(crate) use caller::{Caller, Peer, is_near, seen_as_this_machine};
 pub(crate) use charon_engine::Scope;
 use charon_engine::{SessionId, TokenId};
-pub(crate) use gate::{Audited, OnlyLooked, gate, is_still_known};
+pub(crate) use gate::{Asker, Audited, OnlyLooked, gate, is_still_known};
 pub(crate) use limit::Limiter;
 pub(crate) use refusals::Refusals;
 pub(crate) use signing_in::{set_password, sign_in, sign_out, told, too_many_tries};

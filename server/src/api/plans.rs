@@ -1,7 +1,7 @@
 //! `/plans`: what is to be done, and when. Whoever comes in over HTTP names folders below the roots alone, and no commands.
 
 use axum::{
-    Json as Answer,
+    Extension, Json as Answer,
     extract::State,
     http::{StatusCode, header},
     response::{AppendHeaders, IntoResponse, Response},
@@ -23,7 +23,11 @@ use super::{
     problem::Problem,
     schedules::count,
 };
-use crate::{access::Scope, app::App, planning};
+use crate::{
+    access::{Asker, Scope},
+    app::App,
+    planning,
+};
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -244,8 +248,8 @@ async fn list(
 }
 
 async fn create(State(app): State<App>, Json(new): Json<NewPlan>) -> Result<Response, Problem> {
-    let config =
-        planning::from_afar(&app, new.config, None).map_err(|wrong| Problem::mistakes("/config", &wrong))?;
+    let config = planning::from_afar(&app, new.config, None).await;
+    let config = config.map_err(|wrong| Problem::mistakes("/config", &wrong))?;
     let added = app.engine().add_plan(&new.name, config).await;
     let view = added.map_err(|error| Problem::of_engine(error, "/config"))?;
     let location = format!("{}/plans/{}", super::BASE, view.id);
@@ -272,7 +276,7 @@ async fn replace(
 ) -> Result<Response, Problem> {
     let before = app.engine().plan_by_id(id).await?;
     seen.must_be(&etag(&before))?;
-    let config = planning::from_afar(&app, change.config, Some(&before.config));
+    let config = planning::from_afar(&app, change.config, Some(&before.config)).await;
     let config = config.map_err(|wrong| Problem::mistakes("/config", &wrong))?;
     let change = charon_engine::PlanChange { name: change.name, config, seen: Some(before.revision) };
     let changed = app.engine().change_plan(id, change).await;
@@ -298,27 +302,29 @@ fn estimated(estimate: Result<Estimate, charon_engine::Error>) -> Result<Answer<
 
 async fn preview_new(
     State(app): State<App>,
+    Extension(asker): Extension<Asker>,
     Json(plan): Json<PlanChange>,
 ) -> Result<Answer<Preview>, Problem> {
-    let config = planning::from_afar(&app, plan.config, None);
+    let config = planning::from_afar(&app, plan.config, None).await;
     let config = config.map_err(|wrong| Problem::mistakes("/config", &wrong))?;
-    estimated(app.engine().preview_plan(config).await)
+    estimated(planning::preview(&app, &asker, None, Some(config)).await)
 }
 
 async fn preview(
     State(app): State<App>,
+    Extension(asker): Extension<Asker>,
     Id(id): Id<PlanId>,
     change: Option<Json<MaybeChange>>,
 ) -> Result<Answer<Preview>, Problem> {
     let config = match change.and_then(|change| change.0.config) {
         Some(config) => {
             let before = app.engine().plan_by_id(id).await?;
-            let config = planning::from_afar(&app, config, Some(&before.config));
+            let config = planning::from_afar(&app, config, Some(&before.config)).await;
             Some(config.map_err(|wrong| Problem::mistakes("/config", &wrong))?)
         }
         None => None,
     };
-    estimated(app.engine().preview_change(id, config).await)
+    estimated(planning::preview(&app, &asker, Some(id), config).await)
 }
 
 async fn occurrences(

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::{
-    Form,
+    Extension, Form,
     extract::{Query, State},
     http::StatusCode,
     response::{Html, IntoResponse, Redirect, Response},
@@ -21,7 +21,7 @@ use super::{
     telling, words,
 };
 use crate::{
-    access::OnlyLooked,
+    access::{Asker, OnlyLooked},
     api::extract::Id,
     app::App,
     planning,
@@ -108,20 +108,22 @@ pub(super) async fn edit(page: PageOf, State(app): State<App>, Id(id): Id<PlanId
 pub(super) async fn make(
     page: PageOf,
     State(app): State<App>,
+    Extension(asker): Extension<Asker>,
     Form(sent): Form<Sent>,
 ) -> Result<Response, Failing> {
-    act(&page, &app, None, &sent).await
+    act(&page, (&app, &asker), None, &sent).await
 }
 
 /// A form for a plan that there is was sent.
 pub(super) async fn change(
     page: PageOf,
     State(app): State<App>,
+    Extension(asker): Extension<Asker>,
     Id(id): Id<PlanId>,
     Form(sent): Form<Sent>,
 ) -> Result<Response, Failing> {
     let plan = app.engine().plan_by_id(id).await?;
-    act(&page, &app, Some(plan), &sent).await
+    act(&page, (&app, &asker), Some(plan), &sent).await
 }
 
 /// What the schedule in a form means, as a part of the page.
@@ -140,7 +142,12 @@ fn value<'a>(sent: &'a [(String, String)], name: &str) -> Option<&'a str> {
     sent.iter().find(|(sent, _)| sent == name).map(|(_, value)| value.as_str())
 }
 
-async fn act(page: &PageOf, app: &App, of: Option<PlanView>, sent: &Sent) -> Result<Response, Failing> {
+async fn act(
+    page: &PageOf,
+    (app, asker): (&App, &Asker),
+    of: Option<PlanView>,
+    sent: &Sent,
+) -> Result<Response, Failing> {
     let kind = match &of {
         Some(plan) => plan.config.kind(),
         None => value(sent, "kind").unwrap_or_default(),
@@ -163,7 +170,7 @@ async fn act(page: &PageOf, app: &App, of: Option<PlanView>, sent: &Sent) -> Res
                 editing.mistakes.clear();
                 editing.albums = Some(albums(app, &editing).await);
             }
-            Some("preview") => preview(app, &mut editing).await?,
+            Some("preview") => preview(app, asker, &mut editing).await?,
             _ => {
                 if let Some(saved) = save(app, &mut editing).await? {
                     return Ok(saved.into_response());
@@ -195,12 +202,15 @@ fn told(editing: &mut Editing, error: Error) -> Result<(), Failing> {
 }
 
 /// The configuration as one may say it who comes in over HTTP.
-fn from_afar(app: &App, editing: &Editing) -> Result<serde_json::Map<String, serde_json::Value>, Mistakes> {
-    planning::from_afar(app, editing.whole(), editing.of.as_ref().map(|plan| &plan.config))
+async fn from_afar(
+    app: &App,
+    editing: &Editing,
+) -> Result<serde_json::Map<String, serde_json::Value>, Mistakes> {
+    planning::from_afar(app, editing.whole(), editing.of.as_ref().map(|plan| &plan.config)).await
 }
 
-async fn preview(app: &App, editing: &mut Editing) -> Result<(), Failing> {
-    let config = match from_afar(app, editing) {
+async fn preview(app: &App, asker: &Asker, editing: &mut Editing) -> Result<(), Failing> {
+    let config = match from_afar(app, editing).await {
         Ok(config) if editing.mistakes.is_empty() => config,
         Ok(_) => return Ok(()),
         Err(mistakes) => {
@@ -208,11 +218,8 @@ async fn preview(app: &App, editing: &mut Editing) -> Result<(), Failing> {
             return Ok(());
         }
     };
-    let estimated = match &editing.of {
-        Some(plan) => app.engine().preview_change(plan.id, Some(config)).await,
-        None => app.engine().preview_plan(config).await,
-    };
-    match estimated {
+    let of = editing.of.as_ref().map(|plan| plan.id);
+    match planning::preview(app, asker, of, Some(config)).await {
         Ok(estimate) => editing.preview = Some(estimate),
         Err(error) => told(editing, error)?,
     }
@@ -221,7 +228,7 @@ async fn preview(app: &App, editing: &mut Editing) -> Result<(), Failing> {
 
 /// Saves it, and says where it is shown; nothing if something is wrong with it.
 async fn save(app: &App, editing: &mut Editing) -> Result<Option<Redirect>, Failing> {
-    let config = match from_afar(app, editing) {
+    let config = match from_afar(app, editing).await {
         Ok(config) => config,
         Err(mistakes) => {
             editing.add_mistakes(mistakes);
