@@ -536,7 +536,7 @@ async fn a_plan_is_shown_with_what_it_wants() {
     let place = Place::new().await;
     place.add_storage().await;
     for (name, selection, words) in [
-        ("all", json!({}), "selection: photos and videos\n"),
+        ("all", json!({}), "selection: all photos and videos\n"),
         ("videos", json!({"kind": "video", "start_year": 1990}), "selection: videos, from 1990 on\n"),
         (
             "stars",
@@ -546,12 +546,12 @@ async fn a_plan_is_shown_with_what_it_wants() {
         (
             "albums",
             json!({"albums": "every", "include_archived": false}),
-            "selection: photos and videos in any album, no archived ones\n",
+            "selection: all photos and videos in any album, no archived ones\n",
         ),
         (
             "some",
             json!({"albums": ["Summer", "ALid"], "kind": "photo"}),
-            "selection: photos in Summer, ALid\n",
+            "selection: all photos in Summer, ALid\n",
         ),
     ] {
         let plan = json!({"kind": "backup", "storage": "family", "destination": place.path(name), "selection": selection});

@@ -1,5 +1,7 @@
 //! Plans: what is to be done. A configuration is judged by its schema, then by what can be seen (I11).
 
+mod selection;
+
 use std::{
     path::{Path, PathBuf},
     sync::LazyLock,
@@ -9,6 +11,8 @@ use charon_schema::{ConfigSchema, Mistake, Mistakes};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+
+pub use selection::{AlbumsConfig, Every, MediaKind, SelectionConfig};
 
 use crate::{
     commands::CommandsConfig,
@@ -52,96 +56,6 @@ pub struct BackupConfig {
     #[serde(default, skip_serializing_if = "is_nothing")]
     #[schemars(title = "Commands", extend("x-group" = "Commands", "x-order" = 7, "x-advanced" = true))]
     pub commands: CommandsConfig,
-}
-
-/// Which photos and videos a backup plan wants.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(inline)]
-pub struct SelectionConfig {
-    /// Leave out what was taken before this year.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        title = "Start year",
-        range(min = 1826, max = 2100),
-        extend("x-group" = "Selection", "x-order" = 1, "x-unit" = "year")
-    )]
-    pub start_year: Option<i16>,
-    /// Whether archived photos and videos are wanted too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(title = "Include archived", extend("x-group" = "Selection", "x-order" = 2))]
-    pub include_archived: Option<bool>,
-    /// `photo` or `video`, to have only these.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(title = "Kind", extend("x-group" = "Selection", "x-order" = 3))]
-    pub kind: Option<MediaKind>,
-    /// Whether only favourites are wanted.
-    #[schemars(
-        title = "Favourites",
-        description = "Whether only favourites are wanted. Google filters them, and hides from filtered listings what is fresh \
-                       or dated in the future: such photos come later. Cannot be joined with albums: Google tells one or the \
-                       other.",
-        extend("x-group" = "Selection", "x-order" = 4)
-    )]
-    pub favourites: bool,
-    /// `every` for what is in any album, or the titles or ids of albums; without it the whole library.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(title = "Albums", extend("x-group" = "Selection", "x-order" = 5))]
-    pub albums: Option<AlbumsConfig>,
-}
-
-impl SelectionConfig {
-    /// What no schema can say.
-    fn judge(&self) -> Result<(), Mistake> {
-        let mistake = |field: &str, reason: &str| Mistake {
-            pointer: format!("/selection/{field}"),
-            reason: reason.to_owned(),
-        };
-        if self.favourites && self.albums.is_some() {
-            let reason = "cannot be joined with albums: Google tells one or the other; leave one of them out";
-            return Err(mistake("favourites", reason));
-        }
-        match &self.albums {
-            Some(AlbumsConfig::These(names)) if names.is_empty() => {
-                Err(mistake("albums", "names no album; leave it out for the whole library"))
-            }
-            Some(AlbumsConfig::These(names)) if names.iter().any(|name| name.trim().is_empty()) => {
-                Err(mistake("albums", "holds a blank name; give the title or the id of an album"))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Photos or videos.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum MediaKind {
-    /// Photos alone.
-    Photo,
-    /// Videos alone.
-    Video,
-}
-
-/// Which albums a backup plan wants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(inline)]
-pub enum AlbumsConfig {
-    /// What is in any album.
-    Every(Every),
-    /// What is in one of these: titles, or ids as `storage albums` lists them.
-    These(Vec<String>),
-}
-
-/// The word `every`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum Every {
-    /// All albums.
-    Every,
 }
 
 fn a_day() -> u32 {

@@ -1,9 +1,6 @@
 //! `charon plan …`.
 
-use charon_engine::{
-    AlbumPosition, AlbumsConfig, BackupConfig, Engine, MediaKind, MissedPolicy, OverlapPolicy, PlanConfig,
-    PlanView,
-};
+use charon_engine::{AlbumPosition, Engine, MissedPolicy, OverlapPolicy, PlanConfig, PlanView};
 use serde_json::json;
 
 use crate::{
@@ -93,7 +90,7 @@ fn show(view: &PlanView) -> String {
     let mut text = table(HEADER, [row(view)]);
     let mut more = match &view.config {
         PlanConfig::Backup(backup) => vec![
-            format!("selection: {}", selection(backup)),
+            format!("selection: {}", backup.selection.in_words()),
             match backup.full_listing_hours {
                 0 => "every listing goes to the end".into(),
                 1 => "a listing goes to the end every hour".into(),
@@ -146,29 +143,4 @@ fn schedule(view: &PlanView) -> Vec<String> {
         lines.push(format!("a run ends after {minutes} minutes at work"));
     }
     lines
-}
-
-/// What a backup wants, in words.
-fn selection(backup: &BackupConfig) -> String {
-    let wanted = &backup.selection;
-    let kind = match wanted.kind {
-        Some(MediaKind::Photo) => "photos",
-        Some(MediaKind::Video) => "videos",
-        None => "photos and videos",
-    };
-    let mut words = if wanted.favourites { format!("favourite {kind}") } else { kind.to_owned() };
-    match &wanted.albums {
-        Some(AlbumsConfig::Every(_)) => words += " in any album",
-        Some(AlbumsConfig::These(albums)) => words += &format!(" in {}", albums.join(", ")),
-        None => {}
-    }
-    if let Some(year) = wanted.start_year {
-        words += &format!(", from {year} on");
-    }
-    match wanted.include_archived {
-        Some(true) => words += ", archived ones too",
-        Some(false) => words += ", no archived ones",
-        None => {}
-    }
-    words
 }

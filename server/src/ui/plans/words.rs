@@ -1,8 +1,8 @@
 //! What a plan does, in words.
 
 use charon_engine::{
-    AlbumPosition, AlbumsConfig, BackupConfig, Estimate, MediaKind, MissedPolicy, OverlapPolicy, PlanConfig,
-    PlanView, Upcoming, UploadConfig, with_commas,
+    AlbumPosition, BackupConfig, Estimate, MissedPolicy, OverlapPolicy, PlanConfig, PlanView, Upcoming,
+    UploadConfig, with_commas,
 };
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
@@ -32,7 +32,7 @@ pub(super) fn facts(plan: &PlanView, upcoming: &Upcoming) -> Markup {
 
 fn of_backup(backup: &BackupConfig, storage: &Markup) -> Markup {
     html! {
-        dt { "Brings home" } dd { (selection(backup)) }
+        dt { "Brings home" } dd { (backup.selection.in_words()) }
         dt { "From" } dd { (storage) }
         dt { "To" } dd { code { (backup.destination.display()) } }
         dt { "Whole listing" }
@@ -68,31 +68,6 @@ fn of_upload(upload: &UploadConfig, storage: &Markup) -> Markup {
         dt { "Descriptions" }
         dd { @if upload.descriptions { "from sidecar files" } @else { "not sent" } }
     }
-}
-
-/// What a backup wants.
-fn selection(backup: &BackupConfig) -> String {
-    let wanted = &backup.selection;
-    let kind = match wanted.kind {
-        Some(MediaKind::Photo) => "photos",
-        Some(MediaKind::Video) => "videos",
-        None => "photos and videos",
-    };
-    let mut words = if wanted.favourites { format!("favourite {kind}") } else { format!("all {kind}") };
-    match &wanted.albums {
-        Some(AlbumsConfig::Every(_)) => words += " that are in any album",
-        Some(AlbumsConfig::These(albums)) => words += &format!(" of {}", albums.join(", ")),
-        None => {}
-    }
-    if let Some(year) = wanted.start_year {
-        words += &format!(", from {year} on");
-    }
-    match wanted.include_archived {
-        Some(true) => words += ", archived ones too",
-        Some(false) => words += ", no archived ones",
-        None => {}
-    }
-    words
 }
 
 /// What else decides about its runs.
@@ -221,31 +196,10 @@ mod tests {
     use charon_engine::{Estimate, PlanConfig};
     use serde_json::{Value, json};
 
-    use super::{estimate, policies, selection};
+    use super::{estimate, policies};
 
     fn plan(config: &Value) -> PlanConfig {
         PlanConfig::read(config.as_object().cloned().expect("an object")).expect("a plan")
-    }
-
-    #[test]
-    fn a_selection_is_told_in_words() {
-        for (wanted, words) in [
-            (json!({}), "all photos and videos"),
-            (json!({"kind": "photo", "favourites": true}), "favourite photos"),
-            (
-                json!({"albums": "every", "include_archived": false}),
-                "all photos and videos that are in any album, no archived ones",
-            ),
-            (
-                json!({"albums": ["A", "B"], "start_year": 2019}),
-                "all photos and videos of A, B, from 2019 on",
-            ),
-        ] {
-            let plan =
-                plan(&json!({"kind": "backup", "storage": "x", "destination": "/m", "selection": wanted}));
-            let PlanConfig::Backup(backup) = plan else { panic!("a backup") };
-            assert_eq!(selection(&backup), words);
-        }
     }
 
     #[test]
