@@ -1,9 +1,11 @@
-//! A thumbnail of a picture as a telephone takes it: twelve megapixels, with the noise of a sensor, three to five megabytes.
+//! A thumbnail of a picture as a telephone takes it: twelve megapixels, with the noise of a sensor, and the colours at half the
+//! resolution (4:2:0); and of one whose colours are whole (4:4:4), as programs write them that edit pictures.
 
 use std::fs::File;
 
 use charon_server::draw_thumbnail;
 use gphotos_emulator::{jpeg, picture::Picture};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use tokio::time::Instant;
 
 use crate::{at, told};
@@ -12,12 +14,17 @@ use crate::{at, told};
 const DRAWN: usize = 30;
 
 pub(crate) fn measure() {
-    let bytes = photo();
+    for (colours, sampling) in [("4:2:0", SamplingFactor::F_2_2), ("4:4:4", SamplingFactor::F_1_1)] {
+        measure_one(colours, &photo(sampling));
+    }
+}
+
+fn measure_one(colours: &str, bytes: &[u8]) {
     let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), &bytes).expect("a photo");
+    std::fs::write(file.path(), bytes).expect("a photo");
     #[expect(clippy::cast_precision_loss, reason = "megabytes, for people")]
     let megabytes = bytes.len() as f64 / 1e6;
-    println!("a JPEG of 4000 x 3000, {megabytes:.1} MB, on one core");
+    println!("a JPEG of 4000 x 3000, {colours}, {megabytes:.1} MB, on one core");
     for pixels in [160, 320, 640, 1280] {
         let mut took: Vec<f64> = (0..DRAWN).map(|_| draw(file.path(), pixels)).collect();
         let (median, worst) = (at(&mut took, 50), at(&mut took, 100));
@@ -35,7 +42,7 @@ fn draw(path: &std::path::Path, pixels: u16) -> f64 {
     took
 }
 
-fn photo() -> Vec<u8> {
+fn photo(sampling: SamplingFactor) -> Vec<u8> {
     let mut pixels = Picture { width: 4000, height: 3000, ..Picture::new(12) }.pixels();
     let mut state = 1_u64;
     for pixel in pixels.pixels_mut() {
@@ -46,5 +53,9 @@ fn photo() -> Vec<u8> {
             *light = u8::try_from((i16::from(*light) + noise).clamp(0, 255)).expect("clamped");
         }
     }
-    jpeg::encode(&pixels, 88)
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, 88);
+    encoder.set_sampling_factor(sampling);
+    encoder.encode(pixels.as_raw(), 4000, 3000, ColorType::Rgb).expect("a photo");
+    bytes
 }
