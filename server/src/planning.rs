@@ -46,12 +46,12 @@ pub(crate) async fn preview(
         let words = format!("{PREVIEWS} previews are being made already; try again when they have ended");
         return Err(Error::Refused(words));
     };
-    let estimate = async {
+    let estimate = Box::pin(async {
         match (plan, config) {
             (Some(plan), config) => app.engine().preview_change(plan, config).await,
             (None, config) => app.engine().preview_plan(config.unwrap_or_default()).await,
         }
-    };
+    });
     let estimated = asker.unless_gone(estimate).await;
     estimated.unwrap_or_else(|| Err(Error::Refused("nobody waits for the preview any more".into())))
 }
