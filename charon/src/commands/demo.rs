@@ -266,7 +266,7 @@ fn conclude(
     };
     say(&format!(
         "\nLook into {} for what came home. {next}\n\
-         For your own photos: charon storage add NAME --config FILE (see README.md).",
+         For your own photos: charon serve, and open http://127.0.0.1:8484.",
         folders.mirror.display()
     ))
 }
