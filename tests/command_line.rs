@@ -537,7 +537,7 @@ async fn a_plan_is_shown_with_what_it_wants() {
     place.add_storage().await;
     for (name, selection, words) in [
         ("all", json!({}), "selection: all photos and videos\n"),
-        ("videos", json!({"kind": "video", "start_year": 1990}), "selection: videos, from 1990 on\n"),
+        ("videos", json!({"kind": "video", "start_year": 1990}), "selection: all videos, from 1990 on\n"),
         (
             "stars",
             json!({"favourites": true, "include_archived": true}),
