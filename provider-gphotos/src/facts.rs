@@ -41,6 +41,7 @@ pub(crate) fn of(settings: &Settings) -> Facts {
             upload: !settings.read_only,
             albums: true,
             previews: true,
+            destination: false,
         },
         meters: vec![meter(API.0, settings.daily_requests), meter(MEDIA.0, settings.daily_downloads)],
         batch: settings.batch,

@@ -65,7 +65,14 @@ impl Provider for GPhotos {
     }
 
     fn capabilities(&self) -> Option<Capabilities> {
-        Some(Capabilities { list: true, download: true, upload: true, albums: true, previews: true })
+        Some(Capabilities {
+            list: true,
+            download: true,
+            upload: true,
+            albums: true,
+            previews: true,
+            destination: false,
+        })
     }
 
     fn open(&self, config: Config, host: Arc<dyn Host>) -> Result<Arc<dyn Storage>, Mistakes> {

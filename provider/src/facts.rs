@@ -79,6 +79,8 @@ pub struct Capabilities {
     pub albums: bool,
     /// It gives small pictures of what it holds.
     pub previews: bool,
+    /// The files of a mirror can be kept there: [`Storage::destination`](crate::Storage::destination) is there.
+    pub destination: bool,
 }
 
 /// Something that is counted, with a daily limit.

@@ -2,7 +2,7 @@
 //!
 //! A [`Provider`] is a kind of storage, compiled in as a crate. Opened with a configuration it becomes a [`Storage`]:
 //! one account, with what it can do declared in its [`Facts`] and done through [`Source`] (photos come home), [`Sink`]
-//! (photos go out) and [`Albums`].
+//! (photos go out), [`Albums`] and [`Destination`] (files of a mirror are kept there).
 //!
 //! The division of labour: the provider speaks its protocol, one attempt per call, and keeps nothing that must
 //! survive a crash. The engine owns everything else: retries (an [`Error`] has a [`Class`], and the class decides), the
@@ -16,6 +16,7 @@ mod check;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod destination;
 mod error;
 mod facts;
 mod host;
@@ -31,6 +32,7 @@ pub use charon_schema::{ConfigSchema, Mistake, Mistakes};
 pub use album::{Album, AlbumId, AlbumPage, Albums};
 pub use check::{Check, Verdict};
 pub use config::{Config, Revision, Secrets};
+pub use destination::{Depth, Destination, Entry, EntryKind};
 pub use error::{Class, Error, Reason};
 pub use facts::{BatchPolicy, Capabilities, Costs, Facts, Format, Meter, Pace, Resets, UploadLimits};
 pub use host::{Conflict, Cost, Host};

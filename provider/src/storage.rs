@@ -4,7 +4,7 @@ use std::fmt;
 
 use futures::stream::BoxStream;
 
-use crate::{Albums, Check, Facts, Sink, Source};
+use crate::{Albums, Check, Destination, Facts, Sink, Source};
 
 /// One account, ready to be used.
 pub trait Storage: Send + Sync + fmt::Debug {
@@ -23,4 +23,9 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// Its albums, if it has any.
     fn albums(&self) -> Option<&dyn Albums>;
+
+    /// The files of mirrors that it keeps, if it can.
+    fn destination(&self) -> Option<&dyn Destination> {
+        None
+    }
 }

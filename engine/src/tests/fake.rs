@@ -301,6 +301,7 @@ fn facts(config: &FakeConfig) -> Facts {
             upload: !config.read_only,
             albums: false,
             previews: true,
+            destination: false,
         },
         meters: std::iter::once(meter(API, config.limit)).chain(media).collect(),
         batch: BatchPolicy {

@@ -210,7 +210,14 @@ impl Provider for Memory {
 fn facts(account: &str, upload: bool) -> Facts {
     Facts {
         identity: account.to_owned(),
-        capabilities: Capabilities { list: true, download: true, upload, albums: true, previews: true },
+        capabilities: Capabilities {
+            list: true,
+            download: true,
+            upload,
+            albums: true,
+            previews: true,
+            destination: false,
+        },
         meters: vec![Meter {
             id: REQUEST.0,
             account: account.to_owned(),

@@ -98,6 +98,7 @@ impl Shelf {
                 upload: false,
                 albums: true,
                 previews: false,
+                destination: false,
             },
             meters: Vec::new(),
             batch: BatchPolicy { size: 1, staged: 1, idle: Duration::ZERO, commit_timeout: Duration::ZERO },

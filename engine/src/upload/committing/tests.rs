@@ -223,6 +223,7 @@ impl Place {
                 upload: true,
                 albums: true,
                 previews: false,
+                destination: false,
             },
             meters: Vec::new(),
             batch: BatchPolicy {
