@@ -9,6 +9,7 @@ use crate::{
     error::Error,
     host::unseal,
     ids::StorageId,
+    plan::MirrorPlace,
     storages::{StorageView, refuse_bad_name},
     store::{Changed, StorageRow},
 };
@@ -58,6 +59,12 @@ impl Engine {
             }
             if name != old.name {
                 refuse_bad_name("storage", &name)?;
+                if !MirrorPlace::can_name(&name) && !self.kept_by(&old.name).await?.is_empty() {
+                    return Err(Error::BadName(format!(
+                        "{name:?} cannot be the name of a storage that keeps mirrors: such a name has two characters or more, and \
+                         no slash or colon"
+                    )));
+                }
             }
             let config = self.with_kept_secrets(&old, config.clone())?;
             if let Some(view) = self.replace(&old, &name, config, None).await? {

@@ -3,11 +3,10 @@
 use std::{
     collections::{BTreeMap, HashSet},
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
-    path::Path,
     sync::Arc,
 };
 
-use charon_provider::{Cost, Error as StorageError, RemoteId, Storage};
+use charon_provider::{Cost, Entry, EntryKind, Error as StorageError, RemoteId, Storage};
 use charon_schema::Mistake;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -20,10 +19,10 @@ use crate::{
     engine::Engine,
     error::Error,
     ids::{PlanId, RunId},
-    mirror::Mirror,
+    mirror::{Mirror, Site},
     numbers::with_commas,
     plan::{BackupConfig, PlanConfig},
-    plans::{as_map, config_of, looked_at},
+    plans::{as_map, config_of},
     retry::with_retries,
     run::{Progress, RunContext},
     running::Work,
@@ -105,12 +104,12 @@ impl Engine {
             is_inbox: false,
         };
         if let PlanConfig::Backup(backup) = &config {
-            let wrong = |refusal| Error::Config {
+            let wrong = |refusal: String| Error::Config {
                 what: name.to_owned(),
                 mistakes: Mistake::in_field("destination", refusal).into(),
             };
-            let (destination, plan) = (backup.destination.clone(), row.id);
-            looked_at(move || Mirror::refuse_unfit(&destination, plan)).await?.map_err(wrong)?;
+            let site = self.site(row.id, backup).await?;
+            Mirror::refuse_unfit(&site, row.id).await.map_err(|refusal| wrong(refusal.to_string()))?;
         }
         self.estimate_of(&row).await
     }
@@ -126,12 +125,12 @@ impl Engine {
         match config_of(row)? {
             PlanConfig::Backup(config) => {
                 // Without its disk, everything would seem to be missing (I11).
+                let site = self.site(row.id, &config).await?.for_run(&ctx);
                 if row.mirror_ready {
-                    let (destination, plan) = (config.destination.clone(), row.id);
-                    looked_at(move || Mirror::look(&destination, plan)).await?.map_err(Error::Destination)?;
+                    Mirror::look(&site, row.id).await?;
                 }
                 self.refuse_unable(row, &ctx, &*storage).await?;
-                of_backup(&ctx, &*storage, &config).await
+                of_backup(&ctx, &*storage, &config, &site).await
             }
             PlanConfig::Upload(_) => {
                 let Work::Upload(upload) = self.prepare(row, &ctx, Arc::clone(&storage)).await? else {
@@ -159,6 +158,7 @@ async fn of_backup(
     ctx: &RunContext,
     storage: &dyn Storage,
     config: &BackupConfig,
+    site: &Site,
 ) -> Result<Estimate, Error> {
     let source = storage.source().ok_or_else(|| Error::Refused("this storage cannot be read from".into()))?;
     let wanted = backup::select(ctx, storage, &config.selection).await?;
@@ -177,11 +177,12 @@ async fn of_backup(
         cursor = page.next;
         let ids: Vec<&RemoteId> = page.items.iter().map(|item| &item.id).collect();
         let copies = ctx.store.copies_of(ctx.plan, ctx.storage, &ids).await?;
-        let destination = config.destination.clone();
-        let home = looked_at(move || {
-            copies.into_iter().filter(|(_, path)| is_there(&destination, path)).map(|(id, _)| id).collect()
-        });
-        let home: HashSet<RemoteId> = home.await?;
+        let (known, paths): (Vec<RemoteId>, Vec<String>) = copies.into_iter().unzip();
+        let there = site.files().look(&paths).await?;
+        let is_file =
+            |entry: &Option<Entry>| entry.as_ref().is_some_and(|entry| entry.kind == EntryKind::File);
+        let home = known.into_iter().zip(&there).filter(|(_, entry)| is_file(entry)).map(|(id, _)| id);
+        let home: HashSet<RemoteId> = home.collect();
         for item in page.items {
             if !seen.insert(hasher.hash_one(&item.id)) {
                 continue;
@@ -203,10 +204,6 @@ async fn of_backup(
     }
     let costs = &ctx.facts.costs;
     estimate.with_requests(ctx, &[(pages, &costs.page), (parts, &costs.fetch)]).await
-}
-
-fn is_there(destination: &Path, path: &str) -> bool {
-    destination.join(path).symlink_metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
 async fn of_upload(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use charon_schema::{Mistake, Mistakes};
 use serde_json::{Map, Value};
 
-use crate::plan::PlanConfig;
+use crate::plan::{MirrorPlace, PlanConfig};
 
 const NO_COMMANDS: &str = "can be set and changed on the machine alone, with `charon plan add` and `charon plan update`: whoever may \
                            run commands may do everything there; leave them as they are";
@@ -46,7 +46,9 @@ impl PlanConfig {
             }
         };
         if let Some(destination) = config.get_mut("destination") {
-            let stays = before.get("destination") == Some(destination);
+            // What a storage keeps is no folder of this machine.
+            let stays = before.get("destination") == Some(destination)
+                || destination.as_str().is_some_and(is_kept_elsewhere);
             judge("/destination".into(), destination, stays);
         }
         if let Some(Value::Array(sources)) = config.get_mut("sources") {
@@ -58,6 +60,10 @@ impl PlanConfig {
         }
         if mistakes.is_empty() { Ok(config) } else { Err(Mistakes(mistakes)) }
     }
+}
+
+fn is_kept_elsewhere(destination: &str) -> bool {
+    MirrorPlace::read(destination).is_ok_and(|place| place.folder().is_none())
 }
 
 /// Whether commands say that there are none.

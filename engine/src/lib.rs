@@ -60,6 +60,7 @@ mod run;
 mod running;
 pub mod schedule;
 mod scheduler;
+mod sites;
 mod sniff;
 mod storages;
 mod store;
@@ -105,7 +106,8 @@ pub use library::{
 pub use numbers::with_commas;
 pub use overview::{Overview, PlanStanding};
 pub use plan::{
-    AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, PlanConfig, SelectionConfig, UploadConfig,
+    AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, MirrorPlace, PlanConfig, SelectionConfig,
+    UploadConfig,
 };
 pub use plans::PlanView;
 pub use pulse::Unwell;

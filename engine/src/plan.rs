@@ -1,5 +1,6 @@
 //! Plans: what is to be done. A configuration is judged by its schema, then by what can be seen (I11).
 
+mod place;
 mod selection;
 
 use std::{
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+pub use place::MirrorPlace;
 pub use selection::{AlbumsConfig, Every, MediaKind, SelectionConfig};
 
 use crate::{
@@ -27,9 +29,14 @@ pub struct BackupConfig {
     /// The name of the storage whose photos come home.
     #[schemars(title = "Storage", extend("x-group" = "Plan", "x-order" = 1))]
     pub storage: String,
-    /// The folder of the mirror: empty, or not there yet, when the plan is made.
-    #[schemars(title = "Destination", extend("x-group" = "Plan", "x-order" = 2))]
-    pub destination: PathBuf,
+    /// Where the mirror is.
+    #[schemars(
+        title = "Destination",
+        description = "The folder of the mirror, or NAME:path for a path below a storage of that name that keeps files (S3, WebDAV): \
+                       empty, or not there yet, when the plan is made.",
+        extend("x-group" = "Plan", "x-order" = 2)
+    )]
+    pub destination: MirrorPlace,
     /// Which photos and videos come home. What is left open here is as it is set with the storage.
     #[serde(default)]
     #[schemars(title = "Selection", extend("x-group" = "Selection", "x-order" = 3))]
@@ -246,7 +253,9 @@ impl PlanConfig {
         };
         match &mut self {
             Self::Backup(backup) => {
-                absolute(&mut backup.destination, "destination")?;
+                if let MirrorPlace::Folder(folder) = &mut backup.destination {
+                    absolute(folder, "destination")?;
+                }
                 backup.selection.judge()?;
             }
             Self::Upload(upload) => {
@@ -263,7 +272,7 @@ impl PlanConfig {
 }
 
 /// What is wrong with folders that shall be sent out: they are no folders, lie within a mirror, or hold one (I11).
-pub(crate) fn judge_sources(sources: &[PathBuf], mirrors: &[PathBuf]) -> Vec<String> {
+pub(crate) fn judge_sources(sources: &[PathBuf], mirrors: &[MirrorPlace]) -> Vec<String> {
     let alone = sources.iter().filter_map(|source| judge_source(source, mirrors).err());
     let pairs = sources.iter().enumerate().filter_map(|(index, source)| {
         let real = real_path(source);
@@ -277,7 +286,7 @@ pub(crate) fn judge_sources(sources: &[PathBuf], mirrors: &[PathBuf]) -> Vec<Str
     alone.chain(pairs).collect()
 }
 
-fn judge_source(source: &Path, mirrors: &[PathBuf]) -> Result<(), String> {
+fn judge_source(source: &Path, mirrors: &[MirrorPlace]) -> Result<(), String> {
     let shown = source.display();
     let real = real_folder(source).map_err(|why| format!("the folder {shown} {why}"))?;
     if let Some(mirror) = crate::mirror::mirror_above(&real) {
@@ -287,8 +296,8 @@ fn judge_source(source: &Path, mirrors: &[PathBuf]) -> Result<(), String> {
             mirror.display()
         ));
     }
-    let within = |mirror: &&PathBuf| mirror.canonicalize().is_ok_and(|mirror| mirror.starts_with(&real));
-    if let Some(mirror) = mirrors.iter().find(within) {
+    let within = |mirror: &&Path| mirror.canonicalize().is_ok_and(|mirror| mirror.starts_with(&real));
+    if let Some(mirror) = mirrors.iter().filter_map(MirrorPlace::folder).find(within) {
         return Err(format!(
             "the folder {shown} holds the mirror {}: photos that came home must not be sent out again; choose folders \
              beside it",
@@ -298,25 +307,35 @@ fn judge_source(source: &Path, mirrors: &[PathBuf]) -> Result<(), String> {
     Ok(())
 }
 
-/// What is wrong with a destination: it overlaps with another mirror or with a folder that is sent out (I11).
-pub(crate) fn judge_destination(destination: &Path, mirrors: &[PathBuf], sources: &[PathBuf]) -> Vec<String> {
-    let shown = destination.display();
-    let real = real_path(destination);
+/// What is wrong with a destination: it overlaps with another mirror or with a folder that is sent out (I11). Blocks.
+pub(crate) fn judge_destination(
+    destination: &MirrorPlace,
+    mirrors: &[MirrorPlace],
+    sources: &[PathBuf],
+) -> Vec<String> {
+    let overlapping = |mirror: &MirrorPlace| {
+        let what = if destination.folder().is_some() { "folder" } else { "place" };
+        format!(
+            "the {what} {destination} overlaps with the mirror {mirror} of another plan; choose a {what} of its own"
+        )
+    };
+    let Some(folder) = destination.folder() else {
+        return mirrors.iter().filter(|mirror| destination.overlaps(mirror)).map(overlapping).collect();
+    };
+    let real = real_path(folder);
     let mut refusals = Vec::new();
     for mirror in mirrors {
-        let other = real_path(mirror);
-        if other.starts_with(&real) || real.starts_with(&other) {
-            refusals.push(format!(
-                "the folder {shown} overlaps with the mirror {} of another plan; choose a folder of its own",
-                mirror.display()
-            ));
+        let other = mirror.folder().map(real_path);
+        if other.is_some_and(|other| other.starts_with(&real) || real.starts_with(&other)) {
+            refusals.push(overlapping(mirror));
         }
     }
     for source in sources {
         if real.starts_with(real_path(source)) {
             refusals.push(format!(
-                "the folder {shown} lies within {}, which an upload plan sends out: photos that come home would be sent \
+                "the folder {} lies within {}, which an upload plan sends out: photos that come home would be sent \
                  out again; choose another folder",
+                folder.display(),
                 source.display()
             ));
         }
@@ -351,7 +370,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::{PlanConfig, judge_destination, judge_sources};
+    use super::{MirrorPlace, PlanConfig, judge_destination, judge_sources};
 
     fn mistakes(config: &Value) -> String {
         let config = config.as_object().cloned().expect("an object");
@@ -461,15 +480,19 @@ mod tests {
         let root = folder.path().to_owned();
         let (photos, mirror) = (root.join("photos"), root.join("photos/mirror"));
         std::fs::create_dir_all(&mirror).expect("folders");
+        let at = |folder: &std::path::Path| MirrorPlace::Folder(folder.to_owned());
         let refused = |refusals: Vec<String>| refusals.into_iter().next().expect("an overlap");
-        assert!(refused(judge_sources(from_ref(&photos), from_ref(&mirror))).contains("holds the mirror"));
-        assert!(refused(judge_sources(&[root.clone(), photos.clone()], &[])).contains("overlap"));
-        assert!(refused(judge_destination(&mirror, &[], from_ref(&photos))).contains("sends out"));
         assert!(
-            refused(judge_destination(&mirror.join("new/er"), from_ref(&mirror), &[])).contains("overlaps")
+            refused(judge_sources(from_ref(&photos), from_ref(&at(&mirror)))).contains("holds the mirror")
+        );
+        assert!(refused(judge_sources(&[root.clone(), photos.clone()], &[])).contains("overlap"));
+        assert!(refused(judge_destination(&at(&mirror), &[], from_ref(&photos))).contains("sends out"));
+        assert!(
+            refused(judge_destination(&at(&mirror.join("new/er")), from_ref(&at(&mirror)), &[]))
+                .contains("overlaps")
         );
         assert!(refused(judge_sources(&[root.join("nowhere")], &[])).contains("does not exist"));
         assert!(refused(judge_sources(&[root.clone(), photos.clone()], &[])).contains("overlap"));
-        assert_eq!(judge_destination(&root.join("elsewhere"), &[mirror], &[photos]), [""; 0]);
+        assert_eq!(judge_destination(&at(&root.join("elsewhere")), &[at(&mirror)], &[photos]), [""; 0]);
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     error::Error,
     ids::{PlanId, StorageId},
     mirror::Mirror,
-    plan::{PlanConfig, judge_destination, judge_sources},
+    plan::{MirrorPlace, PlanConfig, judge_destination, judge_sources},
     registry::known,
     replanning::refuse_changed,
     run::Stop,
@@ -77,9 +77,13 @@ impl Engine {
             return Err(name_taken(name));
         }
         if let PlanConfig::Backup(backup) = &config {
-            if let Err(refusal) = Mirror::initialise(&backup.destination, row.id) {
+            let initialised = async {
+                let site = self.site(row.id, backup).await?;
+                Mirror::initialise(&site, row.id).await
+            };
+            if let Err(refusal) = initialised.await {
                 self.store.remove_plan(row.id, name, self.clock.now()).await?;
-                return Err(wrong(Mistake::in_field("destination", refusal).into()));
+                return Err(wrong(Mistake::in_field("destination", refusal.to_string()).into()));
             }
             self.store.mirror_is_ready(row.id).await?;
         }
@@ -156,6 +160,10 @@ impl Engine {
     ) -> Result<Vec<Mistake>, Error> {
         let others = self.folders(plan).await?;
         let config = config.clone();
+        let mut mistakes = Vec::new();
+        if let PlanConfig::Backup(backup) = &config {
+            mistakes.extend(self.judge_keeper(backup).await?);
+        }
         let (field, refusals) = looked_at(move || match config {
             PlanConfig::Backup(backup) => {
                 ("destination", judge_destination(&backup.destination, &others.mirrors, &others.sources))
@@ -163,7 +171,8 @@ impl Engine {
             PlanConfig::Upload(upload) => ("sources", judge_sources(&upload.sources, &others.mirrors)),
         })
         .await?;
-        Ok(refusals.into_iter().map(|refusal| Mistake::in_field(field, refusal)).collect())
+        mistakes.extend(refusals.into_iter().map(|refusal| Mistake::in_field(field, refusal)));
+        Ok(mistakes)
     }
 
     /// All plans, by name.
@@ -274,7 +283,7 @@ pub(crate) fn incapable(storage: &str, config: &PlanConfig, able: Capabilities) 
 /// The folders that plans keep and send.
 #[derive(Debug, Default)]
 pub(crate) struct Folders {
-    pub(crate) mirrors: Vec<PathBuf>,
+    pub(crate) mirrors: Vec<MirrorPlace>,
     pub(crate) sources: Vec<PathBuf>,
 }
 

@@ -152,7 +152,7 @@ fn pinned(old: &PlanConfig, new: &PlanConfig) -> Vec<Mistake> {
     }
     match (old, new) {
         (PlanConfig::Backup(old), PlanConfig::Backup(new)) if old.destination != new.destination => {
-            mistakes.push(another("destination", &old.destination.display().to_string()));
+            mistakes.push(another("destination", &old.destination.to_string()));
         }
         _ if old.kind() != new.kind() => mistakes.push(another("kind", old.kind())),
         _ => {}

@@ -164,6 +164,40 @@ where
     }
 }
 
+/// Does something at a destination until it works, as [`with_retries`] does; what it asks holds up nobody else. A destination that
+/// does not come round ends the run: the next file would fare no better.
+///
+/// # Errors
+/// The last error. When the run stops first, a passing one: what stopped the run is known.
+pub(crate) async fn at_destination<T, F, W>(ctx: &RunContext, mut attempt: F) -> Result<T, Error>
+where
+    F: FnMut() -> W,
+    W: Future<Output = Result<T, Error>>,
+{
+    let mut intervals = Intervals::new();
+    loop {
+        let stopped = || Error::new(Class::Transient, "use the destination", "the run was stopped");
+        let error = match ctx.unless_stopped(attempt()).await.ok_or_else(stopped)? {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let Some(wait) = intervals.after(&error, &*ctx.entropy) else {
+            let class = match error.class {
+                Class::Transient | Class::Throttled => Class::Destination,
+                class => class,
+            };
+            return Err(Error { class, ..error });
+        };
+        tracing::debug!(%error, ?wait, "waiting to try the destination again");
+        ctx.tell(|progress| {
+            progress.waiting = Some(format!("the destination: {}", waiting_for(&error, wait)));
+        });
+        let slept = ctx.unless_stopped(ctx.clock.sleep(wait)).await;
+        ctx.tell(|progress| progress.waiting = None);
+        slept.ok_or_else(stopped)?;
+    }
+}
+
 /// Whoever asks to be left alone for long, whatever the fault, is left alone: the run is parked until then.
 fn parks_if_long(error: Error) -> Error {
     match error.class {

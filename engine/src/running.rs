@@ -348,13 +348,13 @@ impl Engine {
         self.refuse_unable(row, ctx, &*storage).await?;
         match config_of(row)? {
             PlanConfig::Backup(config) => {
+                let site = self.site(row.id, &config).await?.for_run(ctx);
                 if !row.mirror_ready {
                     // The plan was made, and the process ended before its mirror was.
-                    Mirror::initialise(&config.destination, row.id).map_err(Error::Destination)?;
+                    Mirror::initialise(&site, row.id).await?;
                     self.store.mirror_is_ready(row.id).await?;
                 }
-                let mirror =
-                    Mirror::open(&config.destination, row.id, ctx.run).map_err(Error::Destination)?;
+                let mirror = Mirror::open(site, row.id, ctx.run).await?;
                 let wanted = backup::select(ctx, &*storage, &config.selection).await?;
                 let hours = config.full_listing_hours;
                 Ok(Work::Backup(Backup::new(Arc::clone(ctx), storage, mirror, wanted, hours)))

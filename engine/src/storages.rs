@@ -138,8 +138,9 @@ impl Engine {
     async fn remove_row(&self, row: StorageRow) -> Result<(), Error> {
         let name = &row.name;
         let plans = self.store.plans().await?;
-        let users: Vec<&str> =
-            plans.iter().filter(|plan| plan.storage_id == row.id).map(|plan| plan.name.as_str()).collect();
+        let kept = self.kept_by(name).await?;
+        let users = plans.iter().filter(|plan| plan.storage_id == row.id).chain(&kept);
+        let users: Vec<&str> = users.map(|plan| plan.name.as_str()).collect();
         if !users.is_empty() {
             let message =
                 format!("the storage {name} is used by {}; remove the plans first", users.join(", "));

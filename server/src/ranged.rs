@@ -1,20 +1,18 @@
 //! Answers with the bytes of a file, or with a part of them (RFC 9110, ranges): one range at a time. Whatever the bytes are, a browser
 //! runs nothing in them.
 
-use std::{fs, io::SeekFrom, ops::Range};
+use std::{io, ops::Range};
 
+use axum::body::Bytes;
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
+use futures::stream::BoxStream;
 
 use crate::api::{etag::ETag, problem::Problem};
 
-/// How much is read at a time.
-const CHUNK: usize = 256 * 1024;
 /// What a document from somewhere else may do here: nothing. Styles are those of the browser's own page around a picture.
 pub(crate) const POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
@@ -39,7 +37,6 @@ const SAFE: [(&str, &[&str]); 14] = [
 /// A file that is asked for.
 #[derive(Debug)]
 pub(crate) struct Served {
-    pub(crate) file: fs::File,
     pub(crate) length: u64,
     /// Of these bytes and no others.
     pub(crate) etag: ETag,
@@ -63,8 +60,12 @@ enum Wanted {
 }
 
 impl Served {
-    /// The answer to a request with these headers.
-    pub(crate) async fn answer(self, asked: &HeaderMap) -> Response {
+    /// The answer to a request with these headers; `read` gives some of the bytes.
+    pub(crate) async fn answer(
+        self,
+        asked: &HeaderMap,
+        read: impl AsyncFnOnce(Range<u64>) -> io::Result<BoxStream<'static, io::Result<Bytes>>>,
+    ) -> Response {
         let length = self.length;
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -88,16 +89,14 @@ impl Served {
         };
         headers.insert(header::CONTENT_LENGTH, number(&(part.end - part.start).to_string()));
         describe(&mut headers, &self.name, &self.mime_type, self.is_download);
-        let mut file = tokio::fs::File::from_std(self.file);
-        if part.start > 0
-            && let Err(error) = file.seek(SeekFrom::Start(part.start)).await
-        {
-            tracing::error!(%error, "a file could not be read");
-            let words = "the file could not be read; the log of Charon says why";
-            return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, words).into_response();
+        match read(part).await {
+            Ok(bytes) => (status, headers, Body::from_stream(bytes)).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "a file could not be read");
+                let words = "the file could not be read; the log of Charon says why";
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, words).into_response()
+            }
         }
-        let bytes = ReaderStream::with_capacity(file.take(part.end - part.start), CHUNK);
-        (status, headers, Body::from_stream(bytes)).into_response()
     }
 }
 

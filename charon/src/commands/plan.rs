@@ -72,7 +72,7 @@ fn row(view: &PlanView) -> [String; 5] {
         (None, _, None) => "by hand".to_owned(),
     };
     let folders = match &view.config {
-        PlanConfig::Backup(backup) => backup.destination.display().to_string(),
+        PlanConfig::Backup(backup) => backup.destination.to_string(),
         PlanConfig::Upload(upload) => {
             let sources: Vec<String> =
                 upload.sources.iter().map(|source| source.display().to_string()).collect();

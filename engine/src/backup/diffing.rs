@@ -191,17 +191,7 @@ async fn missing_copies(
     let copies = known.values().flat_map(|known| known.whole.iter().chain(&known.clip));
     let stored: Vec<(String, u64)> =
         copies.filter_map(|copy| copy.size.map(|size| (copy.path.clone(), size))).collect();
-    let mirror = Arc::clone(&backup.mirror);
-    blocking(move || {
-        let mut missing = HashSet::new();
-        for (path, size) in stored {
-            if !mirror.holds(&path, size)? {
-                missing.insert(path);
-            }
-        }
-        Ok(missing)
-    })
-    .await
+    Ok(backup.mirror.gone(&stored).await?)
 }
 
 /// A path for an item, and whether it has just been chosen.
@@ -231,38 +221,29 @@ async fn assign_paths(
         .collect();
     let keys: Vec<String> = candidates.iter().flatten().map(|path| naming::path_key(path)).collect();
     let mut taken = ctx.store.taken_paths(ctx.plan, &keys).await?;
-    let mirror = Arc::clone(&backup.mirror);
-    let chosen: Vec<Option<String>> = blocking(move || {
-        let mut chosen = Vec::new();
-        for paths in candidates {
-            let mut free = None;
-            for path in paths {
-                let key = naming::path_key(&path);
-                // Somebody else's file in the mirror is not ours to replace.
-                if !taken.contains(&key) && !mirror.is_taken(&path)? {
-                    taken.insert(key);
-                    free = Some(path);
-                    break;
-                }
+    let mut chosen: Vec<Option<String>> = vec![None; candidates.len()];
+    let mut candidates: Vec<_> = candidates.into_iter().map(Vec::into_iter).enumerate().collect();
+    while !candidates.is_empty() {
+        // The next that each could have, as far as the ledger goes; most have it at once.
+        let mut asked = Vec::new();
+        candidates.retain_mut(|(place, paths)| {
+            let free = paths.find(|path| taken.insert(naming::path_key(path)));
+            asked.extend(free.map(|path| (*place, path)));
+            asked.last().is_some_and(|(last, _)| last == place)
+        });
+        let paths: Vec<String> = asked.iter().map(|(_, path)| path.clone()).collect();
+        // Somebody else's file in the mirror is not ours to replace.
+        let in_the_way = backup.mirror.taken(&paths).await?;
+        for (place, path) in asked {
+            if !in_the_way.contains(&path) {
+                chosen[place] = Some(path);
             }
-            chosen.push(free);
         }
-        Ok(chosen)
-    })
-    .await?;
+        candidates.retain(|(place, _)| chosen[*place].is_none());
+    }
     let had_or_chosen = |(item, chosen): (&&RemoteItem, Option<String>)| match has_path(item) {
         Some(copy) => Some(Path { path: copy.path.clone(), is_new: false }),
         None => chosen.map(|path| Path { path, is_new: true }),
     };
     Ok(wanted.iter().zip(chosen).map(had_or_chosen).collect())
-}
-
-/// Looks at the disk without holding up everything else.
-pub(super) async fn blocking<T: Send + 'static>(
-    look: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
-) -> Result<T, Error> {
-    let looked = tokio::task::spawn_blocking(look)
-        .await
-        .map_err(|error| Error::Refused(format!("looking at the mirror failed: {error}")))?;
-    looked.map_err(Error::from)
 }

@@ -284,19 +284,10 @@ async fn clip_path(backup: &Arc<Backup>, wanted: &Wanted, clip: &Received) -> Re
     let candidates: Vec<String> =
         naming::clip_candidates(&wanted.path, sniff::clip_extension(&clip.head), &wanted.id.0).collect();
     let _assigning = backup.assigning.lock().await;
-    let mirror = Arc::clone(&backup.mirror);
-    let free = tokio::task::spawn_blocking(move || {
-        let mut free = Vec::new();
-        for path in candidates {
-            if !mirror.is_taken(&path)? {
-                let key = naming::path_key(&path);
-                free.push((path, key));
-            }
-        }
-        Ok::<_, Error>(free)
-    })
-    .await
-    .map_err(|error| failed(error.to_string()))??;
+    let taken = backup.mirror.taken(&candidates).await?;
+    let free = candidates.into_iter().filter(|path| !taken.contains(path));
+    let free: Vec<(String, String)> =
+        free.map(|path| (naming::path_key(&path), path)).map(|(key, path)| (path, key)).collect();
     let assigned = ctx.store.assign_clip(ctx.plan, wanted.asset_id, &free).await;
     assigned.map_err(|error| failed(error.to_string()))?.ok_or_else(|| {
         let cause = "every path that it could have is taken by a file that Charon did not put there";
@@ -323,16 +314,12 @@ async fn place(
         fidelity: received.fidelity,
         at: backup.ctx.clock.now(),
     };
-    let (mirror, taken_at) = (Arc::clone(&backup.mirror), item.taken_at);
     let was_ours = match part {
         Part::Whole => wanted.whole_was_home,
         Part::Clip => wanted.clip_was_home,
     };
     let _turn = backup.placing.acquire().await.expect("it is never closed");
-    let placing = move || mirror.place(received, &path, taken_at, was_ours).map(|aside| (path, aside));
-    let (path, aside) = tokio::task::spawn_blocking(placing)
-        .await
-        .map_err(|error| Error::new(Class::Destination, "store an item", error.to_string()))??;
+    let aside = backup.mirror.place(received, &path, item.taken_at, was_ours).await?;
     fetched.set_aside.extend(aside);
     Ok((stored, path))
 }

@@ -146,16 +146,8 @@ pub(super) async fn unseen(backup: &Arc<Backup>, basis: &Basis) -> Result<Option
             let skipped = ctx.store.skipped_unseen(ctx.plan, ctx.storage, between, passing).await?;
             return Ok(Some(Unseen { home, skipped }));
         }
-        let mirror = Arc::clone(&backup.mirror);
-        let look = move || {
-            for copy in copies {
-                if !mirror.holds(&copy.path, copy.size)? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        };
-        if !diffing::blocking(look).await? {
+        let files: Vec<(String, u64)> = copies.into_iter().map(|copy| (copy.path, copy.size)).collect();
+        if !backup.mirror.gone(&files).await?.is_empty() {
             return Ok(None);
         }
     }

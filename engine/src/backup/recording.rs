@@ -28,12 +28,7 @@ pub(super) async fn record(backup: &Arc<Backup>, mut placed: mpsc::Receiver<Fetc
             ways.extend(one.way);
         }
         if !paths.is_empty() {
-            let mirror = Arc::clone(&backup.mirror);
-            let synced =
-                tokio::task::spawn_blocking(move || mirror.sync_folders(paths.iter().map(String::as_str)));
-            synced
-                .await
-                .map_err(|error| Error::Refused(format!("flushing the mirror failed: {error}")))??;
+            backup.mirror.settle(&paths).await?;
         }
         ctx.store.record_learnt(ctx.plan, ctx.storage, ctx.attempt(), &learnt).await?;
         ctx.unchanged(unchanged);

@@ -110,7 +110,7 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn a_bundle_gives_its_still_and_its_clip_and_no_other_file() {
-        let place = place();
+        let place = place().await;
         let entries = [("notes.txt", &b"hello"[..]), ("IMG_1.MOV", MOV), ("../../IMG_1.HEIC", JPEG)];
         let arrived = take(&place, Part::Whole, archive(&entries)).await.expect("a still and a clip");
         let (whole, clip) = (arrived.whole.expect("a still"), arrived.clip.expect("a clip"));
@@ -128,7 +128,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn hostile_archives_do_no_harm() {
         // I11
-        let place = place();
+        let place = place().await;
         let zeroes = vec![0; 20 * 1024 * 1024];
         let swelling = archive(&[("a.jpg", &[JPEG, &zeroes].concat())]);
         let many: Vec<(String, &[u8])> = (0..11).map(|number| (number.to_string(), JPEG)).collect();

@@ -2,18 +2,17 @@
 //! next body may go on from there.
 
 use std::{
-    fs::{self, File, FileTimes},
+    fs::{self, File},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
 };
 
 use charon_provider::{Body, Class, Error, Fidelity, Kind, Part, Reason, RemoteItem, ResumePoint};
 use futures::TryStreamExt;
 use sha2::Digest;
 
-use super::{INCOMING, Mirror, OWN_FOLDER, bundle, no_room};
+use super::{Mirror, bundle, folder::no_room};
 use crate::{ids::Sha256, sniff};
 
 /// Bytes are hashed and written in pieces of this size, off the threads that wait for the network.
@@ -39,7 +38,7 @@ pub(crate) struct Arrived {
     pub(crate) clip: Option<Received>,
 }
 
-/// Bytes that have come home, complete and hashed. Dropping them removes them, if they have not been given another place.
+/// Bytes that have come home, complete and hashed. Dropping them removes them, if they have not been moved.
 #[derive(Debug)]
 pub(crate) struct Received {
     temporary: Temporary,
@@ -59,38 +58,24 @@ pub(super) struct Unfinished {
     pub(super) size: u64,
 }
 
-/// A file that is removed when it is dropped.
+/// A file that is removed when it is dropped, if it still is where it was.
 #[derive(Debug)]
 struct Temporary {
     file: File,
     path: PathBuf,
-    /// Whether it has another name by now.
-    is_moved: bool,
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.is_moved {
-            // What cannot be removed now is removed when the mirror is opened again.
-            drop(fs::remove_file(&self.path));
-        }
+        // It may have been moved to its place. What cannot be removed now is removed when the mirror is opened again.
+        drop(fs::remove_file(&self.path));
     }
 }
 
 impl Received {
-    /// Gives the file another name, for good.
-    pub(super) fn rename(&mut self, target: &Path) -> io::Result<()> {
-        fs::rename(&self.temporary.path, target)?;
-        self.temporary.is_moved = true;
-        Ok(())
-    }
-
-    pub(super) fn set_modified(&self, time: SystemTime) -> io::Result<()> {
-        self.temporary.file.set_times(FileTimes::new().set_modified(time))
-    }
-
-    pub(super) fn flush(&self) -> io::Result<()> {
-        self.temporary.file.sync_all()
+    /// Where the bytes are.
+    pub(crate) fn path(&self) -> &Path {
+        &self.temporary.path
     }
 
     /// The bytes from their beginning.
@@ -102,10 +87,10 @@ impl Received {
 
 impl Unfinished {
     pub(super) fn create(mirror: &Mirror) -> Result<Self, Error> {
-        let path = mirror.root.join(OWN_FOLDER).join(INCOMING).join(mirror.fresh_name());
+        let path = mirror.site.workshop().join(mirror.fresh_name());
         let file = File::options().read(true).write(true).create_new(true).open(&path);
         let file = file.map_err(|error| no_room("make a temporary file", &path, &error))?;
-        let temporary = Temporary { file, path, is_moved: false };
+        let temporary = Temporary { file, path };
         Ok(Self { temporary, hasher: sha2::Sha256::new(), head: Vec::new(), size: 0 })
     }
 

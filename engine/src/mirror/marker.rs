@@ -1,21 +1,22 @@
 //! The marker of a mirror: which plan it belongs to. Without it nothing is written there (I11: an unmounted disk, another
 //! disk, another plan).
 
-use std::{
-    fs::{self, File},
-    io,
-    path::Path,
-};
+use std::path::Path;
 
+use charon_provider::{Class, Depth, Error as StorageError, Reason};
+use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
-use super::{INCOMING, Mirror, OWN_FOLDER, cure};
+use super::{Mirror, OWN_FOLDER, Site, clear, folder::cure};
 use crate::{
-    durable::sync_folder,
+    error::Error,
     ids::{PlanId, RunId},
+    plans::looked_at,
 };
 
 const MARKER: &str = "mirror.json";
+/// Nothing that is larger is a marker.
+const MOST_BYTES: u64 = 64 * 1024;
 
 /// What file managers and NAS systems leave in a folder that is otherwise empty.
 const IGNORED_WHEN_EMPTY: [&str; 5] =
@@ -28,61 +29,59 @@ struct Marker {
     plan: PlanId,
 }
 
+fn path() -> String {
+    format!("{OWN_FOLDER}/{MARKER}")
+}
+
 impl Mirror {
-    /// Makes a mirror of an empty folder, or of one that does not exist yet, by putting the plan's marker there.
+    /// Makes a mirror of an empty place, or of one that does not exist yet, by putting the plan's marker there.
     ///
     /// # Errors
-    /// What is in the way, and what to do about it.
-    pub(crate) fn initialise(root: &Path, plan: PlanId) -> Result<(), String> {
-        let failed = |error| in_the_way(root, &error);
-        if Self::refuse_unfit(root, plan)? {
+    /// [`Error::Destination`]: what is in the way, and what to do about it.
+    pub(crate) async fn initialise(site: &Site, plan: PlanId) -> Result<(), Error> {
+        if Self::refuse_unfit(site, plan).await? {
             return Ok(());
         }
-        fs::create_dir_all(root.join(OWN_FOLDER).join(INCOMING)).map_err(failed)?;
         let about = "This folder is the mirror of a Charon backup plan. Without this file Charon writes nothing here.";
         let marker = Marker { about: about.into(), plan };
-        let text = serde_json::to_vec_pretty(&marker).map_err(|error| error.to_string())?;
-        let own = root.join(OWN_FOLDER);
-        let beside = own.join("mirror.json.new");
-        fs::write(&beside, text)
-            .and_then(|()| File::open(&beside)?.sync_all())
-            .and_then(|()| fs::rename(&beside, own.join(MARKER)))
-            .and_then(|()| sync_folder(&own))
-            .and_then(|()| sync_folder(root))
-            .and_then(|()| root.parent().map_or(Ok(()), sync_folder))
-            .map_err(failed)
+        let text =
+            serde_json::to_vec_pretty(&marker).map_err(|error| Error::Destination(error.to_string()))?;
+        let put = site.write(&path(), text, "mirror.json.new", None).await;
+        put.map_err(|error| match error.class {
+            Class::Item => {
+                Error::Destination(format!("the destination {} cannot be used: {error}", site.shown()))
+            }
+            _ => error.into(),
+        })?;
+        site.files().settle(&[path(), OWN_FOLDER.to_owned()]).await?;
+        Ok(())
     }
 
-    /// Refuses a folder that cannot become the mirror of a plan, and touches nothing. Gives whether it is that mirror already.
+    /// Refuses a place that cannot become the mirror of a plan, and touches nothing. Gives whether it is that mirror already.
     ///
     /// # Errors
-    /// What is in the way, and what to do about it.
-    pub(crate) fn refuse_unfit(root: &Path, plan: PlanId) -> Result<bool, String> {
-        let shown = root.display();
-        let failed = |error| in_the_way(root, &error);
-        match read_marker(root)? {
+    /// [`Error::Destination`]: what is in the way, and what to do about it.
+    pub(crate) async fn refuse_unfit(site: &Site, plan: PlanId) -> Result<bool, Error> {
+        let shown = site.shown();
+        match read_marker(site).await? {
             Some(marker) if marker.plan == plan => return Ok(true),
             Some(_) => {
-                return Err(format!(
+                return Err(Error::Destination(format!(
                     "the destination {shown} is the mirror of another plan; choose another folder (two plans over one \
                      mirror would get in each other's way)"
-                ));
+                )));
             }
             None => {}
         }
-        let entries = match fs::read_dir(root) {
-            // It is made when it is needed.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            entries => entries.map_err(failed)?,
-        };
-        for entry in entries {
-            let name = entry.map_err(failed)?.file_name();
-            let name = name.to_string_lossy();
+        // A folder that is not there yet is made when it is needed.
+        let mut entries = site.files().list("", Depth::Folder);
+        while let Some(entry) = entries.next().await {
+            let name = entry?.path;
             if !name.starts_with('.') && !IGNORED_WHEN_EMPTY.contains(&&*name) {
-                return Err(format!(
+                return Err(Error::Destination(format!(
                     "the destination {shown} is not empty (it holds {name}); choose an empty folder, or one that does \
                      not exist yet"
-                ));
+                )));
             }
         }
         Ok(false)
@@ -91,19 +90,19 @@ impl Mirror {
     /// Looks whether the mirror of a plan is there, and touches nothing.
     ///
     /// # Errors
-    /// What was seen instead of the plan's marker (I11), and what to do about it.
-    pub(crate) fn look(root: &Path, plan: PlanId) -> Result<(), String> {
-        let shown = root.display();
-        match read_marker(root)? {
+    /// [`Error::Destination`]: what was seen instead of the plan's marker (I11), and what to do about it.
+    pub(crate) async fn look(site: &Site, plan: PlanId) -> Result<(), Error> {
+        let shown = site.shown();
+        match read_marker(site).await? {
             Some(marker) if marker.plan == plan => Ok(()),
-            Some(_) => Err(format!(
+            Some(_) => Err(Error::Destination(format!(
                 "the destination {shown} carries the marker of another plan: is another disk mounted there? Nothing was \
                  written"
-            )),
-            None => Err(format!(
-                "the destination {shown} does not carry this plan's marker ({OWN_FOLDER}/{MARKER}): is the disk mounted? \
-                 Nothing was written"
-            )),
+            ))),
+            None => Err(Error::Destination(format!(
+                "the destination {shown} does not carry this plan's marker ({}): is the disk mounted? Nothing was written",
+                path()
+            ))),
         }
     }
 
@@ -111,62 +110,67 @@ impl Mirror {
     /// no two plans have the same mirror, so nobody else is at work there.
     ///
     /// # Errors
-    /// What was seen instead of the plan's marker (I11), and what to do about it.
-    pub(crate) fn open(root: &Path, plan: PlanId, run: RunId) -> Result<Self, String> {
-        let shown = root.display();
-        Self::look(root, plan)?;
-        let incoming = root.join(OWN_FOLDER).join(INCOMING);
-        let cleared = match fs::remove_dir_all(&incoming) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        };
-        cleared.and_then(|()| fs::create_dir_all(&incoming)).map_err(|error| {
-            format!("the destination {shown} cannot be written to ({error}); {}", cure(&error))
+    /// As for [`look`](Self::look).
+    pub(crate) async fn open(site: Site, plan: PlanId, run: RunId) -> Result<Self, Error> {
+        Self::look(&site, plan).await?;
+        let workshop = site.workshop().to_owned();
+        looked_at(move || clear(&workshop)).await?.map_err(|error| {
+            let shown = site.shown();
+            Error::Destination(format!(
+                "the destination {shown} cannot be written to ({error}); {}",
+                cure(&error)
+            ))
         })?;
-        Ok(Self::at(root, run))
+        Ok(Self { site, run, next_number: std::sync::atomic::AtomicU64::new(0) })
     }
 }
 
-/// Why a folder cannot be made or used, and what to do.
-fn in_the_way(root: &Path, error: &io::Error) -> String {
-    let shown = root.display();
-    match error.kind() {
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-            format!("the destination {shown} is not a folder; choose another one")
-        }
-        io::ErrorKind::PermissionDenied => format!(
-            "the destination {shown} cannot be used ({error}); let the user that runs charon write there, or choose \
-             another folder"
-        ),
-        _ => format!("the destination {shown} cannot be used ({error}); choose another folder"),
-    }
-}
-
-/// The mirror that holds this path, if one does: the nearest folder upwards that carries a marker.
+/// The mirror that holds this path, if one does: the nearest folder upwards that carries a marker. Blocks.
 pub(crate) fn mirror_above(path: &Path) -> Option<&Path> {
     path.ancestors().find(|folder| folder.join(OWN_FOLDER).join(MARKER).is_file())
 }
 
-fn read_marker(root: &Path) -> Result<Option<Marker>, String> {
-    let path = root.join(OWN_FOLDER).join(MARKER);
-    match fs::read(&path) {
+async fn read_marker(site: &Site) -> Result<Option<Marker>, Error> {
+    let read = async {
+        let pieces = site.files().read(&path(), 0, Some(MOST_BYTES)).await?;
+        let text = pieces.try_fold(Vec::new(), async |mut text, piece| {
+            text.extend_from_slice(&piece);
+            Ok(text)
+        });
+        text.await
+    };
+    let text: Result<Vec<u8>, StorageError> = read.await;
+    match text {
         Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
-            format!("the marker {} cannot be read ({error}); nothing was written", path.display())
+            let shown = site.shown();
+            Error::Destination(format!(
+                "the marker {shown}/{} cannot be read ({error}); nothing was written",
+                path()
+            ))
         }),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(None)
+        Err(error) if error.reason == Reason::NotFound => Ok(None),
+        // That one file cannot be read keeps the whole mirror from being used.
+        Err(error) if error.class == Class::Item => {
+            Err(StorageError { class: Class::Destination, ..error }.into())
         }
-        Err(error) => Err(format!("the marker {} cannot be read: {error}", path.display())),
+        Err(error) => Err(error.into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::Mirror;
     use crate::{
         clock::{SystemClock, SystemEntropy},
         ids::{PlanId, RunId},
+        mirror::Site,
     };
+
+    fn site(root: &Path) -> Site {
+        Site::folder(root)
+    }
 
     fn run() -> RunId {
         RunId::new(&SystemClock, &SystemEntropy)
@@ -176,28 +180,30 @@ mod tests {
         PlanId::new(&SystemClock, &SystemEntropy)
     }
 
-    #[test]
-    fn a_destination_without_its_marker_is_refused() {
+    #[tokio::test]
+    async fn a_destination_without_its_marker_is_refused() {
         // I11
         let folder = tempfile::tempdir().expect("a folder");
-        let refusal = Mirror::open(folder.path(), plan(), run()).expect_err("no marker");
+        let refusal =
+            Mirror::open(site(folder.path()), plan(), run()).await.expect_err("no marker").to_string();
         assert!(refusal.contains("mounted"), "{refusal}");
     }
 
-    #[test]
-    fn a_destination_of_another_plan_is_refused() {
+    #[tokio::test]
+    async fn a_destination_of_another_plan_is_refused() {
         // I11
         let folder = tempfile::tempdir().expect("a folder");
-        Mirror::initialise(folder.path(), plan()).expect("an empty folder");
-        assert!(Mirror::initialise(folder.path(), plan()).is_err());
-        assert!(Mirror::open(folder.path(), plan(), run()).is_err());
+        Mirror::initialise(&site(folder.path()), plan()).await.expect("an empty folder");
+        assert!(Mirror::initialise(&site(folder.path()), plan()).await.is_err());
+        assert!(Mirror::open(site(folder.path()), plan(), run()).await.is_err());
     }
 
-    #[test]
-    fn a_folder_with_something_in_it_is_refused() {
+    #[tokio::test]
+    async fn a_folder_with_something_in_it_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("thesis.odt"), "years of work").expect("a file");
-        let refusal = Mirror::initialise(folder.path(), plan()).expect_err("not empty");
+        let refusal =
+            Mirror::initialise(&site(folder.path()), plan()).await.expect_err("not empty").to_string();
         assert!(refusal.contains("thesis.odt"), "{refusal}");
     }
 }

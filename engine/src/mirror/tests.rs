@@ -8,7 +8,7 @@ use charon_provider::{
 };
 use futures::{StreamExt, stream};
 
-use super::{Incoming, Mirror, Received};
+use super::{Incoming, Mirror, Received, Site};
 use crate::{
     clock::{SystemClock, SystemEntropy},
     ids::{PlanId, RunId},
@@ -28,17 +28,17 @@ impl Place {
     }
 
     pub(super) fn root(&self) -> &Path {
-        &self.mirror.root
+        self.mirror.site.root().expect("a folder")
     }
 }
 
-pub(super) fn place() -> Place {
+pub(super) async fn place() -> Place {
     let folder = tempfile::tempdir().expect("a folder");
     let plan = PlanId::new(&SystemClock, &SystemEntropy);
     let root = folder.path().join("mirror");
-    Mirror::initialise(&root, plan).expect("an empty folder");
+    Mirror::initialise(&Site::folder(&root), plan).await.expect("an empty folder");
     let run = RunId::new(&SystemClock, &SystemEntropy);
-    let mirror = Arc::new(Mirror::open(&root, plan, run).expect("its marker"));
+    let mirror = Arc::new(Mirror::open(Site::folder(&root), plan, run).await.expect("its marker"));
     Place { mirror, _folder: folder }
 }
 
@@ -99,11 +99,11 @@ fn hash(bytes: &[u8]) -> crate::ids::Sha256 {
 #[tokio::test]
 async fn bytes_are_placed_with_the_capture_time() {
     // I1
-    let place = place();
+    let place = place().await;
     let received = receive(&place, body(&[JPEG, b"more"], 15)).await.expect("bytes");
     let taken_at = "1969-07-20T20:17:40Z".parse().expect("a time");
-    place.mirror.place(received, "photos/1969/07/a.jpg", Some(taken_at), false).expect("a place");
-    place.mirror.sync_folders(["photos/1969/07/a.jpg"].into_iter()).expect("flushed");
+    place.mirror.place(received, "photos/1969/07/a.jpg", Some(taken_at), false).await.expect("a place");
+    place.mirror.settle(&["photos/1969/07/a.jpg".to_owned()]).await.expect("flushed");
     let file = place.root().join("photos/1969/07/a.jpg");
     assert_eq!(std::fs::read(&file).expect("the file"), [JPEG, b"more"].concat());
     let modified = std::fs::metadata(&file).and_then(|metadata| metadata.modified()).expect("its time");
@@ -114,34 +114,37 @@ async fn bytes_are_placed_with_the_capture_time() {
 #[tokio::test]
 async fn somebody_elses_file_is_never_overwritten_and_ones_own_is() {
     // I2, I11
-    let place = place();
+    let place = place().await;
     let file = place.root().join("a.jpg");
     let taken_at = Some("2020-02-02T02:02:02Z".parse().expect("a time"));
     std::fs::write(&file, "a letter").expect("a file");
     let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
-    let error = place.mirror.place(received, "a.jpg", taken_at, false).expect_err("something is in the way");
+    let error =
+        place.mirror.place(received, "a.jpg", taken_at, false).await.expect_err("something is in the way");
     assert_eq!(error.class, Class::Item, "{error}");
     assert_eq!(std::fs::read(&file).expect("the file"), b"a letter");
     std::fs::write(&file, JPEG).expect("a file");
     let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
-    place.mirror.place(received, "a.jpg", taken_at, false).expect("these bytes are there already");
+    place.mirror.place(received, "a.jpg", taken_at, false).await.expect("these bytes are there already");
     assert_eq!(left_behind(&place), 0);
 }
 
 #[tokio::test]
 async fn what_is_in_the_way_of_an_undated_item_is_set_aside() {
     // I2: an earlier run may have put it there, with the time of that run.
-    let place = place();
+    let place = place().await;
     std::fs::write(place.root().join("a.jpg"), [JPEG, b"once"].concat()).expect("a file");
     let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
-    let aside = place.mirror.place(received, "a.jpg", None, false).expect("a place").expect("one was there");
+    let aside =
+        place.mirror.place(received, "a.jpg", None, false).await.expect("a place").expect("one was there");
     assert_eq!(std::fs::read(place.root().join("a.jpg")).expect("the file"), JPEG);
     let first = std::fs::read(place.root().join(&aside)).expect("the other file");
     assert_eq!(first, [JPEG, b"once"].concat());
     // What is set aside never takes the place of what has been.
     std::fs::write(place.root().join("a.jpg"), [JPEG, b"twice"].concat()).expect("a file");
     let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
-    let other = place.mirror.place(received, "a.jpg", None, false).expect("a place").expect("one was there");
+    let other =
+        place.mirror.place(received, "a.jpg", None, false).await.expect("a place").expect("one was there");
     assert_ne!(other, aside);
     assert_eq!(std::fs::read(place.root().join(&aside)).expect("the other file"), first);
 }
@@ -149,35 +152,39 @@ async fn what_is_in_the_way_of_an_undated_item_is_set_aside() {
 #[tokio::test]
 async fn a_file_that_was_changed_since_it_was_stored_is_set_aside() {
     // I2, I5
-    let place = place();
+    let place = place().await;
     std::fs::write(place.root().join("a.jpg"), &JPEG[..5]).expect("a file");
     let received = receive(&place, body(&[JPEG], 11)).await.expect("bytes");
     let taken_at = Some("2020-02-02T02:02:02Z".parse().expect("a time"));
     let aside =
-        place.mirror.place(received, "a.jpg", taken_at, true).expect("a place").expect("one was there");
+        place.mirror.place(received, "a.jpg", taken_at, true).await.expect("a place").expect("one was there");
     assert_eq!(std::fs::read(place.root().join("a.jpg")).expect("the file"), JPEG);
     assert_eq!(std::fs::read(place.root().join(aside)).expect("the other file"), JPEG[..5]);
 }
 
-#[test]
-fn only_a_file_of_the_right_size_is_held_and_only_what_is_surely_not_there_is_gone() {
+#[tokio::test]
+async fn only_a_file_of_the_right_size_is_held_and_only_what_is_surely_not_there_is_gone() {
     // I10
-    let place = place();
+    let place = place().await;
     let root = place.root();
     std::fs::write(root.join("a.jpg"), JPEG).expect("a file");
     std::fs::create_dir(root.join("b.jpg")).expect("a folder");
-    let holds = |path, size| place.mirror.holds(path, size).expect("a look");
-    assert!(holds("a.jpg", 11));
-    assert!(!holds("a.jpg", 12) && !holds("b.jpg", 11) && !holds("c.jpg", 11) && !holds("a.jpg/c.jpg", 11));
-    let is_taken = |path| place.mirror.is_taken(path).expect("a look");
-    assert!(is_taken("a.jpg") && is_taken("b.jpg") && !is_taken("c.jpg"));
+    let all = ["a.jpg", "b.jpg", "c.jpg", "a.jpg/c.jpg"].map(str::to_owned);
+    let sizes = all.clone().map(|path| (path, 11));
+    let mut gone: Vec<String> = place.mirror.gone(&sizes).await.expect("a look").into_iter().collect();
+    gone.sort_unstable();
+    assert_eq!(gone, ["a.jpg/c.jpg", "b.jpg", "c.jpg"]);
+    assert_eq!(place.mirror.gone(&[("a.jpg".to_owned(), 12)]).await.expect("a look").len(), 1);
+    let mut taken: Vec<String> = place.mirror.taken(&all).await.expect("a look").into_iter().collect();
+    taken.sort_unstable();
+    assert_eq!(taken, ["a.jpg", "b.jpg"]);
     #[cfg(unix)]
     {
         // Neither there nor gone.
         std::os::unix::fs::symlink("loop", root.join("loop")).expect("a link");
         for error in [
-            place.mirror.holds("loop/a.jpg", 11).expect_err("nobody can tell"),
-            place.mirror.is_taken("loop/a.jpg").expect_err("nobody can tell"),
+            place.mirror.gone(&[("loop/a.jpg".to_owned(), 11)]).await.expect_err("nobody can tell"),
+            place.mirror.taken(&["loop/a.jpg".to_owned()]).await.expect_err("nobody can tell"),
         ] {
             assert_eq!(error.class, Class::Destination, "{error}");
         }
@@ -187,7 +194,7 @@ fn only_a_file_of_the_right_size_is_held_and_only_what_is_surely_not_there_is_go
 #[tokio::test]
 async fn bytes_that_broke_off_or_are_no_photo_leave_nothing_behind() {
     // I1
-    let place = place();
+    let place = place().await;
     for body in [body(&[JPEG], 99), body(&[b"<html>403</html>"], 16), body(&[], 0)] {
         let error = receive(&place, body).await.expect_err("not right");
         assert_eq!(error.class, Class::Transient, "{error}");
@@ -198,7 +205,7 @@ async fn bytes_that_broke_off_or_are_no_photo_leave_nothing_behind() {
 #[tokio::test]
 async fn a_body_goes_on_where_the_one_before_broke_off() {
     // I1, I2
-    let place = place();
+    let place = place().await;
     let mut incoming = Incoming::new(place.mirror(), Part::Whole);
     assert_eq!(incoming.resume_point(), None);
     incoming.take(broken(0, JPEG, 19, "tag"), &item()).await.expect_err("it broke off");
@@ -214,7 +221,7 @@ async fn a_body_goes_on_where_the_one_before_broke_off() {
 #[tokio::test]
 async fn a_storage_that_sends_all_again_is_taken_from_the_beginning() {
     // I1
-    let place = place();
+    let place = place().await;
     let mut incoming = Incoming::new(place.mirror(), Part::Whole);
     incoming.take(broken(0, b"\xff\xd8\xff\xe0 other", 19, "old"), &item()).await.expect_err("it broke off");
     let anew = Body { validator: Some("new".into()), ..body(&[JPEG, b"new"], 14) };
@@ -226,7 +233,7 @@ async fn a_storage_that_sends_all_again_is_taken_from_the_beginning() {
 #[tokio::test]
 async fn bytes_that_do_not_belong_behind_what_is_there_are_refused() {
     // I1
-    let place = place();
+    let place = place().await;
     for (offset, validator) in [(5, "tag"), (12, "tag"), (11, "another tag")] {
         let mut incoming = Incoming::new(place.mirror(), Part::Whole);
         incoming.take(broken(0, JPEG, 19, "tag"), &item()).await.expect_err("it broke off");
@@ -239,7 +246,7 @@ async fn bytes_that_do_not_belong_behind_what_is_there_are_refused() {
 
 #[tokio::test]
 async fn without_a_validator_nothing_is_resumed() {
-    let place = place();
+    let place = place().await;
     let mut incoming = Incoming::new(place.mirror(), Part::Whole);
     let unnamed = Body { validator: None, ..broken(0, JPEG, 19, "") };
     incoming.take(unnamed, &item()).await.expect_err("it broke off");
@@ -248,7 +255,7 @@ async fn without_a_validator_nothing_is_resumed() {
 
 #[tokio::test]
 async fn what_is_complete_and_wrong_is_not_gone_on_from() {
-    let place = place();
+    let place = place().await;
     let mut incoming = Incoming::new(place.mirror(), Part::Whole);
     let page = Body { validator: Some("tag".into()), ..body(&[b"<html>403</html>"], 16) };
     let error = incoming.take(page, &item()).await.expect_err("no photo");
@@ -259,7 +266,7 @@ async fn what_is_complete_and_wrong_is_not_gone_on_from() {
 #[tokio::test]
 async fn what_goes_on_must_be_of_the_same_length() {
     // I1: a server that replaces the bytes, and keeps their tag, must not have a mixture taken for them.
-    let place = place();
+    let place = place().await;
     let mut incoming = Incoming::new(place.mirror(), Part::Whole);
     incoming.take(broken(0, JPEG, 19, "tag"), &item()).await.expect_err("it broke off");
     let other = Body { offset: 11, validator: Some("tag".into()), ..body(&[b"the others"], 21) };
@@ -274,7 +281,7 @@ async fn what_goes_on_must_be_of_the_same_length() {
 
 #[tokio::test]
 async fn what_was_measured_counts_where_nothing_else_says_how_many_bytes_there_are() {
-    let place = place();
+    let place = place().await;
     let measured = RemoteItem { size: Some(12), ..item() };
     let silent = Body { length: None, ..body(&[JPEG], 11) };
     let error = Incoming::new(place.mirror(), Part::Whole).take(silent, &measured).await;
@@ -286,7 +293,7 @@ async fn what_was_measured_counts_where_nothing_else_says_how_many_bytes_there_a
 
 #[tokio::test]
 async fn a_clip_must_be_a_video() {
-    let place = place();
+    let place = place().await;
     let mut incoming = Incoming::new(place.mirror(), Part::Clip);
     let error = incoming.take(body(&[JPEG], 11), &item()).await.expect_err("no clip");
     assert_eq!(error.reason, Reason::WrongContent);

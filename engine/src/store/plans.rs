@@ -291,20 +291,25 @@ pub(super) async fn remove_row(tx: &mut Transaction<'_, Sqlite>, id: PlanId) -> 
     sqlx::query("DELETE FROM plans WHERE id = ?").bind(id.to_string()).execute(&mut **tx).await.map(drop)
 }
 
-/// A storage has another name: its plans name it so from now on.
+/// A storage has another name: its plans, and those whose mirrors it keeps, name it so from now on.
 pub(super) async fn rename_storage(
     tx: &mut Transaction<'_, Sqlite>,
     storage: StorageId,
-    name: &str,
+    (before, name): (&str, &str),
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     let rows = sqlx::query(concat!(
-        "UPDATE plans SET config = json_set(config, '$.storage', ?2), revision = ",
+        "UPDATE plans SET config = json_patch(config, json_object(
+             'storage', CASE WHEN storage_id = ?1 THEN ?2 ELSE config ->> '$.storage' END,
+             'destination', CASE WHEN kept THEN ?2 || substr(config ->> '$.destination', length(?3) + 1)
+                 ELSE config ->> '$.destination' END)), revision = ",
         next_revision!(),
-        " WHERE storage_id = ?1 RETURNING id, name"
+        " FROM (SELECT id AS plan, substr(config ->> '$.destination', 1, length(?3) + 1) IS ?3 || ':' AS kept FROM plans)
+         WHERE id = plan AND (storage_id = ?1 OR kept) RETURNING id, name"
     ))
     .bind(storage.to_string())
     .bind(name)
+    .bind(before)
     .fetch_all(&mut **tx)
     .await?;
     for row in rows {

@@ -172,7 +172,7 @@ impl Store {
             return Ok(if is_taken { Changed::NameTaken } else { Changed::Meanwhile });
         }
         if old.name != new.name {
-            super::plans::rename_storage(&mut tx, new.id, &new.name, now).await.doing(DOING)?;
+            super::plans::rename_storage(&mut tx, new.id, (&old.name, &new.name), now).await.doing(DOING)?;
         }
         tx.commit().await.doing(DOING)?;
         Ok(Changed::Done)

@@ -224,7 +224,7 @@ async fn thumbnail(
     if ranged::is_known(&asked, &etag) {
         return Ok(etag.on((StatusCode::NOT_MODIFIED, [lasting])));
     }
-    let open = async || Ok(engine.library_file(plan, item).await?.file);
+    let open = async || Ok(engine.library_file(plan, item).await?.into_file().await?);
     let drawn = if known.kind == Kind::Video {
         Ok(Err(NoPicture::Unknown))
     } else {
@@ -257,14 +257,13 @@ async fn original(
 ) -> Result<Response, Problem> {
     let stored = engine.library_file(plan, item).await?;
     let served = Served {
-        file: stored.file,
         length: stored.item.size,
         etag: tag(stored.item.sha256),
-        name: stored.item.name,
-        mime_type: stored.item.mime_type,
+        name: stored.item.name.clone(),
+        mime_type: stored.item.mime_type.clone(),
         is_download: query.download,
     };
-    Ok(served.answer(&asked).await)
+    Ok(served.answer(&asked, |part| stored.read(part)).await)
 }
 
 fn tag(sha256: Sha256) -> ETag {

@@ -24,7 +24,7 @@ use crate::{
     clock::{Clock, SystemEntropy},
     ids::{PlanId, RunId, StorageId},
     lane::Lane,
-    mirror::Mirror,
+    mirror::{Mirror, Site},
     run::{Counts, Progress, RunContext, RunState},
     store::{Listing, PlanRow, StorageRow, Store},
 };
@@ -114,7 +114,7 @@ impl Place {
             is_inbox: false,
         };
         assert!(store.add_plan(&row).await.expect("a plan"));
-        Mirror::initialise(&folder.path().join("mirror"), plan).expect("a mirror");
+        Mirror::initialise(&Site::folder(&folder.path().join("mirror")), plan).await.expect("a mirror");
         let lane = Arc::new(Lane::new(clock.clone()));
         Self { shelf: Arc::new(shelf), store, clock, lane, storage, plan, hours: 24, folder }
     }
@@ -137,7 +137,8 @@ impl Place {
             progress_in,
         );
         change(&mut ctx);
-        let mirror = Mirror::open(&self.path("mirror"), self.plan, run).expect("its marker");
+        let mirror =
+            Mirror::open(Site::folder(&self.path("mirror")), self.plan, run).await.expect("its marker");
         let storage: Arc<dyn Storage> = self.shelf.clone();
         let wanted = Selection::default();
         (Backup::new(Arc::new(ctx), storage, mirror, wanted, self.hours), progress)

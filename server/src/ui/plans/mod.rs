@@ -175,7 +175,7 @@ async fn ask_to_remove(page: PageOf, State(app): State<App>, Id(id): Id<PlanId>)
             p { "This removes the plan, its runs and their log, and what Charon knows of where its items are." }
             @match &plan.config {
                 charon_engine::PlanConfig::Backup(backup) => {
-                    p { "The photos stay where they are: in " code { (backup.destination.display()) } ", and in " (plan.config.storage()) "." }
+                    p { "The photos stay where they are: in " code { (backup.destination) } ", and in " (plan.config.storage()) "." }
                 },
                 charon_engine::PlanConfig::Upload(_) => {
                     p { "The photos stay where they are: in their folders, and in " (plan.config.storage()) "." }

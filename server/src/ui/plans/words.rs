@@ -34,7 +34,7 @@ fn of_backup(backup: &BackupConfig, storage: &Markup) -> Markup {
     html! {
         dt { "Brings home" } dd { (backup.selection.in_words()) }
         dt { "From" } dd { (storage) }
-        dt { "To" } dd { code { (backup.destination.display()) } }
+        dt { "To" } dd { code { (backup.destination) } }
         dt { "Whole listing" }
         dd {
             @match backup.full_listing_hours {
