@@ -3,6 +3,7 @@
 mod albums;
 mod batches;
 mod files;
+mod many_albums;
 mod refusals;
 pub(crate) mod sessions;
 

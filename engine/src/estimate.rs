@@ -138,7 +138,7 @@ impl Engine {
                 };
                 let counted = upload::count(upload).await?;
                 refuse_stopped(&ctx)?;
-                of_upload(&ctx, &*storage, &counted).await
+                of_upload(&ctx, &counted).await
             }
         }
     }
@@ -206,19 +206,8 @@ async fn of_backup(
     estimate.with_requests(ctx, &[(pages, &costs.page), (parts, &costs.fetch)]).await
 }
 
-async fn of_upload(
-    ctx: &RunContext,
-    storage: &dyn Storage,
-    counted: &upload::Counted,
-) -> Result<Estimate, Error> {
-    let (facts, others) = (&ctx.facts, ctx.progress().items);
-    let costs = &facts.costs;
-    let batch = u64::try_from(facts.batch.size.max(1)).unwrap_or(u64::MAX);
-    let to_join = storage.albums().map_or(1, |albums| albums.add_limit().max(1));
-    let joins = counted.to_join.div_ceil(u64::try_from(to_join).unwrap_or(u64::MAX));
-    // Looked for, then made.
-    let album = if counted.album_is_unknown { 2 } else { 0 };
-    let commits = counted.new.div_ceil(batch) + joins + album;
+async fn of_upload(ctx: &RunContext, counted: &upload::Counted) -> Result<Estimate, Error> {
+    let (costs, others) = (&ctx.facts.costs, ctx.progress().items);
     let estimate = Estimate {
         items: counted.files + others.skipped + others.failed,
         skipped: others.skipped,
@@ -228,7 +217,7 @@ async fn of_upload(
         bytes: Some(counted.bytes),
         ..Estimate::default()
     };
-    estimate.with_requests(ctx, &[(counted.sends, &costs.send), (commits, &costs.commit)]).await
+    estimate.with_requests(ctx, &[(counted.sends, &costs.send), (counted.commits, &costs.commit)]).await
 }
 
 impl Estimate {

@@ -4,7 +4,7 @@
 //! ids, secrets. [`Engine::open`] opens a data directory; [`Engine::start`] runs a plan.
 //!
 //! The rooms within: [`clock`] (injected time and randomness), `store` (all SQL), `vault` (secrets at rest), `naming` and
-//! `mirror` (files that came home), `backup` and `upload` (the pipelines), `retry` and `lane` (waiting), `budget` (what a day's
+//! `mirror` (files that came home), `backup` and `upload` (the pipelines), `template` (titles and paths that plans make up), `retry` and `lane` (waiting), `budget` (what a day's
 //! quota leaves), `brief` (reasons at a glance), `run` (the context that every stage is given), `account` (whose it is), `changing` (of a storage), `health` (how one
 //! stands), `unsaved` (what is tried before it is saved), `put` (what a host gives along with each run), `estimate` (what a run would do), [`schedule`] (expressions and their
 //! occurrences, jitter, allowed windows), `timing` (what a plan says of that), `upcoming` (when it is due next, in plain words),
@@ -66,6 +66,7 @@ mod storages;
 mod store;
 mod tallies;
 mod telling;
+mod template;
 #[cfg(test)]
 mod tests;
 mod timing;

@@ -2,6 +2,7 @@
 
 mod place;
 mod selection;
+mod upload;
 
 use std::{
     path::{Path, PathBuf},
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 pub use place::MirrorPlace;
 pub use selection::{AlbumsConfig, Every, MediaKind, SelectionConfig};
+pub use upload::{AlbumPosition, UploadConfig};
 
 use crate::{
     commands::CommandsConfig,
@@ -69,69 +71,8 @@ fn a_day() -> u32 {
     24
 }
 
-/// A plan that sends folders out.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "Upload plan")]
-pub struct UploadConfig {
-    /// The name of the storage that the photos go to.
-    #[schemars(title = "Storage", extend("x-group" = "Plan", "x-order" = 1))]
-    pub storage: String,
-    /// The folders whose photos and videos are sent, with all folders below them.
-    #[schemars(title = "Folders", length(min = 1), extend("x-group" = "Plan", "x-order" = 2))]
-    pub sources: Vec<PathBuf>,
-    /// The title of the album that they are put into; made if it is not there. Without it they go to the library alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(title = "Album", length(min = 1), extend("x-group" = "Album", "x-order" = 3))]
-    pub album: Option<String>,
-    /// Whether new photos go behind all others in the album, or before them.
-    #[serde(default)]
-    #[schemars(
-        title = "Position in the album",
-        extend("x-group" = "Album", "x-order" = 4, "x-advanced" = true)
-    )]
-    pub album_position: AlbumPosition,
-    /// Whether descriptions are taken from sidecar files beside the photos.
-    #[serde(default = "yes")]
-    #[schemars(
-        title = "Descriptions",
-        description = "Whether descriptions are taken from sidecar files beside the photos: name.jpg.json as Google Takeout \
-                       writes them, or name.jpg.xmp or name.xmp.",
-        extend("x-group" = "Descriptions", "x-order" = 5)
-    )]
-    pub descriptions: bool,
-    /// When the plan runs by itself; without it, it runs when somebody asks for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(title = "Schedule", extend("x-group" = "Schedule", "x-order" = 6))]
-    pub schedule: Option<ScheduleConfig>,
-    /// The bounds of its runs.
-    #[serde(default)]
-    #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 7))]
-    pub policy: PolicyConfig,
-    /// What is run before and after its runs.
-    #[serde(default, skip_serializing_if = "is_nothing")]
-    #[schemars(title = "Commands", extend("x-group" = "Commands", "x-order" = 8, "x-advanced" = true))]
-    pub commands: CommandsConfig,
-}
-
 fn is_nothing(commands: &CommandsConfig) -> bool {
     *commands == CommandsConfig::default()
-}
-
-/// Where in the album new photos go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum AlbumPosition {
-    /// Behind all others.
-    #[default]
-    Last,
-    /// Before all others.
-    First,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// What a plan does.
@@ -260,11 +201,7 @@ impl PlanConfig {
             }
             Self::Upload(upload) => {
                 upload.sources.iter_mut().try_for_each(|source| absolute(source, "sources"))?;
-                if upload.album.as_ref().is_some_and(|album| album.trim().is_empty()) {
-                    return Err(
-                        Mistake::in_field("album", "must not be blank; leave it out for no album").into()
-                    );
-                }
+                upload.judge()?;
             }
         }
         Ok(self)

@@ -142,12 +142,7 @@ impl Engine {
         let mut mistakes: Vec<Mistake> =
             unable.into_iter().map(|reason| Mistake::in_field("storage", reason)).collect();
         if let PlanConfig::Upload(upload) = config {
-            let chars = upload.album.as_ref().map_or(0, |album| album.chars().count());
-            let most = opened.facts().limits.album_title_chars;
-            if chars > most {
-                let reason = format!("is too long: it has {chars} characters, and {most} are the most");
-                mistakes.push(Mistake::in_field("album", reason));
-            }
+            mistakes.extend(upload.judge_length(opened.facts().limits.album_title_chars));
         }
         Ok(mistakes)
     }

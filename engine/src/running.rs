@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use charon_provider::{Class, Error as StorageError, Position, Storage};
+use charon_provider::{Class, Error as StorageError, Storage};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use crate::{
     inbox::{self, Inbox},
     mirror::Mirror,
     overseeing::{LEASE, Overseer},
-    plan::{AlbumPosition, PlanConfig, judge_sources},
+    plan::{PlanConfig, judge_sources},
     plans::{config_of, incapable},
     retry,
     run::{Attempt, Outcome, Progress, RunContext, RunState, Stop, Summary, Trouble},
@@ -107,7 +107,7 @@ impl Drop for Entry {
 /// What a run does, checked and ready.
 pub(crate) enum Work {
     Backup(Backup),
-    Upload(Upload),
+    Upload(Arc<Upload>),
     Inbox(Inbox),
 }
 
@@ -200,7 +200,7 @@ impl Engine {
             }
             match self.prepare(row, &ctx, storage).await {
                 Ok(Work::Backup(backup)) => backup::run(backup).await,
-                Ok(Work::Upload(upload)) => upload::run(upload).await,
+                Ok(Work::Upload(upload)) => Box::pin(upload::run(upload)).await,
                 Ok(Work::Inbox(inbox)) => inbox::run(inbox).await,
                 Err(error) => ctx.stop_for(&error),
             }
@@ -374,22 +374,10 @@ impl Engine {
                 if !refusals.is_empty() {
                     return Err(Error::Refused(format!("{}; nothing was sent", refusals.join("; "))));
                 }
-                upload::refuse_suddenly_empty(ctx, &config.sources).await?;
+                upload::refuse_suddenly_empty(ctx, &config).await?;
                 self.store.unstage_expired(row.storage_id, self.clock.now()).await?;
-                Ok(Work::Upload(Upload {
-                    ctx: Arc::clone(ctx),
-                    storage,
-                    vault: self.vault.clone(),
-                    sources: config.sources,
-                    album: config.album,
-                    album_position: match config.album_position {
-                        AlbumPosition::Last => Position::Last,
-                        AlbumPosition::First => Position::First,
-                    },
-                    descriptions: config.descriptions,
-                    album_is_new: std::sync::atomic::AtomicBool::new(false),
-                    shares: upload::Shares::default(),
-                }))
+                let upload = Upload::of_plan(Arc::clone(ctx), storage, self.vault.clone(), config)?;
+                Ok(Work::Upload(Arc::new(upload)))
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{COMMIT, counts, succeeds};
 use crate::support::Place;
 
 /// The names of an album's items, in order.
-fn names(place: &Place, title: &str) -> Vec<String> {
+pub(super) fn names(place: &Place, title: &str) -> Vec<String> {
     let albums = place.world().albums();
     let album = albums.iter().find(|album| album.title == title).expect("the album");
     let items = place.world().items();
@@ -15,7 +15,7 @@ fn names(place: &Place, title: &str) -> Vec<String> {
     album.item_ids.iter().map(name).collect()
 }
 
-fn drawn(numbers: impl Iterator<Item = u32>) -> Vec<String> {
+pub(super) fn drawn(numbers: impl Iterator<Item = u32>) -> Vec<String> {
     numbers.map(|number| format!("IMG_{number:04}.jpg")).collect()
 }
 

@@ -47,8 +47,8 @@ pub(super) struct Group {
 /// The state of the work.
 struct Work<'a> {
     inbox: &'a Inbox,
-    /// One for each album, with what it knows of the album and of the budget.
-    uploads: HashMap<Option<String>, Arc<Upload>>,
+    /// What the stages know of albums and of the budget, for all files together.
+    upload: Arc<Upload>,
     /// Each in a task of its own: they go on while it is recorded what became of others.
     under_way: FuturesUnordered<AbortOnDropHandle<usize>>,
     groups: HashMap<usize, Group>,
@@ -61,9 +61,11 @@ struct Work<'a> {
 
 /// Sends what the inbox holds until it holds nothing that may be sent, or the run stops.
 pub(crate) async fn run(inbox: Inbox) {
+    let (ctx, storage) = (Arc::clone(&inbox.ctx), Arc::clone(&inbox.storage));
+    let upload = Arc::new(Upload::of_given(ctx, storage, inbox.vault.clone()));
     let ended = Work {
         inbox: &inbox,
-        uploads: HashMap::new(),
+        upload,
         under_way: FuturesUnordered::new(),
         groups: HashMap::new(),
         contents: HashSet::new(),
@@ -82,7 +84,7 @@ impl Work<'_> {
         let ctx = &self.inbox.ctx;
         let mut changes = self.inbox.spool.changes();
         let (mut progress, mut seen) = (ctx.follow(), 0);
-        upload::forget_old(&self.upload(None)).await?;
+        upload::forget_old(&self.upload).await?;
         loop {
             changes.borrow_and_update();
             let next = if self.begins() { self.begin().await? } else { None };
@@ -148,7 +150,8 @@ impl Work<'_> {
         for receipt in files {
             self.begun.insert(receipt.id);
             let path = self.inbox.spool.path_of(receipt.id, &receipt.file_name);
-            let one = Given { path, size: receipt.size, sha256: receipt.sha256 };
+            let album = album.clone();
+            let one = Given { path, size: receipt.size, sha256: receipt.sha256, album };
             match upload::look_at(one, &ctx.facts.limits).await {
                 Ok(hashed) => {
                     self.contents.insert(receipt.sha256);
@@ -167,7 +170,7 @@ impl Work<'_> {
             return Ok(());
         }
         self.number += 1;
-        let (number, upload) = (self.number, self.upload(album.as_ref()));
+        let (number, upload) = (self.number, Arc::clone(&self.upload));
         let contents = kept.iter().map(|file| file.sha256).collect();
         self.groups.insert(number, Group { album, files: kept, contents });
         let sending = tokio::spawn(upload::send_given(upload, given).map(move |()| number));
@@ -187,15 +190,6 @@ impl Work<'_> {
             SettledAs::Later { class: Some(Class::Transient), reason, again_at }
         };
         Settled { id: receipt.id, file_name: receipt.file_name.clone(), became }
-    }
-
-    /// What goes into an album is sent by the same stages, with the same knowledge.
-    fn upload(&mut self, album: Option<&String>) -> Arc<Upload> {
-        let Inbox { ctx, storage, vault, .. } = self.inbox;
-        let new = || {
-            Arc::new(Upload::of_given(Arc::clone(ctx), Arc::clone(storage), vault.clone(), album.cloned()))
-        };
-        Arc::clone(self.uploads.entry(album.cloned()).or_insert_with(new))
     }
 
     /// A group has come to its end.

@@ -55,7 +55,7 @@ pub(crate) use storage_tests::{TestRow, WaitingRow};
 pub(crate) use storages::{Changed, StorageRow};
 pub use telling::DeliveryRecord;
 pub(crate) use telling::{ChannelRow, Due, Outgoing, ToldRun};
-pub(crate) use uploads::{Committed, HashedFile, Known, KnownFile};
+pub(crate) use uploads::{Committed, HashedFile, Known, KnownFile, Taken};
 
 use crate::error::Error;
 
@@ -200,6 +200,7 @@ fn migrator() -> Migrator {
         migration(13, "storage tests", include_str!("../../migrations/0013_storage_tests.sql")),
         migration(14, "refusals", include_str!("../../migrations/0014_refusals.sql")),
         migration(15, "consents", include_str!("../../migrations/0015_consents.sql")),
+        migration(17, "upload albums", include_str!("../../migrations/0017_upload_albums.sql")),
     ])
 }
 

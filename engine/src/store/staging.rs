@@ -203,7 +203,7 @@ mod tests {
     use crate::{
         clock::{SystemClock, SystemEntropy},
         ids::{Sha256, StorageId},
-        store::{HashedFile, KnownFile, StorageRow},
+        store::{HashedFile, KnownFile, StorageRow, Taken},
     };
 
     const BYTES: Sha256 = Sha256([7; 32]);
@@ -234,7 +234,8 @@ mod tests {
     }
 
     fn file() -> HashedFile {
-        let file = KnownFile { size: 40_000_000, modified_ns: 1_234, sha256: BYTES };
+        let file =
+            KnownFile { size: 40_000_000, modified_ns: 1_234, sha256: BYTES, taken: Taken::NotLookedUp };
         HashedFile { path: "/pictures/a.mp4".into(), file }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use charon_provider::{AlbumId, Fidelity, RemoteId};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde_json::json;
 use sqlx::{Row, Sqlite, Transaction};
 
@@ -24,6 +24,40 @@ pub(crate) struct KnownFile {
     /// Nanoseconds since the Unix epoch.
     pub(crate) modified_ns: i64,
     pub(crate) sha256: Sha256,
+    pub(crate) taken: Taken,
+}
+
+/// What a file itself says of the day on which it was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Nobody has wanted to know.
+    #[default]
+    NotLookedUp,
+    /// Nothing.
+    NotSaid,
+    On(Date),
+}
+
+impl Taken {
+    /// The day, if it is known.
+    pub(crate) fn day(self) -> Option<Date> {
+        if let Self::On(day) = self { Some(day) } else { None }
+    }
+
+    /// As it is stored: nothing said is an empty text.
+    fn stored(self) -> Option<String> {
+        match self {
+            Self::NotLookedUp => None,
+            Self::NotSaid => Some(String::new()),
+            Self::On(day) => Some(day.to_string()),
+        }
+    }
+}
+
+impl From<Option<Date>> for Taken {
+    fn from(day: Option<Date>) -> Self {
+        day.map_or(Self::NotSaid, Self::On)
+    }
 }
 
 /// A local file that has just been hashed.
@@ -71,6 +105,7 @@ impl Store {
                 size: super::count(row, "size")?,
                 modified_ns: row.try_get("modified_ns")?,
                 sha256: sha256_of(row)?,
+                taken: taken_of(row)?,
             };
             Ok((row.try_get("path")?, file))
         };
@@ -81,14 +116,20 @@ impl Store {
         let rows: Vec<_> = files
             .iter()
             .map(|HashedFile { path, file }| {
-                json!([path, stored(file.size), file.modified_ns, file.sha256.to_string()])
+                json!([
+                    path,
+                    stored(file.size),
+                    file.modified_ns,
+                    file.sha256.to_string(),
+                    file.taken.stored()
+                ])
             })
             .collect();
         sqlx::query(
-            "INSERT INTO local_files (path, size, modified_ns, sha256)
-             SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3) FROM json_each(?) WHERE true
+            "INSERT INTO local_files (path, size, modified_ns, sha256, taken_on)
+             SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4 FROM json_each(?) WHERE true
              ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns,
-                 sha256 = excluded.sha256",
+                 sha256 = excluded.sha256, taken_on = excluded.taken_on",
         )
         .bind(json!(rows).to_string())
         .execute(&self.writer)
@@ -193,6 +234,14 @@ impl Store {
 
 fn sha256_of(row: &sqlx::sqlite::SqliteRow) -> Result<Sha256, sqlx::Error> {
     row.try_get::<&[u8], _>("sha256")?.try_into().map(Sha256).map_err(decode_error)
+}
+
+fn taken_of(row: &sqlx::sqlite::SqliteRow) -> Result<Taken, sqlx::Error> {
+    Ok(match row.try_get::<Option<&str>, _>("taken_on")? {
+        None => Taken::NotLookedUp,
+        Some("") => Taken::NotSaid,
+        Some(day) => Taken::On(day.parse().map_err(decode_error)?),
+    })
 }
 
 async fn record_committed_item(

@@ -1,13 +1,15 @@
 //! Batches: which staged items are committed together, and when. One commit at a time (I8), while the next items are staged.
 //!
-//! A batch goes out when it is full, when nothing has joined it for a while, or when nothing more is coming. One that is refused
-//! as a whole for what one item of it is goes again in ever smaller parts. What a commit is, is left to a [`Committer`]; what
+//! Several batches may be put together at a time, one for each album, since a commit is for one. A batch goes out when it is full, when
+//! nothing has joined it for a while, or when nothing more can come before one goes: then it is the one that was joined longest ago.
+//! One that is refused as a whole for what one item of it is goes again in ever smaller parts. What a commit is, is left to a [`Committer`]; what
 //! becomes of an item that failed, to whoever handed it in.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use charon_provider::{BatchPolicy, Error as StorageError, Reason};
+use futures::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::coming::{Coming, One};
@@ -20,6 +22,9 @@ const REFUSALS: usize = 5;
 pub(super) trait Waiting: Send + Sync {
     /// Its place among all; a batch is committed in this order.
     fn place(&self) -> u64;
+
+    /// The album that its commit is for, if it is for one; all of a commit are for the same.
+    fn album(&self) -> Option<&Arc<str>>;
 
     /// Whether it must not share a commit with others.
     fn is_alone(&self) -> bool;
@@ -89,11 +94,24 @@ impl<T> Clone for Intake<T> {
 #[derive(Debug)]
 pub(super) struct Batcher<T> {
     size: usize,
+    /// The most that may be staged.
+    most: usize,
     idle: Duration,
     coming: Coming,
     staged: mpsc::Receiver<T>,
-    /// Those that must not share a commit.
-    alone: VecDeque<T>,
+}
+
+/// Batches that are being put together, that which was joined longest ago first.
+struct Open<'c, T> {
+    batches: VecDeque<Batch<'c, T>>,
+    items: usize,
+}
+
+/// The items of one album.
+struct Batch<'c, T> {
+    items: Vec<T>,
+    /// Comes when nothing has joined it for a while.
+    idle: BoxFuture<'c, ()>,
 }
 
 /// An intake, and the batcher that gets what is handed in there.
@@ -103,13 +121,19 @@ pub(super) fn batcher<T>(policy: &BatchPolicy) -> (Intake<T>, Batcher<T>) {
     let (staged_in, staged) = mpsc::channel(most);
     let coming = Coming::new();
     let intake = Intake { slots: Arc::new(Semaphore::new(most)), coming: coming.clone(), staged: staged_in };
-    (intake, Batcher { size, idle: policy.idle, coming, staged, alone: VecDeque::new() })
+    (intake, Batcher { size, most, idle: policy.idle, coming, staged })
 }
 
 impl<T> Intake<T> {
-    /// Waits until one item more may be staged; it may be so until what this gives is dropped.
-    pub(super) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.slots).acquire_owned().await.ok()
+    /// Waits until one item more may be staged; it may be so until the slot is dropped. The item is announced then, in the place of
+    /// what was announced before: nothing else comes from who waits here.
+    pub(super) async fn slot(&self, instead: Option<One>) -> Option<(OwnedSemaphorePermit, One)> {
+        let waits = self.coming.waits();
+        drop(instead);
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        let announced = self.announce();
+        drop(waits);
+        Some((slot, announced))
     }
 
     /// Announces an item, or something that may bring one: batches wait for it, until this is dropped.
@@ -132,7 +156,8 @@ impl<T: Waiting> Batcher<T> {
         committer: &C,
         clock: &dyn Clock,
     ) -> Result<(), Error> {
-        while let Some(batch) = self.next(clock).await {
+        let mut open = Open { batches: VecDeque::new(), items: 0 };
+        while let Some(batch) = self.next(&mut open, clock).await {
             if !commit_in_parts(committer, batch).await? {
                 break;
             }
@@ -141,30 +166,65 @@ impl<T: Waiting> Batcher<T> {
     }
 
     /// The next batch, in order.
-    async fn next(&mut self, clock: &dyn Clock) -> Option<Vec<T>> {
-        let mut batch = Vec::new();
-        while batch.len() < self.size {
-            let next = if batch.is_empty() {
-                match self.alone.pop_front() {
-                    Some(item) => return Some(vec![item]),
-                    None => self.staged.recv().await,
-                }
-            } else {
-                tokio::select! {
+    async fn next<'c>(&mut self, open: &mut Open<'c, T>, clock: &'c dyn Clock) -> Option<Vec<T>> {
+        loop {
+            // All that may be staged waits here: nothing comes before some of it is committed.
+            let is_full = open.items >= self.most;
+            let next = match open.batches.front_mut() {
+                None => Some(self.staged.recv().await?),
+                Some(oldest) => tokio::select! {
                     biased;
                     next = self.staged.recv() => next,
-                    () = self.coming.nothing() => None,
-                    () = clock.sleep(self.idle) => None,
-                }
+                    () = self.coming.nothing(is_full) => None,
+                    () = &mut oldest.idle => None,
+                },
             };
             match next {
-                Some(item) if item.is_alone() => self.alone.push_back(item),
-                Some(item) => batch.push(item),
-                None => break,
+                Some(item) if item.is_alone() => return Some(vec![item]),
+                Some(item) => {
+                    let idle = clock.sleep(self.idle);
+                    if open.join(item, idle) >= self.size {
+                        return open.joined_last();
+                    }
+                }
+                None => return open.joined_first(),
             }
         }
-        batch.sort_by_key(Waiting::place);
-        (!batch.is_empty()).then_some(batch)
+    }
+}
+
+impl<'c, T: Waiting> Open<'c, T> {
+    /// Puts an item into the batch of its album. Gives how many are in there by now.
+    fn join(&mut self, item: T, idle: BoxFuture<'c, ()>) -> usize {
+        let same = self
+            .batches
+            .iter()
+            .position(|batch| batch.items.first().is_some_and(|other| other.album() == item.album()));
+        let mut batch =
+            same.and_then(|at| self.batches.remove(at)).map_or_else(Vec::new, |batch| batch.items);
+        batch.push(item);
+        let length = batch.len();
+        self.items += 1;
+        self.batches.push_back(Batch { items: batch, idle });
+        length
+    }
+
+    fn joined_first(&mut self) -> Option<Vec<T>> {
+        let batch = self.batches.pop_front();
+        self.out(batch)
+    }
+
+    fn joined_last(&mut self) -> Option<Vec<T>> {
+        let batch = self.batches.pop_back();
+        self.out(batch)
+    }
+
+    /// The items of a batch, in order.
+    fn out(&mut self, batch: Option<Batch<'c, T>>) -> Option<Vec<T>> {
+        let mut items = batch?.items;
+        self.items -= items.len();
+        items.sort_by_key(Waiting::place);
+        Some(items)
     }
 }
 

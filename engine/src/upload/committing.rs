@@ -50,6 +50,10 @@ impl Waiting for ToCommit {
         self.file.found.place
     }
 
+    fn album(&self) -> Option<&Arc<str>> {
+        self.file.album.as_ref()
+    }
+
     fn is_alone(&self) -> bool {
         self.alone
     }
@@ -86,17 +90,18 @@ impl ToStorage {
     /// One commit, repeated as the class of its error says. An album that is gone is found or made again, once.
     async fn commit_paid(&self, items: &[ToCommit]) -> Result<Option<Answer<Made>>, Error> {
         let upload = &self.upload;
+        let title = album_of(items);
         let Some(sink) = upload.storage.sink() else { return Ok(None) };
         let mut forgotten = false;
         loop {
             let turn = with_grace(&upload.ctx, GRACE, upload.ctx.lane.turn_to_write()).await;
             let Some(turn) = turn else { return Ok(None) };
-            let album = match &upload.album {
+            let album = match title {
                 None => None,
                 Some(title) => match albums::ensure(upload, title, GRACE).await {
                     Some(album) => {
                         let album = album?;
-                        upload.shares.album_is(true);
+                        upload.shares.album_is(title, true);
                         Some(album)
                     }
                     None => return Ok(None),
@@ -135,12 +140,12 @@ impl ToStorage {
                 }
                 Some(Err(error)) => error,
             };
-            if let Some(album) = &album
+            if let Some((album, title)) = album.as_ref().zip(title)
                 && !forgotten
                 && (error.reason, error.class) == (Reason::NotFound, Class::Config)
             {
                 albums::forget(upload, album).await?;
-                upload.shares.album_is(false);
+                upload.shares.album_is(title, false);
                 forgotten = true;
                 continue;
             }
@@ -165,7 +170,8 @@ impl Committer for ToStorage {
     type Made = Made;
 
     async fn commit(&self, items: &[ToCommit]) -> Result<Option<Answer<Made>>, Error> {
-        let purse = self.upload.shares.of_commit(&self.upload, items.iter().map(|one| &*one.share)).await;
+        let shares = items.iter().map(|one| &*one.share);
+        let purse = self.upload.shares.of_commit(&self.upload, album_of(items), shares).await;
         budget::paying(purse, self.commit_paid(items)).await
     }
 
@@ -261,12 +267,18 @@ async fn commit_once(
         outcome.map_err(|error| match (error.reason, &album) {
             // A commit names nothing else that could be gone.
             (Reason::NotFound, Some(_)) => {
-                albums::not_yet_if_new(upload, StorageError { class: Class::Config, ..error })
+                let title = album_of(items).map_or("", |title| title);
+                albums::not_yet_if_new(upload, title, StorageError { class: Class::Config, ..error })
             }
             _ => error,
         })
     })
     .await
+}
+
+/// The album that a commit is for.
+fn album_of(items: &[ToCommit]) -> Option<&Arc<str>> {
+    items.first().and_then(Waiting::album)
 }
 
 /// The results, with the item of its twin for each that was refused because the same bytes are in the same commit.

@@ -172,7 +172,14 @@ mod tests {
     static JPEG: Format = Format { extension: "jpg", kind: Kind::Photo, mime_type: "image/jpeg" };
 
     fn outgoing(path: &Path, size: u64) -> Outgoing {
-        let found = Found { path: path.to_owned(), size, modified_ns: 0, format: &JPEG, place: 0 };
+        let found = Found {
+            path: path.to_owned(),
+            source: Path::new("/").into(),
+            size,
+            modified_ns: 0,
+            format: &JPEG,
+            place: 0,
+        };
         Outgoing::new(&found, &Arc::new(Lane::new(Arc::new(SystemClock))), &Board::default())
     }
 

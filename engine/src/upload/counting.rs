@@ -1,10 +1,13 @@
 //! Count: what an upload would send, without sending any of it.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use tokio::sync::mpsc;
 
-use super::{FOUND_AHEAD, Hashed, LOOKED_UP, Upload, albums, hashing, refusals, scanning};
+use super::{FOUND_AHEAD, Hashed, LOOKED_UP, Upload, albums, hashing, refusals, scanning, sending};
 use crate::{error::Error, ids::Sha256};
 
 /// What an upload would send.
@@ -20,15 +23,22 @@ pub(crate) struct Counted {
     pub(crate) bytes: u64,
     /// The requests that send those bytes.
     pub(crate) sends: u64,
-    /// Different files that it has, and that are not in the album.
-    pub(crate) to_join: u64,
-    /// Whether there is an album to be looked for.
-    pub(crate) album_is_unknown: bool,
+    /// The requests that make items of them, and put those that it has into albums.
+    pub(crate) commits: u64,
 }
 
+/// What goes into one album.
+#[derive(Debug, Default)]
+struct OfAlbum {
+    new: u64,
+    to_join: u64,
+}
+
+/// An album that is not known is looked for, then made.
+const FOR_AN_ALBUM: u64 = 2;
+
 /// Scans and hashes all folders, and compares them with the ledger.
-pub(crate) async fn count(upload: Upload) -> Result<Counted, Error> {
-    let upload = Arc::new(upload);
+pub(crate) async fn count(upload: Arc<Upload>) -> Result<Counted, Error> {
     let ctx = &upload.ctx;
     let (found_in, found) = mpsc::channel(FOUND_AHEAD);
     let (hashed_in, hashed) = mpsc::channel(LOOKED_UP);
@@ -43,29 +53,31 @@ pub(crate) async fn count(upload: Upload) -> Result<Counted, Error> {
 
 async fn compare(upload: &Upload, mut hashed: mpsc::Receiver<Hashed>) -> Result<Counted, Error> {
     let ctx = &upload.ctx;
-    let album = albums::known(upload).await?;
+    let mut by_album: HashMap<Option<Arc<str>>, OfAlbum> = HashMap::new();
     let mut counted = Counted::default();
     let mut seen: HashSet<Sha256> = HashSet::new();
+    let mut in_albums: HashSet<(Sha256, Arc<str>)> = HashSet::new();
     let mut files = Vec::with_capacity(LOOKED_UP);
     while hashed.recv_many(&mut files, LOOKED_UP).await > 0 {
-        let contents: Vec<Sha256> = files.iter().map(|file| file.sha256).collect();
-        let known = ctx.store.known(ctx.storage, album.as_ref(), &contents).await?;
-        for file in files.drain(..) {
+        let known = sending::known(upload, &files).await?;
+        for (file, known) in files.drain(..).zip(known) {
             counted.files += 1;
-            let known = known.get(&file.sha256).cloned().unwrap_or_default();
             if known.remote_id.is_none()
                 && refusals::held_back(known.refused.as_ref(), ctx.clock.now()).is_some()
             {
                 counted.held_back += 1;
                 continue;
             }
-            if !seen.insert(file.sha256) {
+            let is_first = seen.insert(file.sha256);
+            let is_first_there = (file.album.clone())
+                .is_some_and(|title| !known.in_album && in_albums.insert((file.sha256, title)));
+            if known.remote_id.is_some() || !is_first {
+                if is_first_there {
+                    by_album.entry(file.album).or_default().to_join += 1;
+                }
                 continue;
             }
-            if known.remote_id.is_some() {
-                counted.to_join += u64::from(upload.album.is_some() && !known.in_album);
-                continue;
-            }
+            by_album.entry(file.album).or_default().new += 1;
             counted.new += 1;
             if known.staged.is_none_or(|(_, valid_until)| valid_until <= ctx.clock.now()) {
                 counted.bytes += file.found.size;
@@ -74,7 +86,14 @@ async fn compare(upload: &Upload, mut hashed: mpsc::Receiver<Hashed>) -> Result<
             }
         }
     }
-    let something = counted.new + counted.to_join > 0;
-    counted.album_is_unknown = something && upload.album.is_some() && album.is_none();
+    let batch = u64::try_from(ctx.facts.batch.size.max(1)).unwrap_or(u64::MAX);
+    let to_join = upload.storage.albums().map_or(1, |albums| albums.add_limit().max(1));
+    let to_join = u64::try_from(to_join).unwrap_or(u64::MAX);
+    for (title, one) in by_album {
+        counted.commits += one.new.div_ceil(batch) + one.to_join.div_ceil(to_join);
+        if title.is_some() && albums::known(upload, title.as_deref()).await?.is_none() {
+            counted.commits += FOR_AN_ALBUM;
+        }
+    }
     Ok(counted)
 }

@@ -1,11 +1,18 @@
 //! Files that are given to be sent one by one, with their hashes, instead of being found in folders.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use charon_provider::{Position, Storage, UploadLimits};
 use tokio::sync::mpsc;
 
-use super::{Found, Hashed, LOOKED_UP, Shares, Upload, batcher, committing::ToStorage, scanning, sending};
+use super::{
+    AlbumsOfRun, Found, Globs, Hashed, LOOKED_UP, Shares, Titles, Upload, batcher, committing::ToStorage,
+    scanning, sending,
+};
 use crate::{error::Error, ids::Sha256, run::RunContext, vault::Vault};
 
 /// A file whose bytes are known.
@@ -14,25 +21,23 @@ pub(crate) struct Given {
     pub(crate) path: PathBuf,
     pub(crate) size: u64,
     pub(crate) sha256: Sha256,
+    /// The title of the album that it goes into.
+    pub(crate) album: Option<String>,
 }
 
 impl Upload {
-    /// Files that are given go into the album of this title.
-    pub(crate) fn of_given(
-        ctx: Arc<RunContext>,
-        storage: Arc<dyn Storage>,
-        vault: Vault,
-        album: Option<String>,
-    ) -> Self {
+    /// Files that are given say themselves which album they go into.
+    pub(crate) fn of_given(ctx: Arc<RunContext>, storage: Arc<dyn Storage>, vault: Vault) -> Self {
         Self {
             ctx,
             storage,
             vault,
             sources: Vec::new(),
-            album,
+            globs: Globs::all(),
+            titles: Titles::none(),
             album_position: Position::Last,
             descriptions: false,
-            album_is_new: std::sync::atomic::AtomicBool::new(false),
+            albums: AlbumsOfRun::default(),
             shares: Shares::default(),
         }
     }
@@ -53,8 +58,9 @@ pub(crate) async fn look_at(given: Given, limits: &UploadLimits) -> io::Result<H
         return invalid("the storage does not take such files any more");
     };
     let modified_ns = scanning::modified_ns(&metadata);
-    let found = Found { path: given.path, size: given.size, modified_ns, format, place: 0 };
-    Ok(Hashed { found, sha256: given.sha256 })
+    let source: Arc<Path> = given.path.parent().unwrap_or(Path::new("")).into();
+    let found = Found { path: given.path, source, size: given.size, modified_ns, format, place: 0 };
+    Ok(Hashed { found, sha256: given.sha256, album: given.album.map(Into::into) })
 }
 
 /// Sends these files to their end, or until the run stops. What the run records of them tells how each ended.

@@ -13,12 +13,12 @@ use sha2::Digest;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Found, Hashed, LOOKED_UP, Upload, scanning};
+use super::{Found, Hashed, LOOKED_UP, Upload, scanning, taken};
 use crate::{
     error::Error,
     ids::Sha256,
     sniff,
-    store::{HashedFile, ItemRecord, KnownFile},
+    store::{HashedFile, ItemRecord, KnownFile, Taken},
 };
 
 /// Files hashed at a time: disks prefer few readers.
@@ -31,7 +31,7 @@ enum Outcome {
     /// The ledger had it.
     Known(Hashed),
     /// It has been read.
-    Read(Hashed),
+    Read(Hashed, Taken),
     Failed(ItemRecord),
 }
 
@@ -62,8 +62,8 @@ pub(super) async fn hash(
             let one = match next {
                 None => break,
                 Some(Outcome::Known(one)) => one,
-                Some(Outcome::Read(one)) => {
-                    read.push(one.clone());
+                Some(Outcome::Read(one, taken)) => {
+                    read.push((one.clone(), taken));
                     one
                 }
                 Some(Outcome::Failed(record)) => {
@@ -83,14 +83,28 @@ fn is_same(known: &KnownFile, file: &Found) -> bool {
 }
 
 async fn hash_one(upload: Arc<Upload>, file: Found, known: Option<KnownFile>) -> Outcome {
-    if let Some(known) = known {
-        return Outcome::Known(Hashed { found: file, sha256: known.sha256 });
+    let titles = &upload.titles;
+    let hashed = |found, sha256, taken: Taken| {
+        let album = titles.of(&found, taken.day());
+        Hashed { found, sha256, album }
+    };
+    let has_dates = titles.have_dates();
+    if let Some(KnownFile { sha256, taken, .. }) = known
+        && (taken != Taken::NotLookedUp || !has_dates)
+    {
+        return Outcome::Known(hashed(file, sha256, taken));
     }
     let found = file.clone();
-    let read = AbortOnDropHandle::new(tokio::task::spawn_blocking(move || read(&file))).await;
+    let reading = move || {
+        let content = known.map_or_else(|| read(&file), |known| Ok(Content::Hashed(known.sha256)))?;
+        let is_looked_up = has_dates && matches!(content, Content::Hashed(_));
+        let taken = if is_looked_up { taken::on(&file.path).into() } else { Taken::NotLookedUp };
+        Ok((content, taken))
+    };
+    let read = AbortOnDropHandle::new(tokio::task::spawn_blocking(reading)).await;
     match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
-        Ok(Content::Hashed(sha256)) => Outcome::Read(Hashed { found, sha256 }),
-        Ok(Content::NotMedia(what)) => {
+        Ok((Content::Hashed(sha256), taken)) => Outcome::Read(hashed(found, sha256, taken), taken),
+        Ok((Content::NotMedia(what), _)) => {
             let reason = format!(
                 "its name ends like a photo's or video's, but its content {what}; nothing of it was sent"
             );
@@ -130,16 +144,13 @@ fn read(found: &Found) -> io::Result<Content> {
 }
 
 /// Remembers hashes, but not of files that are so fresh that they may still be written to.
-async fn remember(upload: &Upload, read: &[Hashed]) -> Result<(), Error> {
+async fn remember(upload: &Upload, read: &[(Hashed, Taken)]) -> Result<(), Error> {
     let settled =
         upload.ctx.clock.now().checked_sub(TOO_FRESH).map_or(i128::MIN, jiff::Timestamp::as_nanosecond);
     let files: Vec<HashedFile> = read
         .iter()
-        .filter(|one| i128::from(one.found.modified_ns) < settled)
-        .map(|Hashed { found, sha256 }| HashedFile {
-            path: found.key(),
-            file: KnownFile { size: found.size, modified_ns: found.modified_ns, sha256: *sha256 },
-        })
+        .filter(|(one, _)| i128::from(one.found.modified_ns) < settled)
+        .map(|(one, taken)| HashedFile { path: one.found.key(), file: one.known_file(*taken) })
         .collect();
     if files.is_empty() { Ok(()) } else { upload.ctx.store.record_hashes(&files).await }
 }

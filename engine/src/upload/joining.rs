@@ -1,6 +1,6 @@
-//! Join: bytes that the storage has already are put into the album, without being sent again.
+//! Join: bytes that the storage has already are put into their albums, without being sent again.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use charon_provider::{Class, Reason, RemoteId};
 use futures::TryFutureExt;
@@ -8,35 +8,64 @@ use futures::TryFutureExt;
 use super::{Hashed, Upload, albums};
 use crate::{error::Error, retry::with_retries, store::ItemRecord};
 
-/// Items that wait to join the album.
+/// So many items may wait, for all albums together: beyond that, those go that have waited longest.
+const MOST_WAITING: usize = 500;
+
+/// An item of the storage, and the file with the same bytes.
+type Joiner = (RemoteId, Hashed);
+
+/// Items that wait to join albums.
 #[derive(Debug, Default)]
 pub(super) struct Joiners {
-    waiting: Vec<(RemoteId, Hashed)>,
+    /// By album, those first that have waited longest.
+    albums: VecDeque<(Arc<str>, Vec<Joiner>)>,
+    waiting: usize,
 }
 
 impl Joiners {
-    /// One item more; the batch goes out when it is full.
+    /// One item more; a batch goes out when it is full.
     pub(super) async fn add(
         &mut self,
         upload: &Upload,
-        title: &str,
+        title: &Arc<str>,
         id: RemoteId,
         file: Hashed,
     ) -> Result<(), Error> {
-        self.waiting.push((id, file));
-        let most = upload.storage.albums().map_or(1, |albums| albums.add_limit().max(1));
-        if self.waiting.len() < most {
-            return Ok(());
+        let same = self.albums.iter().position(|(other, _)| other == title);
+        let at = same.unwrap_or(self.albums.len());
+        if same.is_none() {
+            self.albums.push_back((Arc::clone(title), Vec::new()));
         }
-        self.flush(upload, title).await
+        let items = &mut self.albums[at].1;
+        items.push((id, file));
+        self.waiting += 1;
+        let most = upload.storage.albums().map_or(1, |albums| albums.add_limit().max(1));
+        if items.len() >= most {
+            self.put(upload, at).await
+        } else if self.waiting > MOST_WAITING {
+            self.put(upload, 0).await
+        } else {
+            Ok(())
+        }
     }
 
-    /// Puts all that wait into the album.
-    pub(super) async fn flush(&mut self, upload: &Upload, title: &str) -> Result<(), Error> {
-        if self.waiting.is_empty() || upload.ctx.begins_no_more() {
+    /// Puts all that wait into their albums.
+    pub(super) async fn flush(&mut self, upload: &Upload) -> Result<(), Error> {
+        while !self.albums.is_empty() {
+            self.put(upload, 0).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts those that wait for one album into it.
+    async fn put(&mut self, upload: &Upload, at: usize) -> Result<(), Error> {
+        let Some((title, items)) = self.albums.remove(at) else { return Ok(()) };
+        self.waiting -= items.len();
+        if upload.ctx.begins_no_more() {
             return Ok(());
         }
-        let mut parts = VecDeque::from([std::mem::take(&mut self.waiting)]);
+        let title = &*title;
+        let mut parts = VecDeque::from([items]);
         let ctx = &upload.ctx;
         let mut forgotten = false;
         while let Some(mut part) = parts.pop_front() {
@@ -56,7 +85,7 @@ impl Joiners {
             let ids: Vec<RemoteId> = unique(part.iter().map(|(id, _)| id.clone()));
             let Some(added) = with_retries(ctx, || {
                 let adding = storage_albums.add(&album, &ids);
-                adding.map_err(|error| albums::not_yet_if_new(upload, error))
+                adding.map_err(|error| albums::not_yet_if_new(upload, title, error))
             })
             .await
             else {

@@ -11,6 +11,7 @@ mod committing;
 mod content;
 mod counting;
 mod given;
+mod globs;
 mod hashing;
 mod joining;
 mod one_file;
@@ -20,23 +21,36 @@ mod sending;
 mod sessions;
 mod shares;
 mod sidecars;
+mod taken;
+mod titles;
 
 use std::{
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use charon_provider::{Class, Error as StorageError, Format, Position, Storage};
+use charon_schema::Mistakes;
 use tokio::sync::mpsc;
 
-use crate::{error::Error, ids::Sha256, run::RunContext, vault::Vault};
+use crate::{
+    error::Error,
+    ids::Sha256,
+    plan::{AlbumPosition, UploadConfig},
+    run::RunContext,
+    store::{KnownFile, Taken},
+    vault::Vault,
+};
+use albums::AlbumsOfRun;
 use committing::ToStorage;
 pub(crate) use counting::{Counted, count};
 pub(crate) use given::{Given, look_at, send_given};
+pub(crate) use globs::Globs;
 pub(crate) use refusals::again_at;
 pub(crate) use scanning::{path_key, refuse_suddenly_empty};
 pub(crate) use sessions::forget_old;
 pub(crate) use shares::Shares;
+pub(crate) use titles::Titles;
 
 /// Files that have been found and not been hashed yet.
 const FOUND_AHEAD: usize = 256;
@@ -50,14 +64,16 @@ pub(crate) struct Upload {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) vault: Vault,
     pub(crate) sources: Vec<PathBuf>,
-    /// The title of the album.
-    pub(crate) album: Option<String>,
+    /// Which files are sent.
+    pub(crate) globs: Globs,
+    /// Which albums they go into.
+    pub(crate) titles: Titles,
     /// Where in the album new items go.
     pub(crate) album_position: Position,
     /// Whether descriptions are taken from sidecars.
     pub(crate) descriptions: bool,
-    /// Whether this run made the album: Google may answer for a while that a new album is not found.
-    pub(crate) album_is_new: AtomicBool,
+    /// What the run has learnt of albums.
+    pub(crate) albums: AlbumsOfRun,
     /// What is taken ahead of the budget for the commits of what is sent.
     pub(crate) shares: Shares,
 }
@@ -66,6 +82,8 @@ pub(crate) struct Upload {
 #[derive(Clone, Debug)]
 struct Found {
     path: PathBuf,
+    /// The source folder that it was found in.
+    source: Arc<Path>,
     size: u64,
     /// Nanoseconds since the Unix epoch.
     modified_ns: i64,
@@ -79,11 +97,12 @@ struct Found {
 pub(crate) struct Hashed {
     found: Found,
     sha256: Sha256,
+    /// The title of the album that it goes into.
+    album: Option<Arc<str>>,
 }
 
 /// Runs an upload to its end, or until the run stops.
-pub(crate) async fn run(upload: Upload) {
-    let upload = Arc::new(upload);
+pub(crate) async fn run(upload: Arc<Upload>) {
     let ctx = &upload.ctx;
     let (found_in, found) = mpsc::channel(FOUND_AHEAD);
     let (hashed_in, hashed) = mpsc::channel(LOOKED_UP);
@@ -103,11 +122,47 @@ pub(crate) async fn run(upload: Upload) {
 }
 
 impl Upload {
+    /// The upload of a plan.
+    ///
+    /// # Errors
+    /// What is wrong with its configuration; it was judged when it was saved.
+    pub(crate) fn of_plan(
+        ctx: Arc<RunContext>,
+        storage: Arc<dyn Storage>,
+        vault: Vault,
+        config: UploadConfig,
+    ) -> Result<Self, Error> {
+        let wrong = |mistakes: Mistakes| Error::Config { what: "the plan".into(), mistakes };
+        Ok(Self {
+            globs: config.globs().map_err(wrong)?,
+            titles: config.titles(ctx.facts.limits.album_title_chars).map_err(wrong)?,
+            ctx,
+            storage,
+            vault,
+            sources: config.sources,
+            album_position: match config.album_position {
+                AlbumPosition::Last => Position::Last,
+                AlbumPosition::First => Position::First,
+            },
+            descriptions: config.descriptions,
+            albums: AlbumsOfRun::default(),
+            shares: Shares::default(),
+        })
+    }
+
     /// Stops the run for an error that the next file would meet as well.
     fn stop_if_it_concerns_all(&self, error: &StorageError) {
         if !matches!(error.class, Class::Item | Class::Transient) {
             self.ctx.stop_for_storage(error);
         }
+    }
+}
+
+impl Hashed {
+    /// The file as the ledger keeps it.
+    fn known_file(&self, taken: Taken) -> KnownFile {
+        let Self { found, sha256, .. } = self;
+        KnownFile { size: found.size, modified_ns: found.modified_ns, sha256: *sha256, taken }
     }
 }
 

@@ -11,11 +11,12 @@ use charon_provider::{Class, UploadLimits};
 use tokio::sync::mpsc;
 use walkdir::{DirEntry, WalkDir};
 
-use super::{Found, Upload};
+use super::{Found, Globs, Upload};
 use crate::{
     error::Error,
     ids::RunId,
     mirror,
+    plan::UploadConfig,
     run::{Outcome, RunContext},
     store::{ItemFilter, ItemRecord},
 };
@@ -70,7 +71,7 @@ async fn scan_one(
     found: &mpsc::Sender<Found>,
     place: &mut u64,
 ) -> Result<Option<u64>, Error> {
-    let walk = Walk::new(source, &upload.ctx.facts.limits);
+    let walk = Walk::new(source, source, &upload.ctx.facts.limits, &upload.globs);
     pass_on(upload, source, walk, found, place).await
 }
 
@@ -86,13 +87,15 @@ async fn failed_of(upload: &Arc<Upload>, run: RunId, found: mpsc::Sender<Found>)
         if filter.after.is_none() {
             break;
         }
-        let limits = limits.clone();
+        let (limits, globs) = (limits.clone(), upload.globs.clone());
         // What lies outside of the plan's folders by now is no longer wanted.
         let sources = upload.sources.clone();
         let paths = failed.into_iter().filter_map(|item| path_of(&item.item));
-        let paths: Vec<PathBuf> =
-            paths.filter(|path| sources.iter().any(|source| path.starts_with(source))).collect();
-        let seen = paths.into_iter().flat_map(move |path| Walk::new(&path, &limits));
+        let source_of = |path: &PathBuf| sources.iter().find(|source| path.starts_with(source)).cloned();
+        let paths: Vec<(PathBuf, PathBuf)> =
+            paths.filter_map(|path| source_of(&path).map(|source| (source, path))).collect();
+        let seen =
+            paths.into_iter().flat_map(move |(source, path)| Walk::new(&source, &path, &limits, &globs));
         let passed = pass_on(upload, Path::new("the files that failed"), seen, &found, &mut place);
         let Some(passed) = ctx.unless_stopped(passed).await else { return Ok(()) };
         if passed?.is_none() {
@@ -150,13 +153,13 @@ async fn pass_on(
 }
 
 /// A folder that held photos and is suddenly empty is an unmounted disk (I11): refused before anything is sent.
-pub(crate) async fn refuse_suddenly_empty(ctx: &RunContext, sources: &[PathBuf]) -> Result<(), Error> {
-    for source in sources {
+pub(crate) async fn refuse_suddenly_empty(ctx: &RunContext, config: &UploadConfig) -> Result<(), Error> {
+    for source in &config.sources {
         let before = ctx.store.source_files(ctx.plan, &path_key(source)).await?.unwrap_or_default();
         if before == 0 {
             continue;
         }
-        let mut walk = Walk::new(source, &ctx.facts.limits);
+        let mut walk = Walk::new(source, source, &ctx.facts.limits, &Globs::all());
         let first =
             tokio::task::spawn_blocking(move || walk.find(|one| !matches!(one, Seen::Skipped { .. })))
                 .await
@@ -174,15 +177,24 @@ pub(crate) async fn refuse_suddenly_empty(ctx: &RunContext, sources: &[PathBuf])
 
 /// The entries of a tree, in order, each judged. Blocks.
 struct Walk {
-    root: PathBuf,
+    source: Arc<Path>,
     limits: UploadLimits,
+    globs: Globs,
     entries: walkdir::IntoIter,
 }
 
 impl Walk {
-    fn new(root: &Path, limits: &UploadLimits) -> Self {
+    /// Of a source, what is at this path or below.
+    fn new(source: &Path, root: &Path, limits: &UploadLimits, globs: &Globs) -> Self {
         let entries = WalkDir::new(root).sort_by_file_name().into_iter();
-        Self { root: root.to_owned(), limits: limits.clone(), entries }
+        Self { source: source.into(), limits: limits.clone(), globs: globs.clone(), entries }
+    }
+
+    /// Why the plan leaves it out, if it does.
+    fn excluded(&self, entry: &DirEntry) -> Option<String> {
+        let below = entry.path().strip_prefix(&self.source).ok()?;
+        let is_source = below.as_os_str().is_empty();
+        if is_source { None } else { self.globs.exclude(below, entry.file_type().is_dir()) }
     }
 }
 
@@ -193,13 +205,19 @@ impl Iterator for Walk {
         loop {
             match self.entries.next()? {
                 Ok(entry) if entry.file_type().is_dir() => {
-                    let Some(reason) = folder_to_skip(&entry) else { continue };
+                    let reason = self.excluded(&entry).or_else(|| folder_to_skip(&entry).map(Into::into));
+                    let Some(reason) = reason else { continue };
                     self.entries.skip_current_dir();
-                    return Some(Seen::Skipped { path: entry.into_path(), reason: reason.into() });
+                    return Some(Seen::Skipped { path: entry.into_path(), reason });
                 }
-                Ok(entry) => return Some(judge(&entry, &self.limits)),
+                Ok(entry) => {
+                    return Some(match self.excluded(&entry) {
+                        Some(reason) => Seen::Skipped { path: entry.into_path(), reason },
+                        None => self.judge(&entry),
+                    });
+                }
                 Err(error) => {
-                    let path = error.path().unwrap_or(&self.root).to_owned();
+                    let path = error.path().unwrap_or(&self.source).to_owned();
                     let cause = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
                     let reason = format!("it cannot be read: {cause}");
                     return Some(Seen::Failed { path, class: Class::Transient, reason });
@@ -223,42 +241,52 @@ fn folder_to_skip(entry: &DirEntry) -> Option<&'static str> {
     (mirror::mirror_above(entry.path()) == Some(entry.path())).then_some("the mirror of a backup plan")
 }
 
-fn judge(entry: &DirEntry, limits: &UploadLimits) -> Seen {
-    let path = entry.path().to_owned();
-    let name = entry.file_name().to_string_lossy();
-    let skipped = |path, reason: &str| Seen::Skipped { path, reason: reason.to_owned() };
-    if name.starts_with('.') {
-        return skipped(path, "a hidden file");
-    }
-    if entry.file_type().is_symlink() {
-        return skipped(path, "a symbolic link");
-    }
-    if !entry.file_type().is_file() {
-        return skipped(path, "not a regular file");
-    }
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    let Some(format) = limits.format_of(&extension) else {
-        return skipped(path, "not a photo or video that the storage takes");
-    };
-    let metadata = match entry.metadata() {
-        Ok(metadata) => metadata,
-        Err(error) => {
-            let reason = format!("it cannot be read: {error}");
-            return Seen::Failed { path, class: Class::Transient, reason };
+impl Walk {
+    fn judge(&self, entry: &DirEntry) -> Seen {
+        let path = entry.path().to_owned();
+        let name = entry.file_name().to_string_lossy();
+        let skipped = |path, reason: &str| Seen::Skipped { path, reason: reason.to_owned() };
+        if name.starts_with('.') {
+            return skipped(path, "a hidden file");
         }
-    };
-    let (size, largest) = (metadata.len(), limits.largest(format.kind));
-    if size == 0 {
-        return Seen::Failed { path, class: Class::Item, reason: "the file is empty (zero bytes)".into() };
+        if entry.file_type().is_symlink() {
+            return skipped(path, "a symbolic link");
+        }
+        if !entry.file_type().is_file() {
+            return skipped(path, "not a regular file");
+        }
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        let Some(format) = self.limits.format_of(&extension) else {
+            return skipped(path, "not a photo or video that the storage takes");
+        };
+        if !path.strip_prefix(&self.source).is_ok_and(|below| self.globs.include(below)) {
+            return skipped(path, "left out, as it is not among what the plan includes");
+        }
+        let metadata = match entry.metadata() {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                let reason = format!("it cannot be read: {error}");
+                return Seen::Failed { path, class: Class::Transient, reason };
+            }
+        };
+        let (size, largest) = (metadata.len(), self.limits.largest(format.kind));
+        if size == 0 {
+            return Seen::Failed {
+                path,
+                class: Class::Item,
+                reason: "the file is empty (zero bytes)".into(),
+            };
+        }
+        if size > largest {
+            let reason = format!(
+                "the file has {size} bytes, and the storage takes at most {largest}; nothing of it was sent"
+            );
+            return Seen::Failed { path, class: Class::Item, reason };
+        }
+        // Its place is known only to the scan as a whole.
+        let source = Arc::clone(&self.source);
+        Seen::Found(Found { path, source, size, modified_ns: modified_ns(&metadata), format, place: 0 })
     }
-    if size > largest {
-        let reason = format!(
-            "the file has {size} bytes, and the storage takes at most {largest}; nothing of it was sent"
-        );
-        return Seen::Failed { path, class: Class::Item, reason };
-    }
-    // Its place is known only to the scan as a whole.
-    Seen::Found(Found { path, size, modified_ns: modified_ns(&metadata), format, place: 0 })
 }
 
 /// Nanoseconds since the Unix epoch, as precisely as the file system keeps them.

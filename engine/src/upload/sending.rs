@@ -1,4 +1,4 @@
-//! Diff and send: what the storage has is unchanged, or joins the album; the rest goes up ([`one_file`](super::one_file)),
+//! Diff and send: what the storage has is unchanged, or joins its album; the rest goes up ([`one_file`](super::one_file)),
 //! several files at a time, each SHA-256 once.
 
 use std::{
@@ -20,6 +20,7 @@ use super::{
     one_file::{Ended, OneFile, Outcome},
     refusals,
     shares::Room,
+    titles,
 };
 use crate::{
     error::Error,
@@ -41,8 +42,8 @@ pub(super) async fn send(
         intake,
         under_way: FuturesUnordered::new(),
         same_bytes: HashMap::new(),
+        joiners: Joiners::default(),
     };
-    let mut joiners = Joiners::default();
     let mut files = Vec::with_capacity(LOOKED_UP);
     while more_may_come.is_some() || !sender.under_way.is_empty() {
         tokio::select! {
@@ -58,24 +59,19 @@ pub(super) async fn send(
                     more_may_come = None;
                     continue;
                 }
-                let album = albums::known(upload).await?;
-                let contents: Vec<Sha256> = files.iter().map(|file| file.sha256).collect();
-                let known = ctx.store.known(ctx.storage, album.as_ref(), &contents).await?;
+                let known = known(upload, &files).await?;
                 let mut held_back = Vec::new();
-                upload.shares.album_is(album.is_some());
-                for file in files.drain(..) {
+                for (file, known) in files.drain(..).zip(known) {
                     if ctx.begins_no_more() {
                         break;
                     }
-                    let known = known.get(&file.sha256).cloned().unwrap_or_default();
-                    match (known.remote_id.clone(), &upload.album) {
-                        (Some(_), None) => ctx.unchanged(1),
-                        (Some(_), Some(_)) if known.in_album => ctx.unchanged(1),
-                        (Some(id), Some(title)) => joiners.add(upload, title, id, file).await?,
-                        (None, _) => match refusals::held_back(known.refused.as_ref(), ctx.clock.now()) {
-                            Some(why) => held_back.push(failed(upload, &file, Class::Item, why)),
-                            None => sender.start(file, known, &mut more_may_come).await,
-                        },
+                    if known.remote_id.is_some() {
+                        sender.is_there(file, &known).await?;
+                        continue;
+                    }
+                    match refusals::held_back(known.refused.as_ref(), ctx.clock.now()) {
+                        Some(why) => held_back.push(failed(upload, &file, Class::Item, why)),
+                        None => sender.start(file, known, &mut more_may_come).await,
                     }
                 }
                 ctx.record(&held_back).await?;
@@ -86,10 +82,28 @@ pub(super) async fn send(
     while let Some(Some(ended)) = sender.under_way.next().now_or_never() {
         sender.ended(ended, &mut more_may_come).await?;
     }
-    if let Some(title) = &upload.album {
-        joiners.flush(upload, title).await?;
+    sender.joiners.flush(upload).await
+}
+
+/// What the ledger knows of these files, each with its album.
+pub(super) async fn known(upload: &Upload, files: &[Hashed]) -> Result<Vec<Known>, Error> {
+    let ctx = &upload.ctx;
+    let mut known = vec![Known::default(); files.len()];
+    for title in titles::of_all(files.iter().map(|file| file.album.as_ref())) {
+        let album = albums::known(upload, title.as_deref()).await?;
+        if let Some(title) = &title {
+            upload.shares.album_is(title, album.is_some());
+        }
+        let (places, contents): (Vec<usize>, Vec<Sha256>) = (files.iter().enumerate())
+            .filter(|(_, file)| file.album == title)
+            .map(|(place, file)| (place, file.sha256))
+            .unzip();
+        let of_album = ctx.store.known(ctx.storage, album.as_ref(), &contents).await?;
+        for (place, sha256) in places.into_iter().zip(contents) {
+            known[place] = of_album.get(&sha256).cloned().unwrap_or_default();
+        }
     }
-    Ok(())
+    Ok(known)
 }
 
 fn failed(upload: &Upload, file: &Hashed, class: Class, reason: String) -> ItemRecord {
@@ -103,9 +117,23 @@ struct Sender {
     under_way: FuturesUnordered<AbortOnDropHandle<Result<Ended, Error>>>,
     /// For each SHA-256 under way, the other files with the same bytes.
     same_bytes: HashMap<Sha256, VecDeque<Hashed>>,
+    joiners: Joiners,
 }
 
 impl Sender {
+    /// A file whose bytes the storage has joins its album, if it is not in there.
+    async fn is_there(&mut self, file: Hashed, known: &Known) -> Result<(), Error> {
+        match (&known.remote_id, file.album.clone()) {
+            (Some(id), Some(title)) if !known.in_album => {
+                self.joiners.add(&self.upload, &title, id.clone(), file).await
+            }
+            _ => {
+                self.upload.ctx.unchanged(1);
+                Ok(())
+            }
+        }
+    }
+
     /// Starts on a file, or puts it with the one that is under way with the same bytes. Waits for a slot.
     async fn start(&mut self, file: Hashed, known: Known, more_may_come: &mut Option<One>) {
         if self.upload.ctx.begins_no_more() {
@@ -116,11 +144,11 @@ impl Sender {
             return;
         }
         // While we wait for a slot, nothing comes from here.
-        let more_comes = more_may_come.take().is_some();
-        let slot = self.upload.ctx.unless_stopped(self.intake.slot()).await;
-        let announced = self.intake.announce();
+        let more_comes = more_may_come.is_some();
+        let slot = self.intake.slot(more_may_come.take());
+        let slot = self.upload.ctx.unless_stopped(slot).await;
         *more_may_come = more_comes.then(|| self.intake.announce());
-        let Some(Some(slot)) = slot else { return };
+        let Some(Some((slot, announced))) = slot else { return };
         // One after the other: what has room goes, in the order in which it came.
         let room = match Room::of(&self.upload, &file, &known).await {
             Ok(room) => room,
@@ -145,8 +173,12 @@ impl Sender {
             Outcome::Stopped => {}
             Outcome::Done => {
                 ctx.item_worked();
-                // They are where they should be, by the sending of the first.
-                ctx.unchanged(others.len() as u64);
+                // The bytes are where they should be, by the sending of the first.
+                let others = Vec::from(others);
+                let known = known(&self.upload, &others).await?;
+                for (file, known) in others.into_iter().zip(known) {
+                    self.is_there(file, &known).await?;
+                }
             }
             Outcome::Unfit { class, reason } => {
                 ctx.record(&[failed(&self.upload, &file, class, reason)]).await?;

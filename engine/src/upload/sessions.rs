@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use super::{Hashed, Upload};
 use crate::{
     error::Error,
-    store::{HashedFile, KnownFile},
+    store::{HashedFile, Taken},
 };
 
 /// How long a session is believed to be known to the storage. Google does not say; a shorter life than it is costs a few bytes
@@ -42,11 +42,9 @@ pub(crate) async fn forget_old(upload: &Upload) -> Result<(), Error> {
 impl Keeper {
     /// The session that an earlier attempt at the same file has left, if there is one and the file has stayed as it was.
     pub(super) async fn of(upload: &Arc<Upload>, file: &Hashed) -> Result<Self, Error> {
-        let Hashed { found, sha256 } = file;
-        let known = KnownFile { size: found.size, modified_ns: found.modified_ns, sha256: *sha256 };
         let keeper = Self {
             upload: Arc::clone(upload),
-            file: HashedFile { path: found.key(), file: known },
+            file: HashedFile { path: file.found.key(), file: file.known_file(Taken::NotLookedUp) },
             session: Mutex::default(),
             lost: AtomicU32::default(),
         };

@@ -1,14 +1,14 @@
 //! Shares of the commit: before a file is sent, its own requests and those that will commit it are taken from the day's budget,
 //! so that no bytes are sent that could not be committed.
 //!
-//! A commit is shared by as many files as it takes. What is taken for it stays in a purse until a commit begins; then
+//! A commit is shared by as many files of one album as it takes. What is taken for it stays in a purse until a commit begins; then
 //! the commit pays from it, and what it does not need goes back.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -28,12 +28,25 @@ const LARGEST_PART: u32 = 2;
 /// Requests by meter.
 type Requests = BTreeMap<&'static str, u32>;
 
+/// The title of an album, or none.
+type Title = Option<Arc<str>>;
+
+/// How many files of each album are or will be staged, and their commit has not begun.
+#[derive(Debug, Default)]
+pub(super) struct ByAlbum(Mutex<BTreeMap<Title, usize>>);
+
+impl ByAlbum {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<Title, usize>> {
+        self.0.lock().expect("nothing panics while it counts")
+    }
+}
+
 /// What a run has taken ahead for the commits of what it sends.
 #[derive(Debug)]
 pub(crate) struct Shares {
-    /// Files that are or will be staged, and whose commit has not begun.
-    staged: Arc<AtomicUsize>,
-    album_is_known: AtomicBool,
+    staged: Arc<ByAlbum>,
+    /// The albums that need not be looked for.
+    known: Mutex<HashSet<Arc<str>>>,
     purse: Purse,
     /// Held while it is found out what is missing, until that is taken.
     turn: tokio::sync::Mutex<()>,
@@ -43,7 +56,7 @@ impl Default for Shares {
     fn default() -> Self {
         Self {
             staged: Arc::default(),
-            album_is_known: AtomicBool::default(),
+            known: Mutex::default(),
             purse: Purse::new(Purpose::Run),
             turn: tokio::sync::Mutex::default(),
         }
@@ -51,22 +64,33 @@ impl Default for Shares {
 }
 
 impl Shares {
-    /// Takes whether the album of the plan is known.
-    pub(super) fn album_is(&self, known: bool) {
-        self.album_is_known.store(known, Ordering::Relaxed);
+    /// Takes whether an album is known.
+    pub(super) fn album_is(&self, title: &Arc<str>, is_known: bool) {
+        let mut known = self.known.lock().expect("nothing panics while it holds the titles");
+        if is_known {
+            known.insert(Arc::clone(title));
+        } else {
+            known.remove(title);
+        }
     }
 
-    /// A purse from which the commit of these is paid.
+    fn is_known(&self, title: &str) -> bool {
+        self.known.lock().expect("nothing panics while it holds the titles").contains(title)
+    }
+
+    /// A purse from which the commit of these is paid, which go into this album.
     pub(super) async fn of_commit(
         &self,
         upload: &Upload,
+        album: Option<&Arc<str>>,
         shares: impl Iterator<Item = &Share> + Send,
     ) -> Arc<Purse> {
         let _turn = self.turn.lock().await;
         shares.for_each(Share::is_being_committed);
         let purse = Purse::new(Purpose::Commit);
         let spending = &upload.ctx.spending;
-        for (meter, count) in self.of_commits(upload, 1) {
+        let unknown = album.filter(|title| !self.is_known(title));
+        for (meter, count) in of_commits(upload, 1, u32::from(unknown.is_some())) {
             if let Some(day) = spending.day(meter) {
                 purse.put(self.purse.take(meter, day, count));
             }
@@ -81,12 +105,16 @@ impl Shares {
 
     /// What the commits of all that is staged take, and has not been taken yet.
     fn missing(&self, upload: &Upload) -> Requests {
-        let staged = self.staged.load(Ordering::Relaxed);
-        if staged == 0 {
+        let size = upload.ctx.facts.batch.size.max(1);
+        let (mut commits, mut unknown) = (0_usize, 0);
+        for (title, staged) in &*self.staged.held() {
+            commits += staged.div_ceil(size);
+            unknown += u32::from(title.as_ref().is_some_and(|title| !self.is_known(title)));
+        }
+        if commits == 0 {
             return Requests::new();
         }
-        let commits = u32::try_from(staged.div_ceil(upload.ctx.facts.batch.size.max(1))).unwrap_or(u32::MAX);
-        let mut missing = self.of_commits(upload, commits);
+        let mut missing = of_commits(upload, u32::try_from(commits).unwrap_or(u32::MAX), unknown);
         for (meter, count) in &mut missing {
             if let Some(day) = upload.ctx.spending.day(meter) {
                 *count = count.saturating_sub(self.purse.holds(meter, day));
@@ -94,41 +122,47 @@ impl Shares {
         }
         missing
     }
+}
 
-    /// What so many commits take, with the album that they need.
-    fn of_commits(&self, upload: &Upload, commits: u32) -> Requests {
-        let album_is_missing = upload.album.is_some() && !self.album_is_known.load(Ordering::Relaxed);
-        let mut requests = Requests::new();
-        for cost in &upload.ctx.facts.costs.commit {
-            *requests.entry(cost.0).or_default() += commits + if album_is_missing { FOR_AN_ALBUM } else { 0 };
-        }
-        requests
+/// What so many commits take, with the albums that they need and that are not known.
+fn of_commits(upload: &Upload, commits: u32, albums: u32) -> Requests {
+    let mut requests = Requests::new();
+    for cost in &upload.ctx.facts.costs.commit {
+        *requests.entry(cost.0).or_default() += commits.saturating_add(albums.saturating_mul(FOR_AN_ALBUM));
     }
+    requests
 }
 
 /// The share of one file: it counts from before it is sent until its commit begins.
 #[derive(Debug)]
 pub(super) struct Share {
-    staged: Arc<AtomicUsize>,
+    staged: Arc<ByAlbum>,
+    album: Title,
     counts: AtomicBool,
 }
 
 impl Share {
-    pub(super) fn new(staged: &Arc<AtomicUsize>) -> Self {
-        let share = Self { staged: Arc::clone(staged), counts: AtomicBool::new(false) };
+    pub(super) fn new(staged: &Arc<ByAlbum>, album: Title) -> Self {
+        let share = Self { staged: Arc::clone(staged), album, counts: AtomicBool::new(false) };
         share.is_to_be_committed();
         share
     }
 
     fn is_to_be_committed(&self) {
         if !self.counts.swap(true, Ordering::Relaxed) {
-            self.staged.fetch_add(1, Ordering::Relaxed);
+            *self.staged.held().entry(self.album.clone()).or_default() += 1;
         }
     }
 
     fn is_being_committed(&self) {
         if self.counts.swap(false, Ordering::Relaxed) {
-            self.staged.fetch_sub(1, Ordering::Relaxed);
+            let mut staged = self.staged.held();
+            if let Some(count) = staged.get_mut(&self.album) {
+                *count -= 1;
+                if *count == 0 {
+                    staged.remove(&self.album);
+                }
+            }
         }
     }
 }
@@ -160,7 +194,7 @@ impl Room {
         let room = Self {
             upload: Arc::clone(upload),
             length: file.found.size,
-            share: Arc::new(Share::new(&upload.shares.staged)),
+            share: Arc::new(Share::new(&upload.shares.staged, file.album.clone())),
             sending: Arc::new(Purse::new(Purpose::Run)),
         };
         room.make(!is_there).await?;

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, By, Committer, Intake, Waiting, batcher};
+use super::{Answer, By, Committer, Intake, One, Waiting, batcher};
 use crate::{
     clock::{Clock, ManualClock},
     error::Error,
@@ -48,11 +48,14 @@ struct Step {
 struct Plan {
     fate: Fate,
     staged_after_ms: u64,
+    /// Which album it goes into.
+    album: Option<&'static str>,
 }
 
 struct Item {
     file: u64,
     fate: Fate,
+    album: Option<Arc<str>>,
     alone: bool,
     reply: Option<oneshot::Sender<Result<(), StorageError>>>,
     fake: Arc<Fake>,
@@ -61,6 +64,10 @@ struct Item {
 impl Waiting for Item {
     fn place(&self) -> u64 {
         self.file
+    }
+
+    fn album(&self) -> Option<&Arc<str>> {
+        self.album.as_ref()
     }
 
     fn is_alone(&self) -> bool {
@@ -157,6 +164,9 @@ impl Committer for Arc<Fake> {
         if !places.is_sorted() {
             self.complain(format!("out of order: {places:?}"));
         }
+        if items.iter().any(|item| item.album != items[0].album) {
+            self.complain(format!("two albums in one commit: {places:?}"));
+        }
         if places.len() > 1 && items.iter().any(Waiting::is_alone) {
             self.complain(format!("one that must be alone is among {places:?}"));
         }
@@ -221,27 +231,34 @@ enum End {
 
 /// One file on its way, as the sending stage does it: a slot, the bytes, the commit, and again where that helps.
 async fn one_file(fake: Arc<Fake>, intake: Intake<Item>, file: u64, plan: Plan) -> End {
-    let Some(Some(slot)) = fake.cancelled.run_until_cancelled(intake.slot()).await else {
+    let Some(Some((slot, announced))) = fake.cancelled.run_until_cancelled(intake.slot(None)).await else {
         return End::Stopped;
     };
     let staged = fake.staged.fetch_add(1, Ordering::SeqCst) + 1;
     fake.most_staged.fetch_max(staged, Ordering::SeqCst);
-    let end = stage_and_commit(&fake, &intake, file, plan).await;
+    let end = stage_and_commit(&fake, &intake, announced, file, plan).await;
     fake.staged.fetch_sub(1, Ordering::SeqCst);
     drop(slot);
     end
 }
 
-async fn stage_and_commit(fake: &Arc<Fake>, intake: &Intake<Item>, file: u64, plan: Plan) -> End {
-    let mut alone = false;
+async fn stage_and_commit(
+    fake: &Arc<Fake>,
+    intake: &Intake<Item>,
+    announced: One,
+    file: u64,
+    plan: Plan,
+) -> End {
+    let (mut alone, mut announced) = (false, Some(announced));
     for _ in 0..3 {
-        let announced = intake.announce();
+        let announced = announced.take().unwrap_or_else(|| intake.announce());
         let bytes = fake.clock.sleep(Duration::from_millis(plan.staged_after_ms));
         if fake.cancelled.run_until_cancelled(bytes).await.is_none() {
             return End::Stopped;
         }
         let (reply, answer) = oneshot::channel();
-        let item = Item { file, fate: plan.fate, alone, reply: Some(reply), fake: Arc::clone(fake) };
+        let album = plan.album.map(Into::into);
+        let item = Item { file, fate: plan.fate, album, alone, reply: Some(reply), fake: Arc::clone(fake) };
         if !intake.hand_in(item, announced).await {
             return End::Stopped;
         }
@@ -311,7 +328,9 @@ fn any_plan() -> impl Strategy<Value = Plan> {
         1 => Just(Fate::HasTwin),
         1 => Just(Fate::FailsOnce),
     ];
-    (fate, 0..300_u64).prop_map(|(fate, staged_after_ms)| Plan { fate, staged_after_ms })
+    let album =
+        prop_oneof![2 => Just(None), 2 => Just(Some("A")), 1 => Just(Some("B")), 1 => Just(Some("C"))];
+    (fate, 0..300_u64, album).prop_map(|(fate, staged_after_ms, album)| Plan { fate, staged_after_ms, album })
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -351,7 +370,7 @@ proptest! {
 
 /// Files that are all staged at once.
 fn files(fates: &[Fate]) -> Vec<Plan> {
-    fates.iter().map(|&fate| Plan { fate, staged_after_ms: 0 }).collect()
+    fates.iter().map(|&fate| Plan { fate, staged_after_ms: 0, album: None }).collect()
 }
 
 fn commits(fake: &Fake) -> Vec<Vec<u64>> {
@@ -374,7 +393,7 @@ fn a_full_batch_goes_out_at_once_and_the_last_does_not_wait_for_more() {
 
 #[test]
 fn a_batch_that_nothing_joins_goes_out_after_a_while() {
-    let late = Plan { fate: Fate::Taken, staged_after_ms: 5_000 };
+    let late = Plan { fate: Fate::Taken, staged_after_ms: 5_000, album: None };
     let plans = [files(&[Fate::Taken; 2]), vec![late]].concat();
     let fake = Fake::new(3, Vec::new());
     assert_eq!(run(&fake, &policy(3, 10, 1_000), &plans, None), [End::Done; 3]);
@@ -385,10 +404,58 @@ fn a_batch_that_nothing_joins_goes_out_after_a_while() {
     assert_eq!(commits(&fake), [vec![0, 1, 2]]);
 }
 
+/// Files that go into these albums, each staged after so long.
+fn into_albums(files: &[(&'static str, u64)]) -> Vec<Plan> {
+    let plan = |&(album, staged_after_ms)| Plan { fate: Fate::Taken, staged_after_ms, album: Some(album) };
+    files.iter().map(plan).collect()
+}
+
+#[test]
+fn albums_do_not_share_a_batch_and_each_batch_is_full_as_long_as_there_are_files() {
+    let plans: Vec<Plan> = ["A", "B"].iter().flat_map(|album| into_albums(&[(*album, 0); 7])).collect();
+    let fake = Fake::new(3, Vec::new());
+    let before = since_start(&fake);
+    assert_eq!(run(&fake, &policy(3, 14, 60_000), &plans, None), [End::Done; 14]);
+    let mut commits = commits(&fake);
+    assert_eq!(since_start(&fake), before, "nobody waited");
+    commits.sort();
+    assert_eq!(commits, [vec![0, 1, 2], vec![3, 4, 5], vec![6], vec![7, 8, 9], vec![10, 11, 12], vec![13]]);
+}
+
+#[test]
+fn an_album_that_waits_for_the_rest_of_its_files_does_not_hold_up_another() {
+    // The second file of the first album takes longest.
+    let plans = into_albums(&[("A", 0), ("B", 100), ("B", 200), ("A", 5_000)]);
+    let fake = Fake::new(2, Vec::new());
+    assert_eq!(run(&fake, &policy(2, 10, 60_000), &plans, None), [End::Done; 4]);
+    assert_eq!(commits(&fake), [[1, 2], [0, 3]]);
+}
+
+#[test]
+fn each_batch_has_its_own_patience() {
+    // While others keep joining the second album, nothing joins the first.
+    let plans = into_albums(&[("A", 0), ("B", 600), ("B", 1_200), ("B", 1_800), ("B", 2_400), ("A", 4_000)]);
+    let fake = Fake::new(9, Vec::new());
+    assert_eq!(run(&fake, &policy(9, 10, 1_000), &plans, None), [End::Done; 6]);
+    assert_eq!(commits(&fake), [vec![0], vec![1, 2, 3, 4], vec![5]]);
+}
+
+#[test]
+fn where_all_that_may_be_staged_waits_the_batch_that_was_joined_longest_ago_goes_and_no_other() {
+    // Four may be staged: two of the first album, and of the second as many as there is room for.
+    let plans = into_albums(&[("A", 0), ("A", 0), ("B", 1), ("B", 1), ("B", 1), ("B", 1)]);
+    let fake = Fake::new(4, Vec::new());
+    let before = since_start(&fake);
+    assert_eq!(run(&fake, &policy(4, 4, 60_000), &plans, None), [End::Done; 6]);
+    assert_eq!(commits(&fake), [vec![0, 1], vec![2, 3, 4, 5]]);
+    assert!(since_start(&fake) - before < 10, "nobody waited for more than the bytes");
+}
+
 #[test]
 fn a_batch_goes_in_the_order_of_the_scan_whatever_was_staged_first() {
-    let plans: Vec<Plan> =
-        [30, 10, 20, 0].map(|staged_after_ms| Plan { fate: Fate::Taken, staged_after_ms }).to_vec();
+    let plans: Vec<Plan> = [30, 10, 20, 0]
+        .map(|staged_after_ms| Plan { fate: Fate::Taken, staged_after_ms, album: None })
+        .to_vec();
     let fake = Fake::new(4, Vec::new());
     run(&fake, &policy(4, 10, 1_000), &plans, None);
     assert_eq!(commits(&fake), [[0, 1, 2, 3]]);
@@ -425,7 +492,7 @@ fn one_with_a_twin_is_committed_again_on_its_own() {
 
 #[test]
 fn who_spoils_a_batch_is_told_apart_only_where_the_others_are_made() {
-    let plan = |fate| Plan { fate, staged_after_ms: 0 };
+    let plan = |fate| Plan { fate, staged_after_ms: 0, album: None };
     let by_of = |fates: &[Fate]| {
         let fake = Fake::new(10, Vec::new());
         let files: Vec<Plan> = fates.iter().map(|fate| plan(*fate)).collect();

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -29,7 +29,7 @@ use crate::{
     lane::Lane,
     run::{Outcome, Progress, RunContext, RunState, Stop},
     store::{PlanRow, StorageRow, Store},
-    upload::{Found, Hashed, Shares, Upload, shares::Share},
+    upload::{AlbumsOfRun, Found, Globs, Hashed, Shares, Titles, Upload, shares::Share},
     vault::Vault,
 };
 
@@ -169,6 +169,7 @@ fn refused() -> StorageError {
 type Told = oneshot::Receiver<Result<(), StorageError>>;
 
 struct Place {
+    album: Option<&'static str>,
     desk: Arc<Desk>,
     upload: Arc<Upload>,
     committer: ToStorage,
@@ -178,7 +179,7 @@ struct Place {
 }
 
 impl Place {
-    async fn new(album: Option<&str>) -> Self {
+    async fn new(album: Option<&'static str>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(&folder.path().join("charon.db")).await.expect("a database");
         let clock = Arc::new(Leaping(Mutex::new("2026-01-01T00:00:00Z".parse().expect("a time"))));
@@ -266,14 +267,15 @@ impl Place {
             storage: desk.clone(),
             vault,
             sources: Vec::new(),
-            album: album.map(str::to_owned),
+            globs: Globs::all(),
+            titles: Titles::none(),
             album_position: Position::Last,
             descriptions: false,
-            album_is_new: AtomicBool::new(false),
+            albums: AlbumsOfRun::default(),
             shares: Shares::default(),
         });
         let committer = ToStorage::new(Arc::clone(&upload));
-        Self { desk, upload, committer, store, storage, _folder: folder }
+        Self { album, desk, upload, committer, store, storage, _folder: folder }
     }
 
     fn answer(&self, answer: Result<Vec<Option<StorageError>>, StorageError>) {
@@ -282,7 +284,8 @@ impl Place {
 
     /// Commits these and settles them as each has been answered; gives what each is told.
     async fn commit(&self, bytes: &[u8]) -> Vec<Told> {
-        let (items, told): (Vec<_>, Vec<_>) = bytes.iter().map(|byte| to_commit(*byte)).unzip();
+        let (items, told): (Vec<_>, Vec<_>) =
+            bytes.iter().map(|byte| to_commit_into(*byte, self.album)).unzip();
         let answer = self.committer.commit(&items).await.expect("no trouble").expect("an answer");
         let Answer::Each(results) = answer else { panic!("{answer:?}") };
         self.settle(items, results, By::Own).await;
@@ -303,14 +306,26 @@ impl Place {
 
 /// A file of these bytes.
 fn to_commit(byte: u8) -> (ToCommit, Told) {
+    to_commit_into(byte, None)
+}
+
+/// A file of these bytes that goes into an album.
+fn to_commit_into(byte: u8, album: Option<&str>) -> (ToCommit, Told) {
     let name = format!("{byte}.jpg");
     let path = PathBuf::from("/pictures").join(&name);
-    let found = Found { path, size: 5, modified_ns: 0, format: &JPEG, place: byte.into() };
+    let found = Found {
+        path,
+        source: Path::new("/pictures").into(),
+        size: 5,
+        modified_ns: 0,
+        format: &JPEG,
+        place: byte.into(),
+    };
     let token = UploadToken { token: "token".into(), valid_until: Timestamp::MAX };
     let (reply, told) = oneshot::channel();
-    let file = Hashed { found, sha256: Sha256([byte; 32]) };
+    let file = Hashed { found, sha256: Sha256([byte; 32]), album: album.map(Into::into) };
     let staged = Staged { file_name: name, description: None, token };
-    let share = Arc::new(Share::new(&Arc::default()));
+    let share = Arc::new(Share::new(&Arc::default(), file.album.clone()));
     (ToCommit { staged, file, alone: false, share, reply }, told)
 }
 
@@ -391,7 +406,7 @@ async fn an_item_that_was_too_much_slows_the_account_down() {
 async fn a_run_that_is_stopped_does_not_wait_for_the_turn_of_another() {
     let place = Place::new(Some("Sea")).await;
     let _turn = place.upload.ctx.lane.turn_to_write().await;
-    let (item, _told) = to_commit(1);
+    let (item, _told) = to_commit_into(1, Some("Sea"));
     let items = [item];
     let mut commit = place.committer.commit(&items);
     assert!(commit.as_mut().now_or_never().is_none(), "it waits for its turn");
@@ -424,7 +439,7 @@ async fn an_album_that_is_found_again_has_kept_its_items_and_another_one_begins_
         known.expect("a look-up")[&Sha256([1; 32])].in_album
     };
     // It was made by an earlier run, so that "not found" is believed.
-    place.upload.album_is_new.store(false, Ordering::Relaxed);
+    place.upload.albums.are_old();
     place.answer(Err(StorageError::new(Class::Config, "commit", "no such album").because(Reason::NotFound)));
     place.commit(&[2]).await;
     assert_eq!(*place.desk.albums_made.lock().expect("albums"), 1, "it was found again");
