@@ -14,7 +14,10 @@ use tokio::{
 
 use crate::{
     support::{Ended, Place, time, told},
-    upload::sessions::{BYTES, draw_large},
+    upload::{
+        after::{deleting, files},
+        sessions::{BYTES, draw_large},
+    },
 };
 
 /// Downloads, or sends, that may be under way at a time, and so be done again after a kill.
@@ -608,4 +611,49 @@ async fn a_large_file_that_has_changed_since_the_kill_is_sent_from_its_beginning
     assert_eq!((code, &summary["items"]), (0, &counts(1, 0)), "{summary:#}");
     assert_eq!((place.count("uploads.start"), place.world().item_count()), (2, 1));
     place.assert_account_holds("pictures", "Album");
+}
+
+#[tokio::test]
+async fn an_upload_killed_between_the_commit_and_the_deletion_keeps_every_file_until_it_goes_on() {
+    // I5
+    let place = deleting().await;
+    place.draw("pictures", 0..60);
+    let held_up =
+        place.world().add_fault(Fault::always(Action::Latency { ms: 120_000 }).on(&["mediaItems.batchGet"]));
+    kill_in_the_middle(&place, "out", "the look-up", |stats| stats.count("mediaItems.batchGet") == 1).await;
+    assert_eq!(files(&place.path("pictures")).len(), 60, "nothing goes before it is confirmed");
+    assert!(place.world().item_count() >= 50);
+    place.world().remove_fault(held_up);
+    let (code, summary) = place.run("out").await;
+    assert_eq!((code, &summary["items"]), (0, &counts(60, 0)), "{summary:#}");
+    assert_eq!(files(&place.path("pictures")), [""; 0]);
+    assert_eq!(place.world().item_count(), 60);
+    assert_runs(&place, &[("succeeded", 2)]).await;
+    assert_each_item_is_done_once(&place, &summary, 60).await;
+}
+
+#[tokio::test]
+async fn an_upload_killed_in_the_middle_of_its_deletions_has_lost_no_file_that_the_account_does_not_have() {
+    // I5
+    let place = deleting().await;
+    place.draw("pictures", 0..120);
+    let second = Fault::always(Action::Latency { ms: 120_000 }).on(&["mediaItems.batchGet"]).after(1);
+    let held_up = place.world().add_fault(second);
+    kill_in_the_middle(&place, "out", "a second look-up", |stats| stats.count("mediaItems.batchGet") == 2)
+        .await;
+    let left = files(&place.path("pictures"));
+    assert_eq!(left.len(), 70, "{left:?}");
+    let names: BTreeSet<String> = place.world().items().into_iter().map(|item| item.filename).collect();
+    for number in 0..120 {
+        let name = format!("IMG_{number:04}.jpg");
+        assert!(left.contains(&name) || names.contains(&name), "{name} is nowhere");
+    }
+    place.world().remove_fault(held_up);
+    let (code, summary) = place.run("out").await;
+    assert_eq!((code, &summary["items"]), (0, &counts(120, 0)), "{summary:#}");
+    assert_eq!((files(&place.path("pictures")).len(), place.world().item_count()), (0, 120));
+    assert_each_item_is_done_once(&place, &summary, 120).await;
+    // I11: a source that the plan has emptied is no unmounted disk.
+    let (code, summary) = place.run("out").await;
+    assert_eq!((code, &summary["items"]), (0, &counts(0, 0)), "{summary:#}");
 }

@@ -232,6 +232,11 @@ async fn live(folder: &Path) {
     let out = json!({"kind": "upload", "storage": "family", "sources": [pictures], "album": "Album"});
     engine.add_plan("home", object(home.clone())).await.expect("a plan");
     engine.add_plan("out", object(out)).await.expect("a plan");
+    let going = folder.join("going");
+    std::fs::create_dir_all(&going).expect("a folder");
+    std::fs::write(going.join("IMG_0200.jpg"), picture(200)).expect("a picture");
+    let gone = json!({"kind": "upload", "storage": "family", "sources": [going], "album": "{folder} {year}", "after": "delete"});
+    engine.add_plan("gone", object(gone)).await.expect("a plan");
     // People who hear of everything, one of them never.
     let people = HttpServer::start().await;
     for (name, url) in [("hook", people.url("/hook")), ("deaf", "http://127.0.0.1:1/hook".into())] {
@@ -253,7 +258,7 @@ async fn live(folder: &Path) {
         engine.estimate(plan).await.expect("an estimate");
     }
     emulator.world().add_fault(Fault::always(gphotos_emulator::Action::SmallPages { items: 20 }));
-    for plan in ["out", "home", "home", "out"] {
+    for plan in ["out", "home", "home", "out", "gone", "gone"] {
         engine.start(plan).await.expect("a run").finished().await.expect("its end");
     }
     // A file that is gone is fetched again, also by a full listing.

@@ -1,5 +1,6 @@
 //! The way out.
 
+pub(crate) mod after;
 mod albums;
 mod batches;
 mod files;

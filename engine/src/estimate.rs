@@ -217,7 +217,16 @@ async fn of_upload(ctx: &RunContext, counted: &upload::Counted) -> Result<Estima
         bytes: Some(counted.bytes),
         ..Estimate::default()
     };
-    estimate.with_requests(ctx, &[(counted.sends, &costs.send), (counted.commits, &costs.commit)]).await
+    estimate
+        .with_requests(
+            ctx,
+            &[
+                (counted.sends, &costs.send),
+                (counted.commits, &costs.commit),
+                (counted.look_ups, &costs.page),
+            ],
+        )
+        .await
 }
 
 impl Estimate {

@@ -107,8 +107,8 @@ pub use library::{
 pub use numbers::with_commas;
 pub use overview::{Overview, PlanStanding};
 pub use plan::{
-    AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, MirrorPlace, PlanConfig, SelectionConfig,
-    UploadConfig,
+    AfterUpload, AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, MirrorPlace, PlanConfig,
+    SelectionConfig, UploadConfig,
 };
 pub use plans::PlanView;
 pub use pulse::Unwell;

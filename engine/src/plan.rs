@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 pub use place::MirrorPlace;
 pub use selection::{AlbumsConfig, Every, MediaKind, SelectionConfig};
-pub use upload::{AlbumPosition, UploadConfig};
+pub use upload::{AfterUpload, AlbumPosition, UploadConfig};
 
 use crate::{
     commands::CommandsConfig,
@@ -201,6 +201,7 @@ impl PlanConfig {
             }
             Self::Upload(upload) => {
                 upload.sources.iter_mut().try_for_each(|source| absolute(source, "sources"))?;
+                upload.move_to.iter_mut().try_for_each(|folder| absolute(folder, "move_to"))?;
                 upload.judge()?;
             }
         }
@@ -221,6 +222,32 @@ pub(crate) fn judge_sources(sources: &[PathBuf], mirrors: &[MirrorPlace]) -> Vec
         Some(format!("the folders {other} and {source} overlap, and folders below are sent anyway; name the upper one alone"))
     });
     alone.chain(pairs).collect()
+}
+
+/// What is wrong with the folder that files are moved to from these sources: it is not there, or overlaps with one of them or with a
+/// mirror (I11).
+pub(crate) fn judge_move_to(folder: &Path, sources: &[PathBuf], mirrors: &[MirrorPlace]) -> Option<String> {
+    let shown = folder.display();
+    let real = match real_folder(folder) {
+        Ok(real) => real,
+        Err(why) => return Some(format!("the folder {shown} {why}")),
+    };
+    if let Some(mirror) = crate::mirror::mirror_above(&real) {
+        let mirror = mirror.display();
+        return Some(format!(
+            "the folder {shown} lies within the mirror {mirror}, where only its plan puts files"
+        ));
+    }
+    let overlaps = |other: &&Path| {
+        let other = real_path(other);
+        other.starts_with(&real) || real.starts_with(&other)
+    };
+    if let Some(mirror) = mirrors.iter().filter_map(MirrorPlace::folder).find(overlaps) {
+        let mirror = mirror.display();
+        return Some(format!("the folder {shown} holds the mirror {mirror}, where only its plan puts files"));
+    }
+    let source = sources.iter().map(PathBuf::as_path).find(overlaps)?.display();
+    Some(format!("the folder {shown} overlaps with {source}, which is sent: choose a folder beside it"))
 }
 
 fn judge_source(source: &Path, mirrors: &[MirrorPlace]) -> Result<(), String> {

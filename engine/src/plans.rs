@@ -13,7 +13,7 @@ use crate::{
     error::Error,
     ids::{PlanId, StorageId},
     mirror::Mirror,
-    plan::{MirrorPlace, PlanConfig, judge_destination, judge_sources},
+    plan::{MirrorPlace, PlanConfig, judge_destination, judge_move_to, judge_sources},
     registry::known,
     replanning::refuse_changed,
     run::Stop,
@@ -159,14 +159,23 @@ impl Engine {
         if let PlanConfig::Backup(backup) = &config {
             mistakes.extend(self.judge_keeper(backup).await?);
         }
-        let (field, refusals) = looked_at(move || match config {
+        let refused = |field, refusals: Vec<String>| {
+            refusals.into_iter().map(move |refusal| Mistake::in_field(field, refusal)).collect::<Vec<_>>()
+        };
+        let looked = looked_at(move || match config {
             PlanConfig::Backup(backup) => {
-                ("destination", judge_destination(&backup.destination, &others.mirrors, &others.sources))
+                let refusals = judge_destination(&backup.destination, &others.mirrors, &others.sources);
+                refused("destination", refusals)
             }
-            PlanConfig::Upload(upload) => ("sources", judge_sources(&upload.sources, &others.mirrors)),
-        })
-        .await?;
-        mistakes.extend(refusals.into_iter().map(|refusal| Mistake::in_field(field, refusal)));
+            PlanConfig::Upload(upload) => {
+                let move_to = upload.move_to.as_ref();
+                let move_to = move_to.and_then(|to| judge_move_to(to, &upload.sources, &others.mirrors));
+                let mut mistakes = refused("sources", judge_sources(&upload.sources, &others.mirrors));
+                mistakes.extend(refused("move_to", move_to.into_iter().collect()));
+                mistakes
+            }
+        });
+        mistakes.extend(looked.await?);
         Ok(mistakes)
     }
 

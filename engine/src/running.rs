@@ -25,7 +25,7 @@ use crate::{
     inbox::{self, Inbox},
     mirror::Mirror,
     overseeing::{LEASE, Overseer},
-    plan::{PlanConfig, judge_sources},
+    plan::{PlanConfig, judge_move_to, judge_sources},
     plans::{config_of, incapable},
     retry,
     run::{Attempt, Outcome, Progress, RunContext, RunState, Stop, Summary, Trouble},
@@ -370,7 +370,9 @@ impl Engine {
             }
             PlanConfig::Upload(config) => {
                 let mirrors = self.folders(Some(row.id)).await?.mirrors;
-                let refusals = judge_sources(&config.sources, &mirrors);
+                let mut refusals = judge_sources(&config.sources, &mirrors);
+                let move_to = config.move_to.as_ref();
+                refusals.extend(move_to.and_then(|to| judge_move_to(to, &config.sources, &mirrors)));
                 if !refusals.is_empty() {
                     return Err(Error::Refused(format!("{}; nothing was sent", refusals.join("; "))));
                 }

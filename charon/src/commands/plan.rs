@@ -1,6 +1,6 @@
 //! `charon plan …`.
 
-use charon_engine::{AlbumPosition, Engine, MissedPolicy, OverlapPolicy, PlanConfig, PlanView};
+use charon_engine::{AfterUpload, AlbumPosition, Engine, MissedPolicy, OverlapPolicy, PlanConfig, PlanView};
 use serde_json::json;
 
 use crate::{
@@ -104,7 +104,22 @@ fn show(view: &PlanView) -> String {
             };
             let descriptions = if upload.descriptions { "taken from sidecar files" } else { "not sent" };
             let album = upload.album.as_ref().map(|_| format!("new photos go {position} in the album"));
-            album.into_iter().chain([format!("descriptions are {descriptions}")]).collect()
+            let mut lines: Vec<String> = album.into_iter().collect();
+            lines.push(format!("descriptions are {descriptions}"));
+            if !upload.include.is_empty() {
+                lines.push(format!("only: {}", upload.include.join(", ")));
+            }
+            if !upload.exclude.is_empty() {
+                lines.push(format!("without: {}", upload.exclude.join(", ")));
+            }
+            match (&upload.after, &upload.move_to) {
+                (AfterUpload::Delete, _) => lines.push("files are deleted once the storage has them".into()),
+                (_, Some(to)) => {
+                    lines.push(format!("files are moved to {} once the storage has them", to.display()));
+                }
+                (AfterUpload::Keep | AfterUpload::MoveTo, None) => {}
+            }
+            lines
         }
     };
     more.extend(schedule(view));

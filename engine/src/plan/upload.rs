@@ -10,7 +10,7 @@ use super::is_nothing;
 use crate::{
     commands::CommandsConfig,
     timing::{PolicyConfig, ScheduleConfig},
-    upload::{Globs, Titles},
+    upload::{After, Globs, Titles},
 };
 
 /// A plan that sends folders out.
@@ -70,17 +70,35 @@ pub struct UploadConfig {
         extend("x-group" = "Descriptions", "x-order" = 7)
     )]
     pub descriptions: bool,
+    /// What becomes of files once the storage has them.
+    #[serde(default, skip_serializing_if = "AfterUpload::is_keep")]
+    #[schemars(
+        title = "Afterwards",
+        description = "What becomes of files once the storage has them. None goes that the storage does not find by a direct \
+                       look-up, or whose bytes are not those that were sent. Deleting can be set on the machine alone.",
+        extend("x-group" = "Afterwards", "x-order" = 8, "x-advanced" = true)
+    )]
+    pub after: AfterUpload,
+    /// The folder that they are moved to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        title = "Move to",
+        description = "The folder that they are moved to, each to the same place below it, with its sidecars. It has to be there, \
+                       outside of the folders that are sent; nothing in it is overwritten.",
+        extend("x-group" = "Afterwards", "x-order" = 9, "x-advanced" = true)
+    )]
+    pub move_to: Option<PathBuf>,
     /// When the plan runs by itself; without it, it runs when somebody asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(title = "Schedule", extend("x-group" = "Schedule", "x-order" = 8))]
+    #[schemars(title = "Schedule", extend("x-group" = "Schedule", "x-order" = 10))]
     pub schedule: Option<ScheduleConfig>,
     /// The bounds of its runs.
     #[serde(default)]
-    #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 9))]
+    #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 11))]
     pub policy: PolicyConfig,
     /// What is run before and after its runs.
     #[serde(default, skip_serializing_if = "is_nothing")]
-    #[schemars(title = "Commands", extend("x-group" = "Commands", "x-order" = 10, "x-advanced" = true))]
+    #[schemars(title = "Commands", extend("x-group" = "Commands", "x-order" = 12, "x-advanced" = true))]
     pub commands: CommandsConfig,
 }
 
@@ -96,6 +114,27 @@ pub enum AlbumPosition {
     First,
 }
 
+/// What becomes of files once the storage has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum AfterUpload {
+    /// They stay where they are.
+    #[default]
+    Keep,
+    /// They are moved to another folder.
+    MoveTo,
+    /// They are deleted.
+    Delete,
+}
+
+impl AfterUpload {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_keep(&self) -> bool {
+        *self == Self::Keep
+    }
+}
+
 fn yes() -> bool {
     true
 }
@@ -106,7 +145,7 @@ impl UploadConfig {
         if self.album.as_ref().is_some_and(|album| album.trim().is_empty()) {
             return Err(Mistake::in_field("album", "must not be blank; leave it out for no album").into());
         }
-        let mistakes: Vec<Mistake> = [self.titles(0).err(), self.globs().err()]
+        let mistakes: Vec<Mistake> = [self.titles(0).err(), self.globs().err(), self.after().err()]
             .into_iter()
             .flatten()
             .flat_map(|mistakes| mistakes.0)
@@ -122,6 +161,23 @@ impl UploadConfig {
     /// Which files are sent.
     pub(crate) fn globs(&self) -> Result<Globs, Mistakes> {
         Globs::read(&self.include, &self.exclude).map_err(Mistakes)
+    }
+
+    /// What becomes of files.
+    pub(crate) fn after(&self) -> Result<After, Mistakes> {
+        match (self.after, &self.move_to) {
+            (AfterUpload::MoveTo, Some(folder)) => Ok(After::MoveTo(folder.clone())),
+            (AfterUpload::MoveTo, None) => {
+                Err(Mistake::in_field("move_to", "is missing: the folder that files are moved to").into())
+            }
+            (_, Some(_)) => {
+                let reason =
+                    "names a folder, and after does not say move_to: say so, or leave the folder out";
+                Err(Mistake::in_field("move_to", reason).into())
+            }
+            (AfterUpload::Keep, None) => Ok(After::Keep),
+            (AfterUpload::Delete, None) => Ok(After::Delete),
+        }
     }
 
     /// What is too long for the storage, whose titles have at most so many characters.
@@ -157,6 +213,14 @@ mod tests {
     }
 
     #[test]
+    fn what_becomes_of_files_is_said_in_words() {
+        let plan = read(&json!({"after": "move_to", "move_to": "/sent"})).expect("a plan");
+        assert_eq!((&plan["after"], &plan["move_to"]), (&json!("move_to"), &json!("/sent")));
+        assert_eq!(read(&json!({"after": "keep"})).expect("a plan").get("after"), None);
+        assert_eq!(read(&json!({"after": "delete"})).expect("a plan")["after"], "delete");
+    }
+
+    #[test]
     fn what_is_wrong_is_told_where_it_is() {
         for (more, told) in [
             (json!({"album": " "}), "album: must not be blank"),
@@ -164,6 +228,12 @@ mod tests {
             (json!({"album": "a {"}), "album: has a { that is not closed"),
             (json!({"exclude": ["*", "raw/", "[z-a]"]}), "exclude/2: is no glob"),
             (json!({"include": [""]}), "include/0: says nothing"),
+            (json!({"after": "move_to"}), "move_to: is missing"),
+            (
+                json!({"after": "delete", "move_to": "/sent"}),
+                "move_to: names a folder, and after does not say move_to",
+            ),
+            (json!({"after": "trash"}), "after: "),
         ] {
             let mistake = read(&more).expect_err("a mistake");
             assert!(mistake.starts_with(told), "{mistake}");

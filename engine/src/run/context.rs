@@ -225,6 +225,21 @@ impl RunContext {
         self.tell(|progress| progress.items.unchanged += items.saturating_sub(by_this_run));
     }
 
+    /// Counts an item as done that was there since before this attempt; one that an earlier attempt has counted is not counted again.
+    pub(crate) fn done_again(&self) {
+        let take = |left: u64| left.checked_sub(1);
+        let was_counted = self.done_before.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
+        self.tell(|progress| progress.items.done += u64::from(!was_counted));
+    }
+
+    /// Counts an item as failed that was counted as done.
+    pub(crate) fn not_done_after_all(&self) {
+        self.tell(|progress| {
+            progress.items.done = progress.items.done.saturating_sub(1);
+            progress.items.failed += 1;
+        });
+    }
+
     pub(crate) fn tell(&self, change: impl FnOnce(&mut Progress)) {
         self.progress.send_modify(change);
     }

@@ -301,7 +301,8 @@ async fn insert_items(
          FROM json_each(?2) LEFT JOIN remotes ON remotes.storage = ", storage_of!("?1"), " AND remotes.remote_id = value ->> 0
          WHERE true
          ON CONFLICT (run, item) DO UPDATE SET outcome = excluded.outcome, class = excluded.class,
-             reason = excluded.reason, bytes = excluded.bytes, at = excluded.at, attempt = excluded.attempt",
+             reason = excluded.reason, bytes = MAX(run_items.bytes, excluded.bytes), at = excluded.at,
+             attempt = excluded.attempt",
     ))
     .bind(attempt.run.to_string())
     .bind(json!(rows).to_string())

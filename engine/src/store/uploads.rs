@@ -217,6 +217,38 @@ impl Store {
             .doing("look up a source folder")
     }
 
+    /// Records what becomes of a file that goes out of its source folder, and how many fewer files that shows; if it is not what it
+    /// was any more, its hash is forgotten.
+    pub(crate) async fn record_left(
+        &self,
+        plan: PlanId,
+        attempt: Attempt,
+        item: &ItemRecord,
+        (source, fewer): (&str, i64),
+        is_forgotten: bool,
+    ) -> Result<(), Error> {
+        const DOING: &str = "record that a file goes";
+        let mut tx = self.begin().await.doing(DOING)?;
+        record_items(&mut tx, attempt, std::iter::once(item)).await?;
+        if fewer != 0 {
+            sqlx::query("UPDATE sources SET files = MAX(files - ?, 0) WHERE plan_id = ? AND path = ?")
+                .bind(fewer)
+                .bind(plan.to_string())
+                .bind(source)
+                .execute(&mut *tx)
+                .await
+                .doing(DOING)?;
+        }
+        if is_forgotten {
+            sqlx::query("DELETE FROM local_files WHERE path = ?")
+                .bind(&item.item)
+                .execute(&mut *tx)
+                .await
+                .doing(DOING)?;
+        }
+        tx.commit().await.doing(DOING)
+    }
+
     pub(crate) async fn set_source_files(&self, plan: PlanId, path: &str, files: u64) -> Result<(), Error> {
         sqlx::query(
             "INSERT INTO sources (plan_id, path, files) VALUES (?, ?, ?)

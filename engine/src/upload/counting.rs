@@ -7,7 +7,9 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{FOUND_AHEAD, Hashed, LOOKED_UP, Upload, albums, hashing, refusals, scanning, sending};
+use super::{
+    After, FOUND_AHEAD, Hashed, LOOKED_UP, Upload, afterwards, albums, hashing, refusals, scanning, sending,
+};
 use crate::{error::Error, ids::Sha256};
 
 /// What an upload would send.
@@ -25,6 +27,8 @@ pub(crate) struct Counted {
     pub(crate) sends: u64,
     /// The requests that make items of them, and put those that it has into albums.
     pub(crate) commits: u64,
+    /// The requests that look for items before their files go.
+    pub(crate) look_ups: u64,
 }
 
 /// What goes into one album.
@@ -89,6 +93,12 @@ async fn compare(upload: &Upload, mut hashed: mpsc::Receiver<Hashed>) -> Result<
     let batch = u64::try_from(ctx.facts.batch.size.max(1)).unwrap_or(u64::MAX);
     let to_join = upload.storage.albums().map_or(1, |albums| albums.add_limit().max(1));
     let to_join = u64::try_from(to_join).unwrap_or(u64::MAX);
+    if upload.after != After::Keep
+        && let Some(source) = upload.storage.source()
+    {
+        let limit = u64::try_from(afterwards::together(source)).unwrap_or(u64::MAX);
+        counted.look_ups = (counted.files - counted.held_back).div_ceil(limit);
+    }
     for (title, one) in by_album {
         counted.commits += one.new.div_ceil(batch) + one.to_join.div_ceil(to_join);
         if title.is_some() && albums::known(upload, title.as_deref()).await?.is_none() {

@@ -10,8 +10,8 @@ use charon_provider::{Position, Storage, UploadLimits};
 use tokio::sync::mpsc;
 
 use super::{
-    AlbumsOfRun, Found, Globs, Hashed, LOOKED_UP, Shares, Titles, Upload, batcher, committing::ToStorage,
-    scanning, sending,
+    After, AlbumsOfRun, Found, Globs, Hashed, LOOKED_UP, Onwards, Shares, Titles, Upload, batcher,
+    committing::ToStorage, scanning, sending,
 };
 use crate::{error::Error, ids::Sha256, run::RunContext, vault::Vault};
 
@@ -37,6 +37,8 @@ impl Upload {
             titles: Titles::none(),
             album_position: Position::Last,
             descriptions: false,
+            after: After::Keep,
+            left: tokio::sync::Mutex::default(),
             albums: AlbumsOfRun::default(),
             shares: Shares::default(),
         }
@@ -82,7 +84,7 @@ pub(crate) async fn send_given(upload: Arc<Upload>, given: Vec<Hashed>) {
     };
     tokio::join!(
         give,
-        async { or_stop(sending::send(&upload, hashed, intake, more_may_come).await) },
+        async { or_stop(sending::send(&upload, hashed, intake, more_may_come, Onwards::nowhere()).await) },
         async { or_stop(batcher.run(&committer, &*ctx.clock).await) },
     );
 }

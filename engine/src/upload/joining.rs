@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use charon_provider::{Class, Reason, RemoteId};
 use futures::TryFutureExt;
 
-use super::{Hashed, Upload, albums};
+use super::{Hashed, Upload, afterwards::Onwards, albums};
 use crate::{error::Error, retry::with_retries, store::ItemRecord};
 
 /// So many items may wait, for all albums together: beyond that, those go that have waited longest.
@@ -15,14 +15,19 @@ const MOST_WAITING: usize = 500;
 type Joiner = (RemoteId, Hashed);
 
 /// Items that wait to join albums.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Joiners {
     /// By album, those first that have waited longest.
     albums: VecDeque<(Arc<str>, Vec<Joiner>)>,
     waiting: usize,
+    onwards: Onwards,
 }
 
 impl Joiners {
+    pub(super) fn new(onwards: Onwards) -> Self {
+        Self { albums: VecDeque::new(), waiting: 0, onwards }
+    }
+
     /// One item more; a batch goes out when it is full.
     pub(super) async fn add(
         &mut self,
@@ -95,12 +100,15 @@ impl Joiners {
             let error = match added {
                 Ok(()) => {
                     let joined: Vec<(RemoteId, ItemRecord)> = part
-                        .into_iter()
-                        .map(|(id, file)| (id, ctx.done(file.found.key(), file.found.name(), 0)))
+                        .iter()
+                        .map(|(id, file)| (id.clone(), ctx.done(file.found.key(), file.found.name(), 0)))
                         .collect();
                     ctx.store.record_joined(ctx.storage, &album, ctx.attempt(), &joined).await?;
                     ctx.tell(|progress| progress.items.done += joined.len() as u64);
                     ctx.item_worked();
+                    for (_, file) in part {
+                        self.onwards.done(file, 0).await;
+                    }
                     continue;
                 }
                 Err(error) => error,

@@ -2,8 +2,9 @@
 //!
 //! Folders are scanned and hashed ([`scanning`], [`hashing`]) while what is new is being sent ([`sending`]), and files go up
 //! while a batch of those before them is being committed ([`batcher`], [`committing`]). Bytes that the storage has already only
-//! join the album ([`joining`]). Each stage is bounded, so that memory does not grow with the folders.
+//! join their albums ([`joining`]). What is where it should be may go out of its folder then ([`afterwards`]). Each stage is bounded, so that memory does not grow with the folders.
 
+mod afterwards;
 mod albums;
 mod batcher;
 mod coming;
@@ -14,6 +15,7 @@ mod given;
 mod globs;
 mod hashing;
 mod joining;
+mod leaving;
 mod one_file;
 mod refusals;
 mod scanning;
@@ -25,13 +27,14 @@ mod taken;
 mod titles;
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use charon_provider::{Class, Error as StorageError, Format, Position, Storage};
 use charon_schema::Mistakes;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use crate::{
     error::Error,
@@ -41,11 +44,13 @@ use crate::{
     store::{KnownFile, Taken},
     vault::Vault,
 };
+use afterwards::Onwards;
 use albums::AlbumsOfRun;
 use committing::ToStorage;
 pub(crate) use counting::{Counted, count};
 pub(crate) use given::{Given, look_at, send_given};
 pub(crate) use globs::Globs;
+pub(crate) use leaving::After;
 pub(crate) use refusals::again_at;
 pub(crate) use scanning::{path_key, refuse_suddenly_empty};
 pub(crate) use sessions::forget_old;
@@ -72,6 +77,10 @@ pub(crate) struct Upload {
     pub(crate) album_position: Position,
     /// Whether descriptions are taken from sidecars.
     pub(crate) descriptions: bool,
+    /// What becomes of files once they are where they should be.
+    pub(crate) after: After,
+    /// How many files have gone from each source folder, by its path.
+    pub(crate) left: Mutex<HashMap<String, i64>>,
     /// What the run has learnt of albums.
     pub(crate) albums: AlbumsOfRun,
     /// What is taken ahead of the budget for the commits of what is sent.
@@ -109,6 +118,7 @@ pub(crate) async fn run(upload: Arc<Upload>) {
     let (intake, batcher) = batcher::batcher(&ctx.facts.batch);
     // Nothing is flushed as "the last batch" while files may still come.
     let more_may_come = intake.announce();
+    let (onwards, settled) = Onwards::of(&upload.after);
     let committer = ToStorage::new(Arc::clone(&upload));
     // A stage that fails stops the others.
     let or_stop = |ended: Result<(), Error>| ended.unwrap_or_else(|error| ctx.stop_for(&error));
@@ -116,8 +126,9 @@ pub(crate) async fn run(upload: Arc<Upload>) {
     tokio::join!(
         async { or_stop(scanning::scan(&upload, found_in).await) },
         async { or_stop(hashing::hash(&upload, found, hashed_in).await) },
-        async { or_stop(sending::send(&upload, hashed, intake, more_may_come).await) },
+        async { or_stop(sending::send(&upload, hashed, intake, more_may_come, onwards).await) },
         async { or_stop(batcher.run(&committer, &*ctx.clock).await) },
+        async { or_stop(afterwards::see_to(&upload, settled).await) },
     );
 }
 
@@ -135,6 +146,8 @@ impl Upload {
         let wrong = |mistakes: Mistakes| Error::Config { what: "the plan".into(), mistakes };
         Ok(Self {
             globs: config.globs().map_err(wrong)?,
+            after: config.after().map_err(wrong)?,
+            left: Mutex::default(),
             titles: config.titles(ctx.facts.limits.album_title_chars).map_err(wrong)?,
             ctx,
             storage,

@@ -57,7 +57,11 @@ pub(super) async fn scan(upload: &Arc<Upload>, found: mpsc::Sender<Found>) -> Re
         let Some(files) = files? else { return Ok(()) };
         // An estimate is no run that later ones are compared with, and its plan may not be saved.
         if !upload.ctx.is_dry {
-            upload.ctx.store.set_source_files(upload.ctx.plan, &path_key(source), files).await?;
+            let source = path_key(source);
+            // Those that have gone meanwhile are not there any more.
+            let left = upload.left.lock().await;
+            let files = files.saturating_add_signed(-left.get(&source).copied().unwrap_or_default());
+            upload.ctx.store.set_source_files(upload.ctx.plan, &source, files).await?;
         }
     }
     upload.ctx.tell(|progress| progress.found_all = true);

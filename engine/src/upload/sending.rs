@@ -12,7 +12,9 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Hashed, LOOKED_UP, Upload, albums,
+    Hashed, LOOKED_UP, Upload,
+    afterwards::Onwards,
+    albums,
     batcher::Intake,
     coming::One,
     committing::ToCommit,
@@ -34,6 +36,7 @@ pub(super) async fn send(
     mut hashed: mpsc::Receiver<Hashed>,
     intake: Intake<ToCommit>,
     more_may_come: One,
+    onwards: Onwards,
 ) -> Result<(), Error> {
     let ctx = &upload.ctx;
     let mut more_may_come = Some(more_may_come);
@@ -42,7 +45,8 @@ pub(super) async fn send(
         intake,
         under_way: FuturesUnordered::new(),
         same_bytes: HashMap::new(),
-        joiners: Joiners::default(),
+        joiners: Joiners::new(onwards.clone()),
+        onwards,
     };
     let mut files = Vec::with_capacity(LOOKED_UP);
     while more_may_come.is_some() || !sender.under_way.is_empty() {
@@ -118,6 +122,7 @@ struct Sender {
     /// For each SHA-256 under way, the other files with the same bytes.
     same_bytes: HashMap<Sha256, VecDeque<Hashed>>,
     joiners: Joiners,
+    onwards: Onwards,
 }
 
 impl Sender {
@@ -128,7 +133,7 @@ impl Sender {
                 self.joiners.add(&self.upload, &title, id.clone(), file).await
             }
             _ => {
-                self.upload.ctx.unchanged(1);
+                self.onwards.unchanged(&self.upload, file).await;
                 Ok(())
             }
         }
@@ -173,6 +178,8 @@ impl Sender {
             Outcome::Stopped => {}
             Outcome::Done => {
                 ctx.item_worked();
+                let bytes = file.found.size;
+                self.onwards.done(file, bytes).await;
                 // The bytes are where they should be, by the sending of the first.
                 let others = Vec::from(others);
                 let known = known(&self.upload, &others).await?;

@@ -50,6 +50,12 @@ pub(super) fn description_of(path: &Path, most_chars: usize) -> Option<String> {
     })
 }
 
+/// The sidecars that lie beside a photo. Blocks.
+pub(super) fn beside(path: &Path) -> Vec<PathBuf> {
+    let is_file = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    candidates(path).into_iter().map(|(sidecar, _)| sidecar).filter(is_file).collect()
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Json,

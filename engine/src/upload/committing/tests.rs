@@ -29,7 +29,7 @@ use crate::{
     lane::Lane,
     run::{Outcome, Progress, RunContext, RunState, Stop},
     store::{PlanRow, StorageRow, Store},
-    upload::{AlbumsOfRun, Found, Globs, Hashed, Shares, Titles, Upload, shares::Share},
+    upload::{After, AlbumsOfRun, Found, Globs, Hashed, Shares, Titles, Upload, shares::Share},
     vault::Vault,
 };
 
@@ -271,6 +271,8 @@ impl Place {
             titles: Titles::none(),
             album_position: Position::Last,
             descriptions: false,
+            after: After::Keep,
+            left: tokio::sync::Mutex::default(),
             albums: AlbumsOfRun::default(),
             shares: Shares::default(),
         });

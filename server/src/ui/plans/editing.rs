@@ -191,8 +191,11 @@ impl Editing {
             }
         }
         if self.kind == "upload" {
-            fields =
-                fields.behind("/sources", picker("/sources", self.browsing.as_ref(), true, &self.action()));
+            let picker =
+                |pointer, are_several| picker(pointer, self.browsing.as_ref(), are_several, &self.action());
+            fields = fields
+                .behind("/sources", picker("/sources", true))
+                .behind("/move_to", picker("/move_to", false));
         } else {
             fields = fields.behind("/selection/albums", listed);
         }

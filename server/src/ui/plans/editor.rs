@@ -157,8 +157,10 @@ async fn act(
         editing.mistakes.clear();
         editing.browsing = Browsing::read(app, asked).await;
         let folder = editing.browsing.as_ref().and_then(Browsing::folder);
-        if let Some(folder) = folder.filter(|_| asked.starts_with("/destination=")) {
-            editing.config.insert("destination".to_owned(), folder.into());
+        let field =
+            ["destination", "move_to"].into_iter().find(|field| asked.starts_with(&format!("/{field}=")));
+        if let Some((field, folder)) = field.zip(folder) {
+            editing.config.insert(field.to_owned(), folder.into());
         }
     } else if let Some(folder) = value(sent, "add") {
         editing.mistakes.clear();

@@ -1,8 +1,8 @@
 //! What a plan does, in words.
 
 use charon_engine::{
-    AlbumPosition, BackupConfig, Estimate, MissedPolicy, OverlapPolicy, PlanConfig, PlanView, Upcoming,
-    UploadConfig, with_commas,
+    AfterUpload, AlbumPosition, BackupConfig, Estimate, MissedPolicy, OverlapPolicy, PlanConfig, PlanView,
+    Upcoming, UploadConfig, with_commas,
 };
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
@@ -65,9 +65,25 @@ fn of_upload(upload: &UploadConfig, storage: &Markup) -> Markup {
                 }
             }
         }
+        @if !upload.include.is_empty() { dt { "Only" } dd { (globs(&upload.include)) } }
+        @if !upload.exclude.is_empty() { dt { "Without" } dd { (globs(&upload.exclude)) } }
+        @if upload.after != AfterUpload::Keep {
+            dt { "Afterwards" }
+            dd {
+                @match (&upload.after, &upload.move_to) {
+                    (AfterUpload::Delete, _) => "files are deleted once the storage has them",
+                    (_, Some(folder)) => { "files are moved to " code { (folder.display()) } },
+                    _ => {},
+                }
+            }
+        }
         dt { "Descriptions" }
         dd { @if upload.descriptions { "from sidecar files" } @else { "not sent" } }
     }
+}
+
+fn globs(globs: &[String]) -> Markup {
+    html! { @for (index, glob) in globs.iter().enumerate() { @if index > 0 { ", " } code { (glob) } } }
 }
 
 /// What else decides about its runs.
