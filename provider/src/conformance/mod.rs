@@ -11,6 +11,8 @@
 //! }
 //! ```
 //!
+//! What [`Destination`](crate::Destination) promises is tried on any that is there, by [`try_destination`].
+//!
 //! What a world cannot prepare is reported as skipped, with the reason. It takes a tokio runtime.
 
 mod albums;
@@ -21,6 +23,7 @@ mod describing;
 mod fetching;
 mod fixture;
 mod host;
+mod keeping;
 mod listing;
 mod opening;
 mod permitting;
@@ -32,6 +35,7 @@ mod staging;
 mod testing;
 
 pub use fixture::{Cannot, Fixture, Given, Sample, World};
+pub use keeping::try_destination;
 pub use report::{CaseReport, Outcome, Report};
 
 use std::{panic::AssertUnwindSafe, time::Duration};
