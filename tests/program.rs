@@ -20,6 +20,7 @@ mod kill;
 mod network;
 mod notifications;
 mod notify;
+mod places;
 mod plugin;
 mod preview;
 mod query_plans;

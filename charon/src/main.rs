@@ -16,6 +16,7 @@ use std::{io::IsTerminal, process::ExitCode};
 
 use charon_engine::{Engine, Registry, Settings};
 use charon_provider_gphotos::GPhotos;
+use charon_provider_remote::{S3, WebDav};
 use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
 use tracing_subscriber::EnvFilter;
 
@@ -102,15 +103,19 @@ async fn run(args: Args) -> Result<Exit, Failure> {
 
 /// The providers that are compiled in: adding one is one line here.
 fn registry() -> Registry {
-    Registry::default().with(GPhotos::new())
+    Registry::default().with(GPhotos::new()).with(S3::new()).with(WebDav::new())
 }
 
 /// Logs go to standard error, as `RUST_LOG` says; without it, what `-v` asks for.
 fn log_to_stderr(verbose: u8) {
     let default = match verbose {
         0 => "warn",
-        1 => "warn,charon=info,charon_engine=info,charon_provider_gphotos=info,charon_server=info",
-        _ => "warn,charon=debug,charon_engine=debug,charon_provider_gphotos=debug,charon_server=debug",
+        1 => {
+            "warn,charon=info,charon_engine=info,charon_provider_gphotos=info,charon_provider_remote=info,charon_server=info"
+        }
+        _ => {
+            "warn,charon=debug,charon_engine=debug,charon_provider_gphotos=debug,charon_provider_remote=debug,charon_server=debug"
+        }
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let colour =

@@ -274,6 +274,9 @@ pub(crate) async fn looked_at<T: Send + 'static>(
 /// The capability that the storage lacks for the plan, if it lacks one.
 pub(crate) fn incapable(storage: &str, config: &PlanConfig, able: Capabilities) -> Option<String> {
     match config {
+        _ if able.destination && !able.list && !able.upload => Some(format!(
+            "{storage} is a place for mirrors, and has no photos of its own; use a storage of an account with photos"
+        )),
         PlanConfig::Backup(_) if !able.list || !able.download => {
             Some(format!("{storage} cannot be read from; use another storage"))
         }

@@ -32,6 +32,9 @@ async fn a_storage_is_added_with_a_wrong_secret_then_the_right_one_tested_and_co
     story.visit("/storages").await;
     browser.is_sound().await;
     browser.press("Add a storage").await;
+    browser.arrives_at("/storages/new").await;
+    browser.is_sound().await;
+    browser.press("Google Photos").await;
     browser.arrives_at("/storages/drafts/").await;
     browser.is_sound().await;
 

@@ -88,7 +88,7 @@ fn assert_untold(served: &Served, secrets: &[&str]) {
 
 /// Begins a storage in the form, and asks for the consent; gives the draft's path and the page that leads to the consent.
 async fn connecting(place: &Place, browser: &mut Client) -> (String, Answer) {
-    let new = browser.get("/storages/new").await;
+    let new = browser.get("/storages/new?provider=gphotos").await;
     assert_eq!(new.status, 303, "{new:?}");
     let draft = new.location().to_owned();
     let typed = place.typed();

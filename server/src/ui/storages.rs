@@ -155,10 +155,12 @@ async fn show(
             h2 { "Connection" }
             dl.facts {
                 dt { "Provider" } dd { (provider.name) }
-                dt { "Account" }
-                dd {
-                    (health.account.as_deref().unwrap_or("not told by the consent"))
-                    @if health.account_in_doubt { " (it may be another one than before; the next run looks)" }
+                @if provider.consenting.is_some() || health.account.is_some() {
+                    dt { "Account" }
+                    dd {
+                        (health.account.as_deref().unwrap_or("not told by the consent"))
+                        @if health.account_in_doubt { " (it may be another one than before; the next run looks)" }
+                    }
                 }
                 @if let Some(at) = health.consented_at.filter(|_| provider.consenting.is_some()) {
                     dt { "Consent" }
@@ -194,7 +196,7 @@ async fn show(
         div.card {
             h2 { "Plans that use it" }
             @if storage.plans.is_empty() {
-                p { "None yet. " a href="/plans" { "Make a plan" } " to back it up, or to upload to it." }
+                p { "None yet. " a href="/plans" { "Make a plan" } " " (plans_for(storage.capabilities)) "." }
             } @else {
                 ul {
                     @for plan in &storage.plans {
@@ -257,12 +259,21 @@ fn troubles(
     }
 }
 
+/// What a plan is made for, of what a storage can do.
+fn plans_for(able: Option<Capabilities>) -> &'static str {
+    match able {
+        Some(able) if able.destination && !able.list && !able.upload => "that keeps its mirror there",
+        _ => "to back it up, or to upload to it",
+    }
+}
+
 fn capabilities(able: Capabilities) -> Markup {
     let all = [
         (able.list, "list what it holds"),
         (able.download, "download"),
         (able.upload, "upload"),
         (able.albums, "albums"),
+        (able.destination, "keep mirrors"),
     ];
     html! {
         ul.capabilities {

@@ -291,6 +291,9 @@ async fn storages(app: &App, kind: &str) -> Result<Vec<Choosable>, Failing> {
             Ok(opened) => {
                 let able = opened.facts().capabilities;
                 match kind {
+                    "backup" | "upload" if able.destination && !able.list && !able.upload => {
+                        Some("it is a place for mirrors, and has no photos of its own".to_owned())
+                    }
                     "backup" if !able.list || !able.download => Some("it cannot be read from".to_owned()),
                     "upload" if !able.upload => Some("it takes no uploads (it is read-only)".to_owned()),
                     _ => None,
