@@ -2,8 +2,8 @@
 //!
 //! A path, once assigned, stays for ever (I4), so these rules do too:
 //!
-//! * A photo goes to `photos/YYYY/MM/name`, by its capture time in UTC (as gphotos-sync lays it out); one without a capture
-//!   time goes to `photos/undated/name`.
+//! * The [`layout`] says which folders a photo goes to: to `photos/YYYY/MM/name`, by its capture time in UTC (as gphotos-sync lays it
+//!   out), and without a capture time to `photos/undated/name`, unless a plan says otherwise.
 //! * The clip of a motion photo lies beside its still, with the still's stem: `PXL_1.MP.jpg` and `PXL_1.MP.mp4`.
 //! * The name is the one that Google shows, made safe on Linux, NTFS, exFAT, SMB and case-insensitive file systems:
 //!   normalised (NFC); `< > : " / \ | ? *`, control characters and invisible direction marks become `_`; no leading dot or
@@ -13,9 +13,12 @@
 //!
 //! Nothing here touches a disk or a database.
 
-use jiff::{Timestamp, tz::TimeZone};
+mod layout;
+
 use sha2::{Digest, Sha256};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+pub(crate) use layout::{DEFAULT, Layout, Subject};
 
 /// The longest name, in bytes of UTF-8. Below the 255 that file systems allow, so that a sidecar's ending still fits.
 pub(crate) const MAX_NAME_BYTES: usize = 240;
@@ -23,29 +26,26 @@ pub(crate) const MAX_NAME_BYTES: usize = 240;
 /// A longer "extension" is part of the name.
 const MAX_EXTENSION_BYTES: usize = 16;
 
-/// Where items without a capture time go.
-const UNDATED: &str = "photos/undated";
-
 /// The lengths of the suffix, tried in this order until the path is free.
 const SUFFIX_CHARS: [usize; 4] = [6, 10, 16, 26];
 
-/// The paths that an item may get, the preferred one first. They are never used up before one is free: the last ones
-/// carry so much of a hash of the id that no other item has them.
+/// The paths that an item may get in the usual layout.
+#[cfg(test)]
 pub(crate) fn candidates(
     file_name: &str,
-    taken_at: Option<Timestamp>,
+    taken_at: Option<jiff::Timestamp>,
     id: &str,
 ) -> impl Iterator<Item = String> + use<> {
-    in_folder(taken_at.map_or_else(|| UNDATED.to_owned(), folder), safe_name(file_name), id)
+    Layout::usual().candidates(&Subject { id, file_name, taken_at, album: None, camera: None })
 }
 
-/// The same for the clip of an item, whose still has this path. `extension` has its dot.
+/// The paths that the clip may get of an item, whose still has this path, the preferred one first. `extension` has its dot.
 pub(crate) fn clip_candidates(
     still: &str,
     extension: &str,
     id: &str,
 ) -> impl Iterator<Item = String> + use<> {
-    let (folder, name) = still.rsplit_once('/').unwrap_or_default();
+    let (folder, name) = still.rsplit_once('/').unwrap_or(("", still));
     let (stem, _) = split(name);
     in_folder(folder.to_owned(), with_suffix(&format!("{stem}{extension}"), ""), id)
 }
@@ -70,7 +70,8 @@ fn in_folder(folder: String, name: String, id: &str) -> impl Iterator<Item = Str
     let hash = base32(&Sha256::digest(id.as_bytes()));
     let suffixes = std::iter::once(String::new())
         .chain(SUFFIX_CHARS.into_iter().map(move |chars| format!("-{}", &hash[..chars])));
-    suffixes.map(move |suffix| format!("{folder}/{}", with_suffix(&name, &suffix)))
+    let folder = if folder.is_empty() { folder } else { folder + "/" };
+    suffixes.map(move |suffix| format!("{folder}{}", with_suffix(&name, &suffix)))
 }
 
 /// What a path is compared by: two paths with the same key may be the same file somewhere. It errs on the safe side (it
@@ -84,12 +85,6 @@ pub(crate) fn path_key(path: &str) -> String {
 /// What the keys of all names begin with that begin so.
 pub(crate) fn beginning_key(beginning: &str) -> String {
     path_key(&beginning.chars().map(|c| if is_unsafe(c) { '_' } else { c }).collect::<String>())
-}
-
-/// `photos/YYYY/MM`, in UTC. Years outside 0000..=9999 are moved to the nearest one that has four digits.
-fn folder(taken_at: Timestamp) -> String {
-    let taken = taken_at.to_zoned(TimeZone::UTC);
-    format!("photos/{:04}/{:02}", taken.year().max(0), taken.month())
 }
 
 fn safe_name(original: &str) -> String {
@@ -176,10 +171,22 @@ fn base32(bytes: &[u8]) -> String {
 mod tests {
     use std::collections::{HashMap, HashSet};
 
-    use jiff::Timestamp;
+    use jiff::{Timestamp, tz::TimeZone};
     use proptest::prelude::*;
 
-    use super::{MAX_NAME_BYTES, candidates, clip_candidates, is_reserved, path_key, safe_name};
+    use super::{MAX_NAME_BYTES, candidates, clip_candidates, in_folder, is_reserved, path_key, safe_name};
+
+    /// The paths as they were made up before there were layouts.
+    pub(super) fn candidates_of_old(name: &str, taken_at: Option<Timestamp>, id: &str) -> Vec<String> {
+        let folder = taken_at.map_or_else(
+            || "photos/undated".to_owned(),
+            |taken_at| {
+                let taken = taken_at.to_zoned(TimeZone::UTC);
+                format!("photos/{:04}/{:02}", taken.year().max(0), taken.month())
+            },
+        );
+        in_folder(folder, safe_name(name), id).collect()
+    }
 
     fn taken() -> Timestamp {
         "2021-07-01T00:30:00+02:00".parse().expect("a time")
@@ -207,6 +214,7 @@ mod tests {
         assert_eq!(clip("photos/2024/07/PXL_1.MP.jpg", ".mp4"), "photos/2024/07/PXL_1.MP.mp4");
         assert_eq!(clip("photos/undated/IMG_1.HEIC", ".mov"), "photos/undated/IMG_1.mov");
         assert_eq!(clip("photos/2024/07/no extension", ".mp4"), "photos/2024/07/no extension.mp4");
+        assert_eq!(clip("PXL_1.jpg", ".mp4"), "PXL_1.mp4");
         // A name that is as long as names may be still gets its ending.
         let long = clip(&format!("photos/2024/07/{}", "x".repeat(MAX_NAME_BYTES)), ".mp4");
         let name = long.strip_prefix("photos/2024/07/").expect("its folder");
@@ -275,7 +283,7 @@ mod tests {
     }
 
     /// Names as hostile as they come, and often alike.
-    fn hostile_name() -> impl Strategy<Value = String> {
+    pub(super) fn hostile_name() -> impl Strategy<Value = String> {
         prop_oneof![
             "[aAbB]{1,2}\\.(jpg|JPG)",
             "\\PC{0,40}",

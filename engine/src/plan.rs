@@ -1,5 +1,6 @@
 //! Plans: what is to be done. A configuration is judged by its schema, then by what can be seen (I11).
 
+mod layout;
 mod place;
 mod selection;
 mod upload;
@@ -43,6 +44,26 @@ pub struct BackupConfig {
     #[serde(default)]
     #[schemars(title = "Selection", extend("x-group" = "Selection", "x-order" = 3))]
     pub selection: SelectionConfig,
+    /// Where in the mirror new photos go.
+    #[serde(default = "layout::usual", skip_serializing_if = "layout::is_usual")]
+    #[schemars(
+        title = "Layout",
+        description = "Where in the mirror new photos go, with `/` between folders. `{year}`, `{month}`, `{day}` stand for when a photo \
+                       was taken, `{album}` for the album that the selection has it from, `{camera}` for the camera, `{name}` for the \
+                       name of the file, `{ext}` for its ending, `{id}` for what the storage calls it. A photo that is home stays \
+                       where it is: another layout is for those that come later.",
+        length(min = 1, max = 200),
+        extend("x-group" = "Layout", "x-order" = 4, "x-advanced" = true)
+    )]
+    pub layout: String,
+    /// The time zone whose dates the layout has.
+    #[serde(default = "layout::utc", skip_serializing_if = "layout::is_utc")]
+    #[schemars(
+        title = "Time zone of the layout",
+        description = "The time zone whose dates the layout has: UTC, or a name such as Europe/Berlin.",
+        extend("x-group" = "Layout", "x-order" = 5, "x-advanced" = true)
+    )]
+    pub time_zone: String,
     /// How old the last full listing may be.
     #[serde(default = "a_day")]
     #[schemars(
@@ -50,20 +71,20 @@ pub struct BackupConfig {
         description = "A listing may stop where everything is known already, as long as one that went to the end is no older \
                        than this. 0 means that every listing goes to the end.",
         range(max = 8760),
-        extend("x-group" = "Listing", "x-order" = 4, "x-unit" = "hours", "x-advanced" = true)
+        extend("x-group" = "Listing", "x-order" = 6, "x-unit" = "hours", "x-advanced" = true)
     )]
     pub full_listing_hours: u32,
     /// When the plan runs by itself; without it, it runs when somebody asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(title = "Schedule", extend("x-group" = "Schedule", "x-order" = 5))]
+    #[schemars(title = "Schedule", extend("x-group" = "Schedule", "x-order" = 7))]
     pub schedule: Option<ScheduleConfig>,
     /// The bounds of its runs.
     #[serde(default)]
-    #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 6))]
+    #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 8))]
     pub policy: PolicyConfig,
     /// What is run before and after its runs.
     #[serde(default, skip_serializing_if = "is_nothing")]
-    #[schemars(title = "Commands", extend("x-group" = "Commands", "x-order" = 7, "x-advanced" = true))]
+    #[schemars(title = "Commands", extend("x-group" = "Commands", "x-order" = 9, "x-advanced" = true))]
     pub commands: CommandsConfig,
 }
 
@@ -198,6 +219,7 @@ impl PlanConfig {
                     absolute(folder, "destination")?;
                 }
                 backup.selection.judge()?;
+                backup.layout()?;
             }
             Self::Upload(upload) => {
                 upload.sources.iter_mut().try_for_each(|source| absolute(source, "sources"))?;

@@ -357,7 +357,13 @@ impl Engine {
                 let mirror = Mirror::open(site, row.id, ctx.run).await?;
                 let wanted = backup::select(ctx, &*storage, &config.selection).await?;
                 let hours = config.full_listing_hours;
-                Ok(Work::Backup(Backup::new(Arc::clone(ctx), storage, mirror, wanted, hours)))
+                let wrong = |mistakes| Error::Config { what: format!("the plan {}", row.name), mistakes };
+                let layout = config.layout().map_err(wrong)?;
+                let has_albums = layout.has_albums();
+                let titles =
+                    if has_albums { backup::titles(ctx, &*storage, &wanted).await? } else { HashMap::new() };
+                let backup = Backup::new(Arc::clone(ctx), storage, mirror, wanted, hours);
+                Ok(Work::Backup(backup.laid_out(layout, titles)))
             }
             PlanConfig::Upload(_) if row.is_inbox => {
                 self.store.unstage_expired(row.storage_id, self.clock.now()).await?;

@@ -128,6 +128,8 @@ mod tests {
             size: None,
             has_clip: false,
             readiness: charon_provider::Readiness::Ready,
+            description: None,
+            camera: None,
             address: None,
         }
     }

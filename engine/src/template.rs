@@ -61,6 +61,23 @@ impl<P: Copy> Template<P> {
         })
     }
 
+    /// Whether a placeholder of this kind is the last of it.
+    pub(crate) fn ends_with(&self, is: impl Fn(P) -> bool) -> bool {
+        matches!(self.0.last(), Some(Part::Placeholder(placeholder)) if is(*placeholder))
+    }
+
+    /// The same with one placeholder, the first, in the place of all of this kind and of the text between them.
+    pub(crate) fn merged(&self, is: impl Fn(P) -> bool) -> Self {
+        let is_of_kind = |part: &Part<P>| matches!(part, Part::Placeholder(placeholder) if is(*placeholder));
+        let first = self.0.iter().position(is_of_kind);
+        let Some((first, last)) = first.zip(self.0.iter().rposition(is_of_kind)) else { return self.clone() };
+        let stays = |at: usize, part: &Part<P>| {
+            at <= first || at > last || matches!(part, Part::Placeholder(placeholder) if !is(*placeholder))
+        };
+        let kept = self.0.iter().enumerate().filter(|(at, part)| stays(*at, part));
+        Self(kept.map(|(_, part)| part.clone()).collect())
+    }
+
     /// The text with what each placeholder stands for; `None` if one of them stands for nothing.
     pub(crate) fn fill(&self, mut value: impl FnMut(P) -> Option<String>) -> Option<String> {
         let mut filled = String::new();

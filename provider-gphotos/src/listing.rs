@@ -90,7 +90,7 @@ impl Walk {
             let (albums, next) = api.list_albums(api::LARGEST_ALBUM_PAGE, from).await?;
             self.albums = albums.into_iter().map(|album| album.id).filter(|id| !id.is_empty()).collect();
             self.more = next.map(More::From);
-            return Ok(Page { items: Vec::new(), next: self.cursor() });
+            return Ok(Page { next: self.cursor(), ..Page::default() });
         };
         let mut page = match api.search(Search::Album(album), self.page.as_deref()).await {
             Ok(found) => in_our_words(api, found),
@@ -106,6 +106,7 @@ impl Walk {
             }
             Err(error) => return Err(error),
         };
+        page.album = Some(AlbumId(album.clone()));
         self.page = page.next.take().map(|Cursor(token)| token);
         if self.page.is_none() {
             self.albums.remove(0);
@@ -126,6 +127,7 @@ fn in_our_words(api: &Api, (items, next): ItemPage) -> Page {
     Page {
         items: items.into_iter().filter_map(|item| remote_item(item, now)).collect(),
         next: next.map(Cursor),
+        album: None,
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use charon_provider::{
-    Address, Body, Cursor, Error, Existence, Kind, Page, Part, Readiness, RemoteId, RemoteItem, ResumePoint,
-    Selection, Source,
+    Address, Body, Camera, Cursor, Error, Existence, Kind, Page, Part, Readiness, RemoteId, RemoteItem,
+    ResumePoint, Selection, Source,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -143,6 +143,9 @@ pub(crate) fn remote_item(item: MediaItem, now: Timestamp) -> Option<RemoteItem>
     let video = item.media_metadata.video;
     let is_video = mime_type.starts_with("video/") || (video.is_some() && !mime_type.starts_with("image/"));
     let has_clip = !is_video && (video.is_some() || clip::is_in_the_name(&item.filename));
+    let made_by = item.media_metadata.photo.map(|photo| (photo.camera_make, photo.camera_model));
+    let made_by = made_by
+        .or_else(|| video.as_ref().map(|video| (video.camera_make.clone(), video.camera_model.clone())));
     let readiness = match video.map(|video| video.status) {
         Some(VideoStatus::Processing) if is_video => Readiness::Processing,
         Some(VideoStatus::Failed) if is_video => Readiness::Failed,
@@ -164,6 +167,57 @@ pub(crate) fn remote_item(item: MediaItem, now: Timestamp) -> Option<RemoteItem>
         size: None,
         has_clip,
         readiness,
+        description: said(item.description),
+        camera: made_by.and_then(|(make, model)| camera(make, model)),
         address,
     })
+}
+
+/// A text that says something.
+fn said(text: String) -> Option<String> {
+    (!text.trim().is_empty()).then_some(text)
+}
+
+fn camera(make: String, model: String) -> Option<Camera> {
+    let camera = Camera { make: said(make), model: said(model) };
+    (camera != Camera::default()).then_some(camera)
+}
+
+#[cfg(test)]
+mod tests {
+    use charon_provider::Camera;
+    use serde_json::{Value, json};
+
+    use super::remote_item;
+
+    fn told(item: &Value) -> (Option<String>, Option<Camera>) {
+        let item = serde_json::from_value(item.clone()).expect("an item");
+        let item = remote_item(item, jiff::Timestamp::UNIX_EPOCH).expect("it has an id");
+        (item.description, item.camera)
+    }
+
+    #[test]
+    fn what_google_says_of_the_words_and_the_camera_is_told() {
+        let camera = |make: Option<&str>, model: Option<&str>| {
+            Some(Camera { make: make.map(Into::into), model: model.map(Into::into) })
+        };
+        for (more, expected) in [
+            (json!({}), (None, None)),
+            (json!({"description": "At the lake\n"}), (Some("At the lake\n".to_owned()), None)),
+            (json!({"description": " ", "mediaMetadata": {"photo": {}}}), (None, None)),
+            (
+                json!({"mediaMetadata": {"photo": {"cameraMake": "SONY", "cameraModel": "DSC-W220", "isoEquivalent": 320}}}),
+                (None, camera(Some("SONY"), Some("DSC-W220"))),
+            ),
+            (
+                json!({"mimeType": "video/mp4", "mediaMetadata": {"video": {"cameraMake": "Google", "status": "READY"}}}),
+                (None, camera(Some("Google"), None)),
+            ),
+            (json!({"mediaMetadata": {"photo": {"cameraMake": 7, "cameraModel": null}}}), (None, None)),
+        ] {
+            let mut item = json!({"id": "1"});
+            item.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            assert_eq!(told(&item), expected, "{more}");
+        }
+    }
 }

@@ -85,6 +85,19 @@ pub struct RemoteItem {
     pub has_clip: bool,
     /// Whether its bytes can be had.
     pub readiness: Readiness,
+    /// The user's words on it, if there are any.
+    pub description: Option<String>,
+    /// The camera that took it, if the storage knows.
+    pub camera: Option<Camera>,
     /// Where its bytes are; `None` where the storage did not say.
     pub address: Option<Address>,
+}
+
+/// A camera, by what photos say of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Camera {
+    /// Who made it.
+    pub make: Option<String>,
+    /// What it is called.
+    pub model: Option<String>,
 }

@@ -36,7 +36,7 @@ pub use destination::{Depth, Destination, Entry, EntryKind};
 pub use error::{Class, Error, Reason};
 pub use facts::{BatchPolicy, Capabilities, Costs, Facts, Format, Meter, Pace, Resets, UploadLimits};
 pub use host::{Conflict, Cost, Host};
-pub use item::{Address, Fidelity, Kind, Readiness, RemoteId, RemoteItem};
+pub use item::{Address, Camera, Fidelity, Kind, Readiness, RemoteId, RemoteItem};
 pub use provider::{Authorization, Consent, Consenting, Description, Provider};
 pub use sink::{Content, KeepSession, Placement, Position, Session, Sink, Staged, UploadToken};
 pub use source::{AlbumChoice, Body, Cursor, Existence, Page, Part, ResumePoint, Selection, Source};

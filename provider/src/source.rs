@@ -63,6 +63,8 @@ pub struct Page {
     pub items: Vec<RemoteItem>,
     /// Where to go on.
     pub next: Option<Cursor>,
+    /// The album that all of these were listed in, where albums are listed one after the other.
+    pub album: Option<AlbumId>,
 }
 
 /// What a direct look-up of an id says.

@@ -1,6 +1,7 @@
 //! The way home.
 
 mod downloads;
+mod layouts;
 mod limits;
 mod listings;
 mod parts;

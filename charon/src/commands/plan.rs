@@ -89,14 +89,23 @@ fn row(view: &PlanView) -> [String; 5] {
 fn show(view: &PlanView) -> String {
     let mut text = table(HEADER, [row(view)]);
     let mut more = match &view.config {
-        PlanConfig::Backup(backup) => vec![
-            format!("selection: {}", backup.selection.in_words()),
-            match backup.full_listing_hours {
-                0 => "every listing goes to the end".into(),
-                1 => "a listing goes to the end every hour".into(),
-                hours => format!("a listing goes to the end every {hours} hours"),
-            },
-        ],
+        PlanConfig::Backup(backup) => {
+            let mut lines = vec![
+                format!("selection: {}", backup.selection.in_words()),
+                match backup.full_listing_hours {
+                    0 => "every listing goes to the end".into(),
+                    1 => "a listing goes to the end every hour".into(),
+                    hours => format!("a listing goes to the end every {hours} hours"),
+                },
+            ];
+            if !backup.has_usual_layout() {
+                lines.push(format!(
+                    "new photos go to {}, by the dates of {}",
+                    backup.layout, backup.time_zone
+                ));
+            }
+            lines
+        }
         PlanConfig::Upload(upload) => {
             let position = match upload.album_position {
                 AlbumPosition::Last => "behind all others",

@@ -17,6 +17,11 @@ async fn json_has_the_types_of_proto3() {
         assert_eq!(item["id"].as_str().unwrap().len(), 98);
         assert!(item["description"].is_null(), "what is empty is left out");
         let is_video = item["mimeType"].as_str().unwrap().starts_with("video/");
+        let of_camera = &metadata[if is_video { "video" } else { "photo" }];
+        assert!(
+            is_video || of_camera["cameraMake"].is_string() && of_camera["cameraModel"].is_string(),
+            "{item}"
+        );
         assert_eq!(metadata["video"].is_object(), is_video);
         assert_eq!(metadata["photo"].is_object(), !is_video);
         if is_video {

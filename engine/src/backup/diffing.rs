@@ -21,10 +21,12 @@ use crate::{
 pub(crate) const STILL_PROCESSED: &str = "still being processed by the storage; a later run fetches it";
 
 /// Compares one page with the ledger, assigns the paths of what is new, and sends on what has to be fetched. Gives whether all
-/// of it was known: home, left out by the selection, or among those that are `unfinished` and looked up anyway.
+/// of it was known: home, left out by the selection, or among those that are `unfinished` and looked up anyway. `album` is the title of
+/// the album that the page was listed in, if it was listed in one.
 pub(super) async fn diff_page(
     backup: &Arc<Backup>,
     items: Vec<RemoteItem>,
+    album: Option<&str>,
     unfinished: Option<&HashSet<RemoteId>>,
     listed: &mpsc::Sender<Wanted>,
 ) -> Result<bool, Error> {
@@ -70,7 +72,7 @@ pub(super) async fn diff_page(
     }
 
     let assigning = backup.assigning.lock().await;
-    let paths = assign_paths(backup, &wanted, &known).await?;
+    let paths = assign_paths(backup, &wanted, &known, album).await?;
     left_out.extend(
         wanted.iter().zip(&paths).filter(|(_, path)| path.is_none()).map(|(item, _)| no_path(ctx, item)),
     );
@@ -205,6 +207,7 @@ async fn assign_paths(
     backup: &Arc<Backup>,
     wanted: &[&RemoteItem],
     known: &HashMap<RemoteId, Listed>,
+    album: Option<&str>,
 ) -> Result<Vec<Option<Path>>, Error> {
     let ctx = &backup.ctx;
     let has_path = |item: &RemoteItem| known.get(&item.id).and_then(|known| known.whole.as_ref());
@@ -216,7 +219,14 @@ async fn assign_paths(
             }
             let unnamed = item.file_name.trim().is_empty();
             let name = if unnamed { naming::unnamed(&item.mime_type) } else { &item.file_name };
-            naming::candidates(name, item.taken_at, &item.id.0).collect()
+            let subject = naming::Subject {
+                id: &item.id.0,
+                file_name: name,
+                taken_at: item.taken_at,
+                album,
+                camera: item.camera.as_ref(),
+            };
+            backup.layout.candidates(&subject).collect()
         })
         .collect();
     let keys: Vec<String> = candidates.iter().flatten().map(|path| naming::path_key(path)).collect();

@@ -17,6 +17,8 @@ const BEGINNINGS: u32 = 3;
 /// A page on its way to be compared with the ledger.
 struct Listed {
     items: Vec<RemoteItem>,
+    /// The title of the album that they were listed in, where that is told.
+    album: Option<String>,
     /// Who waits to hear whether all of it was known.
     asked: Option<oneshot::Sender<bool>>,
 }
@@ -55,7 +57,7 @@ pub(super) async fn list(backup: &Arc<Backup>, listed: mpsc::Sender<Wanted>) -> 
     // Owns both ends that it uses: when it ends, for whatever reason, pages stop coming and nothing more is fetched.
     let diff = async move {
         while let Some(page) = pages.recv().await {
-            let diffed = diffing::diff_page(backup, page.items, unfinished, &listed);
+            let diffed = diffing::diff_page(backup, page.items, page.album.as_deref(), unfinished, &listed);
             let Some(is_known) = ctx.unless_stopped(diffed).await else { break };
             let is_known = is_known?;
             // It is told in vain only when the run stops.
@@ -120,7 +122,8 @@ async fn list_pages(
             (furthest, beginnings) = (pages_seen, 1);
         }
         let (asked, answer) = basis.map(|_| oneshot::channel()).unzip();
-        let listed = Listed { items: page.items, asked };
+        let album = page.album.and_then(|id| backup.titles.get(&id).cloned());
+        let listed = Listed { items: page.items, album, asked };
         let Some(Ok(())) = ctx.unless_stopped(pages.send(listed)).await else { return Ok(End::Stopped) };
         cursor = page.next;
         match &cursor {

@@ -16,16 +16,16 @@ mod recording;
 mod selecting;
 mod walk;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use charon_provider::{RemoteId, Selection, Storage};
+use charon_provider::{AlbumId, RemoteId, Selection, Storage};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 
-use crate::{error::Error, mirror::Mirror, run::RunContext};
+use crate::{error::Error, mirror::Mirror, naming::Layout, run::RunContext};
 use addresses::Addresses;
 use diffing::Missing;
 pub(crate) use diffing::STILL_PROCESSED;
-pub(crate) use selecting::select;
+pub(crate) use selecting::{select, titles};
 pub(crate) use walk::Walk;
 
 /// Files that are flushed and put into their places at a time: more only stand in each other's way.
@@ -44,6 +44,10 @@ pub(crate) struct Backup {
     wanted: Selection,
     /// For how long a full listing lets others be quick.
     full_listing_hours: u32,
+    /// How the paths of new items are made up.
+    layout: Layout,
+    /// The titles of the albums that are listed, where paths are made of them.
+    titles: HashMap<AlbumId, String>,
     /// Held from finding a path free to having it in the ledger.
     assigning: Mutex<()>,
     /// Held while a file is flushed and put into its place.
@@ -83,9 +87,18 @@ impl Backup {
             mirror: Arc::new(mirror),
             wanted,
             full_listing_hours,
+            layout: Layout::usual(),
+            titles: HashMap::new(),
             assigning: Mutex::default(),
             placing: Semaphore::new(PLACED_AT_A_TIME),
         }
+    }
+}
+
+impl Backup {
+    /// With new items at the paths of this layout, in which albums have these titles.
+    pub(crate) fn laid_out(self, layout: Layout, titles: HashMap<AlbumId, String>) -> Self {
+        Self { layout, titles, ..self }
     }
 }
 

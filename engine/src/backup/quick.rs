@@ -117,7 +117,7 @@ pub(super) async fn look_up(
     }
     ctx.tell(|progress| progress.found += failed.len() as u64);
     ctx.record(&failed).await?;
-    diffing::diff_page(backup, found, unfinished, listed).await.map(drop)
+    diffing::diff_page(backup, found, None, unfinished, listed).await.map(drop)
 }
 
 /// What is known of the items that the listing has not shown.

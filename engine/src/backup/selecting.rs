@@ -1,6 +1,10 @@
 //! Select: what a plan wants of a storage. Its words go before those of the storage, and the titles of albums become ids.
 
-use charon_provider::{AlbumChoice, AlbumId, Albums, Class, Error as StorageError, Kind, Selection, Storage};
+use std::collections::HashMap;
+
+use charon_provider::{
+    Album, AlbumChoice, AlbumId, Albums, Class, Error as StorageError, Kind, Selection, Storage,
+};
 
 use super::Walk;
 use crate::{
@@ -50,8 +54,22 @@ fn joined(storage: &Selection, plan: &SelectionConfig) -> Selection {
     }
 }
 
-/// The ids of albums that are named by id or by title.
-async fn resolve(ctx: &RunContext, albums: &dyn Albums, named: &[AlbumId]) -> Result<Vec<AlbumId>, Error> {
+/// The titles of the albums that are listed one after the other; none, where they are not.
+pub(crate) async fn titles(
+    ctx: &RunContext,
+    storage: &dyn Storage,
+    wanted: &Selection,
+) -> Result<HashMap<AlbumId, String>, Error> {
+    match storage.albums() {
+        Some(albums) if wanted.albums != AlbumChoice::Library => {
+            Ok(all(ctx, albums).await?.into_iter().map(|album| (album.id, album.title)).collect())
+        }
+        _ => Ok(HashMap::new()),
+    }
+}
+
+/// All albums that the storage shows.
+async fn all(ctx: &RunContext, albums: &dyn Albums) -> Result<Vec<Album>, Error> {
     let mut known = Vec::new();
     let mut walk = Walk::default();
     let mut from = None;
@@ -67,6 +85,12 @@ async fn resolve(ctx: &RunContext, albums: &dyn Albums, named: &[AlbumId]) -> Re
         walk.go(&next);
         from = Some(next);
     }
+    Ok(known)
+}
+
+/// The ids of albums that are named by id or by title.
+async fn resolve(ctx: &RunContext, albums: &dyn Albums, named: &[AlbumId]) -> Result<Vec<AlbumId>, Error> {
+    let known = all(ctx, albums).await?;
     let mut ids = Vec::new();
     for AlbumId(name) in named {
         let by_id = known.iter().find(|album| album.id.0 == *name);
@@ -75,7 +99,7 @@ async fn resolve(ctx: &RunContext, albums: &dyn Albums, named: &[AlbumId]) -> Re
             (Some(album), _) => album,
             (None, [album]) => *album,
             (None, []) => {
-                let cause = format!("there is no album named {name:?}; {}", titles(&known));
+                let cause = format!("there is no album named {name:?}; {}", named_some(&known));
                 return Err(wrong(cause).into());
             }
             (None, several) => {
@@ -91,7 +115,7 @@ async fn resolve(ctx: &RunContext, albums: &dyn Albums, named: &[AlbumId]) -> Re
     Ok(ids)
 }
 
-fn titles(known: &[charon_provider::Album]) -> String {
+fn named_some(known: &[Album]) -> String {
     if known.is_empty() {
         return "there are no albums that Charon can see".into();
     }

@@ -54,6 +54,8 @@ pub(super) fn item() -> RemoteItem {
         size: None,
         has_clip: false,
         readiness: Readiness::Ready,
+        description: None,
+        camera: None,
         address: None,
     }
 }

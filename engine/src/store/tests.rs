@@ -185,3 +185,25 @@ async fn what_an_older_charon_has_left_stays_and_is_copied_aside_first() {
     assert_eq!(rows_of(&mut connect(&aside).await, &tables).await, before);
     assert!(!aside.with_extension("partial").exists());
 }
+
+#[tokio::test]
+async fn titles_from_before_there_were_placeholders_stay_what_they_are() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut database = connect(&directory.path().join("charon.db")).await;
+    database.execute("CREATE TABLE plans (config TEXT NOT NULL)").await.expect("a table");
+    for config in [r#"{"album": "a {b} }"}"#, r#"{"album": "plain"}"#, r#"{"destination": "{m}"}"#] {
+        sqlx::query("INSERT INTO plans VALUES (?)")
+            .bind(config)
+            .execute(&mut database)
+            .await
+            .expect("a plan");
+    }
+    let migration = include_str!("../../migrations/0017_upload_albums.sql");
+    let update = &migration[migration.find("UPDATE").expect("the statement")..];
+    database.execute(update).await.expect("it is brought to the present version");
+    let rows = database.fetch_all("SELECT config FROM plans").await.expect("the plans");
+    let configs: Vec<serde_json::Value> =
+        rows.iter().map(|row| serde_json::from_str(row.get(0)).expect("JSON")).collect();
+    assert_eq!(configs[0]["album"], "a {{b}} }}");
+    assert_eq!((&configs[1]["album"], &configs[2]["destination"]), (&"plain".into(), &"{m}".into()));
+}

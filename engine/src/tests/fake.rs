@@ -233,6 +233,8 @@ fn item(id: &str) -> RemoteItem {
         size: None,
         has_clip: false,
         readiness: Readiness::Ready,
+        description: None,
+        camera: None,
         address: Some(charon_provider::Address { url: id.to_owned(), valid_until: jiff::Timestamp::MAX }),
     }
 }
@@ -436,7 +438,11 @@ impl Source for FakeStorage {
         let end = (begin + self.facts.costs.page_items).min(items.len());
         let second = self.world.state().goes_round.then_some(self.facts.costs.page_items);
         let next = if end < items.len() { Some(end) } else { second };
-        Ok(Page { items: items[begin..end].to_vec(), next: next.map(|next| Cursor(next.to_string())) })
+        Ok(Page {
+            items: items[begin..end].to_vec(),
+            next: next.map(|next| Cursor(next.to_string())),
+            album: None,
+        })
     }
 
     fn confirm_limit(&self) -> usize {

@@ -20,6 +20,8 @@ pub(crate) struct MediaItem {
     #[serde(deserialize_with = "tolerant")]
     pub(crate) filename: String,
     #[serde(deserialize_with = "tolerant")]
+    pub(crate) description: String,
+    #[serde(deserialize_with = "tolerant")]
     pub(crate) media_metadata: MediaMetadata,
 }
 
@@ -33,15 +35,32 @@ pub(crate) struct MediaMetadata {
     pub(crate) width: Option<Int64>,
     #[serde(deserialize_with = "tolerant")]
     pub(crate) height: Option<Int64>,
+    /// Present on photos.
+    #[serde(deserialize_with = "tolerant")]
+    pub(crate) photo: Option<PhotoMetadata>,
     /// Present on videos.
     #[serde(deserialize_with = "tolerant")]
     pub(crate) video: Option<VideoMetadata>,
 }
 
+/// What the API says of a photo.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct PhotoMetadata {
+    #[serde(deserialize_with = "tolerant")]
+    pub(crate) camera_make: String,
+    #[serde(deserialize_with = "tolerant")]
+    pub(crate) camera_model: String,
+}
+
 /// What the API says of a video.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct VideoMetadata {
+    #[serde(deserialize_with = "tolerant")]
+    pub(crate) camera_make: String,
+    #[serde(deserialize_with = "tolerant")]
+    pub(crate) camera_model: String,
     #[serde(deserialize_with = "tolerant")]
     pub(crate) status: VideoStatus,
 }

@@ -22,6 +22,8 @@ fn item(id: &str, base_url: &str, kind: Kind) -> RemoteItem {
         size: None,
         has_clip: false,
         readiness: Readiness::Ready,
+        description: None,
+        camera: None,
         address: Some(Address {
             url: base_url.into(),
             valid_until: "2026-11-21T08:50:00Z".parse().expect("a moment"),

@@ -112,6 +112,8 @@ fn remote(item: &Item) -> RemoteItem {
         size: Some(item.bytes.len() as u64),
         has_clip: false,
         readiness: Readiness::Ready,
+        description: (!item.description.is_empty()).then(|| item.description.clone()),
+        camera: None,
         address: None,
     }
 }
@@ -397,7 +399,7 @@ impl Source for MemoryStorage {
             let all: Vec<_> = held.items.iter().filter(is_wanted).map(remote).collect();
             let (items, next) = page(&all, from, self.has(Flaw::StrangeCursorIsTheEnd))?;
             let ends_early = self.has(Flaw::ListsTwoPages) && from.is_some();
-            Ok(Page { items, next: next.filter(|_| !ends_early) })
+            Ok(Page { items, next: next.filter(|_| !ends_early), album: None })
         })
         .await
     }

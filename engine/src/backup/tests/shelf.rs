@@ -75,6 +75,8 @@ pub(super) fn shown(name: &str) -> Shown {
         size: None,
         has_clip: false,
         readiness: Readiness::Ready,
+        description: None,
+        camera: None,
         address: None,
     };
     Shown { item, whole: Bytes::from([JPEG, name.as_bytes()].concat()), clip: None }
@@ -155,7 +157,7 @@ impl Source for Shelf {
         } else {
             state.goes_round.then_some(state.page_items)
         };
-        Ok(Page { items, next: next.map(|next| Cursor(next.to_string())) })
+        Ok(Page { items, next: next.map(|next| Cursor(next.to_string())), album: None })
     }
 
     fn confirm_limit(&self) -> usize {

@@ -158,6 +158,8 @@ fn item(name: &str) -> RemoteItem {
         size: None,
         has_clip: false,
         readiness: Readiness::Ready,
+        description: None,
+        camera: None,
         address: None,
     }
 }

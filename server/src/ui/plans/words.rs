@@ -35,6 +35,9 @@ fn of_backup(backup: &BackupConfig, storage: &Markup) -> Markup {
         dt { "Brings home" } dd { (backup.selection.in_words()) }
         dt { "From" } dd { (storage) }
         dt { "To" } dd { code { (backup.destination) } }
+        @if !backup.has_usual_layout() {
+            dt { "Layout" } dd { code { (backup.layout) } ", by the dates of " (backup.time_zone) }
+        }
         dt { "Whole listing" }
         dd {
             @match backup.full_listing_hours {
