@@ -1,7 +1,17 @@
-//! Storages that are places for mirrors and nothing else: what the commands, the API and the pages make of them. What they do with
-//! real servers is tried in `provider-remote/tests`.
+//! Storages that are places for mirrors and nothing else: what the commands, the API and the pages make of them, and backups to
+//! real servers. What such a storage promises by itself is tried in `provider-remote/tests`.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
 
 use crate::{command_line::assert_failed, support::Place};
 
@@ -142,4 +152,110 @@ async fn the_pages_of_a_place_for_mirrors_offer_what_it_can() {
         assert_eq!(page.status, 200, "{path}: {page:?}");
     }
     assert!(!served.heard().contains(SECRET));
+}
+
+/// The program that plays the servers: where `.ci/run` puts it, or in the path.
+fn rclone() -> Option<PathBuf> {
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/rclone/bin/rclone");
+    let paths = env::var_os("PATH").unwrap_or_default();
+    let found = std::iter::once(ours)
+        .chain(env::split_paths(&paths).map(|path| path.join("rclone")))
+        .find(|path| path.is_file());
+    if found.is_none() {
+        let words = "rclone is not installed: no backup to a server was tried (see .ci/run)";
+        assert!(env::var("CI").map_or(true, |value| value != "true"), "{words}");
+        eprintln!("{words}");
+    }
+    found
+}
+
+/// A server of files, at work. It is killed when this is dropped.
+struct Serving {
+    _child: Child,
+    address: String,
+}
+
+/// Serves a folder, at this address or at any.
+async fn serve(rclone: &Path, kind: &str, folder: &Path, address: Option<&str>) -> Serving {
+    let key = format!("AKID,{SECRET}");
+    let auth = match kind {
+        "s3" => ["--auth-key", &key, "--log-level", "INFO"],
+        _ => ["--user", "pat", "--pass", SECRET],
+    };
+    let mut child = Command::new(rclone)
+        .args(["serve", kind, "--addr", address.unwrap_or("127.0.0.1:0"), "--dir-cache-time", "1s"])
+        .args(auth)
+        .arg(folder)
+        .env("RCLONE_CONFIG", "/dev/null")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("its standard error")).lines();
+    loop {
+        let line = lines.next_line().await.expect("text").expect("it does not end");
+        if let Some((_, rest)) = line.split_once("http://") {
+            let address = rest.split(['/', ']']).next().expect("an address").to_owned();
+            // Somebody has to read what else it says.
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return Serving { _child: child, address };
+        }
+    }
+}
+
+/// The photos in a folder and below.
+fn photos(folder: &Path) -> usize {
+    let entries =
+        fs::read_dir(folder).map(|entries| entries.flatten().collect::<Vec<_>>()).unwrap_or_default();
+    let is_photo = |path: &Path| path.extension().is_some_and(|extension| extension == "jpg");
+    let count = |path: &Path| if path.is_dir() { photos(path) } else { usize::from(is_photo(path)) };
+    entries.iter().map(|entry| count(&entry.path())).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_goes_to_a_server_and_goes_on_when_that_is_back() {
+    let Some(rclone) = rclone() else { return };
+    for kind in ["webdav", "s3"] {
+        let place = Place::new().await;
+        place.seed(5);
+        place.add_storage().await;
+        let files = place.path("served");
+        fs::create_dir_all(files.join("photos")).expect("a folder");
+        let serving = serve(&rclone, kind, &files, None).await;
+        let endpoint = format!("http://{}", serving.address);
+        let config = match kind {
+            "s3" => {
+                json!({"endpoint": endpoint, "bucket": "photos", "access_key_id": "AKID", "secret_access_key": SECRET})
+            }
+            _ => json!({"endpoint": endpoint, "root": "photos", "user": "pat", "password": SECRET}),
+        };
+        let added =
+            place.charon_with(&["storage", "add", "nas", "--provider", kind, "--config", "-"], &config).await;
+        assert_eq!(added.code, Some(0), "{added:?}");
+        place.done(&["storage", "test", "nas"]).await;
+        place
+            .add_plan(
+                "home",
+                &json!({"kind": "backup", "storage": "family", "destination": "nas:The/Family"}),
+            )
+            .await;
+        let mirror = files.join("photos/The/Family");
+        assert!(mirror.join(".charon/mirror.json").is_file(), "{kind}: it carries its marker");
+
+        place.done(&["run", "home"]).await;
+        assert_eq!(photos(&mirror), 5, "{kind}");
+        place.seed(3);
+        let address = serving.address.clone();
+        drop(serving);
+        let failed = place.charon(&["run", "home"]).await;
+        assert_eq!(failed.code, Some(1), "{kind}: {failed:?}");
+        assert!(!format!("{failed:?}").contains(SECRET), "{failed:?}");
+        let _serving = serve(&rclone, kind, &files, Some(&address)).await;
+        place.done(&["run", "home"]).await;
+        assert_eq!(photos(&mirror), 8, "{kind}");
+        let unfinished = fs::read_dir(files.join("photos/.charon/incoming"));
+        assert_eq!(unfinished.map_or(0, Iterator::count), 0, "{kind}: nothing is left unfinished");
+    }
 }
