@@ -7,13 +7,16 @@ mod putting;
 mod reading;
 mod tried;
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 
 use self::tried::Tried;
-use super::{CaseReport, Outcome, PATIENCE, Report, case::Ends, case::Stop, words_of};
+use super::{CaseReport, Outcome, Report, case::Ends, case::Stop, words_of};
 use crate::Destination;
+
+/// No case may take longer. Some put a thousand files on a server.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 type Run = for<'a> fn(&'a Tried<'a>) -> BoxFuture<'a, Ends>;
 
