@@ -203,9 +203,9 @@ async fn wrong_usage_and_unknown_names_are_told_apart() {
     let ended = place
         .charon_with(&["storage", "add", "x", "--provider", "dropbox", "--config", "-"], &json!({}))
         .await;
-    assert_failed(&ended, 2, &["there is no provider named dropbox; the only provider is gphotos"]);
+    assert_failed(&ended, 2, &["there is no provider named dropbox; the providers are gphotos, s3, webdav"]);
     let ended = place.charon(&["schema", "dropbox"]).await;
-    assert_failed(&ended, 2, &["there is no provider named dropbox; the only provider is gphotos"]);
+    assert_failed(&ended, 2, &["there is no provider named dropbox; the providers are gphotos, s3, webdav"]);
 
     place.add_backup().await;
     for (arguments, words) in [

@@ -10,9 +10,9 @@ use std::{
 };
 
 use charon_engine::{
-    AccountTold, ChannelChange, ChannelChoice, DeliveryState, Engine, Handing, ItemFilter, LibraryFilter,
-    Mode, NewAuditEntry, NoticeEvent, Outcome, PlanChange, Registry, RunFilter, RunOptions, RunState,
-    SchedulerSettings, Scope, Settings, StorageChange, StorageId,
+    AccountTold, ChannelChange, ChannelChoice, DeliveryState, Engine, Handing, ItemFilter, Job,
+    LibraryFilter, Mode, NewAuditEntry, NoticeEvent, Outcome, PlanChange, Registry, RunFilter, RunOptions,
+    RunState, SchedulerSettings, Scope, Settings, StorageChange, StorageId, TrashJob, VerifyJob,
 };
 use charon_provider_gphotos::GPhotos;
 use futures::StreamExt;
@@ -114,7 +114,7 @@ fn statements() -> &'static Statements {
 async fn no_statement_walks_through_a_table_that_grows() {
     let noted = statements().clone();
     let folder = tempfile::tempdir().expect("a folder");
-    live(folder.path()).await;
+    Box::pin(live(folder.path())).await;
 
     let options = SqliteConnectOptions::new().filename(folder.path().join("data/charon.db"));
     let mut database = SqliteConnection::connect_with(&options).await.expect("the database");
@@ -205,6 +205,51 @@ impl Step {
     }
 }
 
+/// What is gone goes to the trash and comes back, and what is damaged is found and mended.
+async fn look_after_the_mirror(engine: &Engine, emulator: &Emulator, photos: &Path) {
+    let plan = engine.plan("home").await.expect("a plan").id;
+    let run = async |options: RunOptions| {
+        engine.start_with("home", options).await.expect("a run").finished().await.expect("its end")
+    };
+    let full = || RunOptions { full_listing: true, ..RunOptions::default() };
+    let job = |job| RunOptions { job, ..RunOptions::default() };
+    for item in &emulator.world().items()[..2] {
+        assert!(emulator.world().remove_item(&item.id));
+    }
+    let archived = emulator.world().items()[0].id.clone();
+    assert!(emulator.world().set_archived(&archived, true));
+    let album = emulator.world().albums()[0].id.clone();
+    assert!(emulator.world().remove_album(&album));
+    for _ in 0..3 {
+        run(full()).await;
+    }
+    assert_eq!(engine.trash_standing(plan).await.expect("the trash").asked_about, 2);
+    engine.answer_deletion(plan, true).await.expect("an answer");
+    run(full()).await;
+    let page = engine.trash(plan, None, 100).await.expect("the trash");
+    assert_eq!(page.files.len(), 2);
+    let items = vec![page.files[0].item.0];
+    let restored = page.files[0].path.clone();
+    run(job(Job::Trash(TrashJob::Restore { items }))).await;
+    run(job(Job::Trash(TrashJob::Empty { everything: true }))).await;
+    // What the account does not hold any more could not be mended.
+    let restored = photos.parent().expect("the mirror").join(restored);
+    let away = photos.parent().expect("the mirror").join("away.jpg");
+    std::fs::rename(&restored, &away).expect("moved");
+    std::fs::write(first_file(photos).expect("a file"), "something else").expect("written");
+    std::fs::rename(&away, &restored).expect("moved back");
+    std::fs::write(photos.join("strange.txt"), "strange").expect("written");
+    for (repair, percent) in [(false, None), (false, Some(10)), (true, None)] {
+        run(job(Job::Verify(VerifyJob { repair, percent }))).await;
+    }
+    let known = engine.verifications(plan, 10).await.expect("verifications");
+    assert_eq!(known.len(), 3);
+    assert!(engine.verification_report(known[0].run).await.expect("a report").is_some());
+    assert!(!engine.checksums("home", None).await.expect("checksums").lines.is_empty());
+    let ended = run(RunOptions::default()).await;
+    assert_eq!(ended.state, RunState::Succeeded, "{ended:#?}");
+}
+
 /// Everything that an engine can do, once.
 async fn live(folder: &Path) {
     let emulator = Emulator::start(gphotos_emulator::Settings {
@@ -228,7 +273,10 @@ async fn live(folder: &Path) {
         "token_url": format!("{url}/token"), "api_url": url, "batch_size": 5,
     }));
     engine.add_storage("family", "gphotos", storage.clone()).await.expect("a storage");
-    let home = json!({"kind": "backup", "storage": "family", "destination": folder.join("mirror")});
+    let home = json!({
+        "kind": "backup", "storage": "family", "destination": folder.join("mirror"), "albums": "symlink",
+        "sidecars": ["json", "xmp"], "deletion": {"gone": "trash", "after_listings": 2, "most_percent": 1},
+    });
     let out = json!({"kind": "upload", "storage": "family", "sources": [pictures], "album": "Album"});
     engine.add_plan("home", object(home.clone())).await.expect("a plan");
     engine.add_plan("out", object(out)).await.expect("a plan");
@@ -266,6 +314,7 @@ async fn live(folder: &Path) {
     std::fs::remove_file(gone).expect("removed");
     let full = RunOptions { full_listing: true, ..RunOptions::default() };
     engine.start_with("home", full).await.expect("a run").finished().await.expect("its end");
+    look_after_the_mirror(&engine, &emulator, &folder.join("mirror/photos")).await;
     // What failed is tried again; it fails again, being empty.
     let failed = engine.runs(Some("out"), 1).await.expect("runs")[0].run;
     let again = engine.retry_failed(failed).await.expect("a run");

@@ -83,6 +83,31 @@ pub(crate) enum Command {
         #[arg(long)]
         full: bool,
     },
+    /// Read the files of a backup plan's mirror again, and tell what is missing, changed, or not Charon's.
+    ///
+    /// Ctrl-C stops it cleanly; what has been read by then is known. The report is also written into the mirror, below
+    /// .charon/reports.
+    Verify {
+        /// The plan's name.
+        plan: String,
+        /// Fetch again what is missing or changed. An original is never replaced by a copy of lesser fidelity.
+        #[arg(long)]
+        repair: bool,
+        /// Read only so many hundredths of the files: those that follow where the last verification ended.
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
+        percent: Option<u8>,
+    },
+    /// What backups have moved aside because it is gone from the account.
+    #[command(subcommand)]
+    Trash(Trash),
+    /// Print the checksums of a mirror's files, for `sha256sum -c` in its folder.
+    Sums {
+        /// The plan's name.
+        plan: String,
+        /// Write them into this file.
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+    },
     /// Run plans by their schedules, until it is stopped.
     ///
     /// Ctrl-C or SIGTERM stops it: runs finish what they hold, and go on at the next start. It has a web UI and an API, tells
@@ -318,6 +343,49 @@ pub(crate) struct Serve {
     /// No web UI and no API.
     #[arg(long)]
     pub(crate) no_http: bool,
+}
+
+/// Files of items that are gone from the account lie in a trash within the mirror for a while, if the plan says so
+/// (`"deletion": {"gone": "trash"}`).
+#[derive(Debug, Subcommand)]
+pub(crate) enum Trash {
+    /// List what is in the trash.
+    List {
+        /// The plan's name.
+        plan: String,
+        /// How many files.
+        #[arg(long, short = 'n', default_value_t = 100)]
+        limit: u32,
+    },
+    /// Put files back to where they were. They stay there, whatever the account says.
+    Restore {
+        /// The plan's name.
+        plan: String,
+        /// The items, by the number that the list shows, or by where they were.
+        #[arg(required_unless_present = "all")]
+        items: Vec<String>,
+        /// All of them.
+        #[arg(long, conflicts_with = "items")]
+        all: bool,
+    },
+    /// Remove what has been in the trash for as long as the plan says.
+    Empty {
+        /// The plan's name.
+        plan: String,
+        /// Remove all of it.
+        #[arg(long)]
+        everything: bool,
+    },
+    /// Agree that the items that a run asks about go to the trash.
+    Agree {
+        /// The plan's name.
+        plan: String,
+    },
+    /// Keep the items that a run asks about.
+    Keep {
+        /// The plan's name.
+        plan: String,
+    },
 }
 
 /// A run is named by its id, or by its plan: then it is the plan's newest one.

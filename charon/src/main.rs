@@ -14,7 +14,7 @@ mod signals;
 
 use std::{io::IsTerminal, process::ExitCode};
 
-use charon_engine::{Engine, Registry, Settings};
+use charon_engine::{Engine, Registry, Settings, VerifyJob};
 use charon_provider_gphotos::GPhotos;
 use charon_provider_remote::{S3, WebDav};
 use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
@@ -86,6 +86,11 @@ async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Notify(command) => commands::notify::run(&engine, command, output).await,
         Command::Run { plan, dry_run: true, .. } => commands::preview::run(&engine, &plan, output).await,
         Command::Run { plan, full, .. } => commands::run::run(&engine, &plan, full, output).await,
+        Command::Verify { plan, repair, percent } => {
+            commands::verify::verify(&engine, &plan, VerifyJob { repair, percent }, output).await
+        }
+        Command::Trash(command) => commands::trash::run(&engine, command, output).await,
+        Command::Sums { plan, output: to } => commands::verify::sums(&engine, &plan, to.as_deref()).await,
         Command::Serve(serve) => commands::serve::run(&engine, &serve).await,
         Command::Password { revoke_tokens } => commands::password::run(&engine, revoke_tokens, output).await,
         Command::Runs { plan, limit, command: None } => {

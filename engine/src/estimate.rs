@@ -19,6 +19,7 @@ use crate::{
     engine::Engine,
     error::Error,
     ids::{PlanId, RunId},
+    job::Job,
     mirror::{Mirror, Site},
     numbers::with_commas,
     plan::{BackupConfig, PlanConfig},
@@ -133,7 +134,8 @@ impl Engine {
                 of_backup(&ctx, &*storage, &config, &site).await
             }
             PlanConfig::Upload(_) => {
-                let Work::Upload(upload) = self.prepare(row, &ctx, Arc::clone(&storage)).await? else {
+                let Work::Upload(upload) = self.prepare(row, &ctx, Arc::clone(&storage), &Job::Plan).await?
+                else {
                     return Err(Error::Refused("the plan was changed meanwhile; try again".into()));
                 };
                 let counted = upload::count(upload).await?;

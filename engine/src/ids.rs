@@ -85,6 +85,12 @@ impl Serialize for Sha256 {
     }
 }
 
+impl<'de> Deserialize<'de> for Sha256 {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl JsonSchema for Sha256 {
     fn inline_schema() -> bool {
         true

@@ -17,6 +17,7 @@
 
 mod access;
 mod account;
+mod album_files;
 mod asking;
 mod backup;
 mod brief;
@@ -38,6 +39,7 @@ mod hints;
 mod host;
 mod ids;
 mod inbox;
+mod job;
 mod journal;
 mod lane;
 mod library;
@@ -60,6 +62,7 @@ mod run;
 mod running;
 pub mod schedule;
 mod scheduler;
+mod sidecars;
 mod sites;
 mod sniff;
 mod storages;
@@ -70,10 +73,12 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod trash;
 mod unsaved;
 mod upcoming;
 mod upload;
 mod vault;
+mod verify;
 
 pub use access::{
     AuditEntry, InstanceSettings, NewAuditEntry, NewToken, OpenedSession, Scope, Session, Token, Versioned,
@@ -99,6 +104,7 @@ pub use health::{
 };
 pub use ids::{ChannelId, NoticeId, PlanId, ReceiptId, RunId, SessionId, Sha256, StorageId, TokenId};
 pub use inbox::{Handing, Mode, NotTaken, Receipt, ReceiptState, Receiving};
+pub use job::{Job, TrashJob, VerifyJob};
 pub use journal::RunLog;
 pub use library::{
     Holder, InAlbum, InMirror, ItemDetails, ItemId, LibraryAlbum, LibraryFilter, LibraryItem, LibraryPage,
@@ -107,8 +113,8 @@ pub use library::{
 pub use numbers::with_commas;
 pub use overview::{Overview, PlanStanding};
 pub use plan::{
-    AfterUpload, AlbumPosition, AlbumsConfig, BackupConfig, Every, MediaKind, MirrorPlace, PlanConfig,
-    SelectionConfig, UploadConfig,
+    AfterUpload, AlbumFiles, AlbumPosition, AlbumsConfig, BackupConfig, DeletionConfig, Every, Gone,
+    MediaKind, MirrorPlace, PlanConfig, SelectionConfig, UploadConfig,
 };
 pub use plans::PlanView;
 pub use pulse::Unwell;
@@ -121,6 +127,7 @@ pub use run::{
 };
 pub use schedule::{Schedule, ScheduleError, WindowError, Windows};
 pub use scheduler::{Scheduler, SchedulerSettings};
+pub use sidecars::Sidecar;
 pub use storages::StorageView;
 pub use store::{Decision, DeliveryRecord, ItemFilter, ItemRecord, Occurrence, RunFilter, RunRecord};
 pub use tallies::{DURATION_BOUNDS, Durations, PlanTally, Tally};
@@ -129,5 +136,7 @@ pub use telling::{
     channel_kinds, channel_schemas,
 };
 pub use timing::{MissedPolicy, OverlapPolicy, PolicyConfig, ScheduleConfig, system_time_zone};
+pub use trash::{TrashPage, TrashStanding, TrashedItem};
 pub use unsaved::{Unsaved, config_check, open_unsaved};
 pub use upcoming::{MOST_UPCOMING, Upcoming, UpcomingTime};
+pub use verify::{Checksums, Damage, Findings, Problem, Report, VerificationView};

@@ -74,6 +74,11 @@ fn in_folder(folder: String, name: String, id: &str) -> impl Iterator<Item = Str
     suffixes.map(move |suffix| format!("{folder}{}", with_suffix(&name, &suffix)))
 }
 
+/// A name for a folder, safe wherever it goes.
+pub(crate) fn folder_name(original: &str) -> String {
+    trim(&safe_name(original)).to_owned()
+}
+
 /// What a path is compared by: two paths with the same key may be the same file somewhere. It errs on the safe side (it
 /// takes more paths for the same than any one file system does).
 pub(crate) fn path_key(path: &str) -> String {

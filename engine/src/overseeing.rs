@@ -56,7 +56,8 @@ impl Overseer {
         config: &PlanConfig,
         run: &LiveRun,
     ) -> Self {
-        let time_limit = config.policy().time_limit_minutes;
+        // It bounds what the plan is for; to read a whole mirror takes as long as it takes.
+        let time_limit = config.policy().time_limit_minutes.filter(|_| run.options.job.is_plan());
         let windows = if run.keeps_to_windows() {
             let schedule = config.schedule().and_then(|schedule| schedule.read().ok());
             schedule.map(|(_, windows)| windows).unwrap_or_default()

@@ -1,5 +1,7 @@
 //! Plans: what is to be done. A configuration is judged by its schema, then by what can be seen (I11).
 
+mod album_files;
+mod deletion;
 mod layout;
 mod place;
 mod selection;
@@ -15,12 +17,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+pub use album_files::AlbumFiles;
+pub use deletion::{DeletionConfig, Gone};
 pub use place::MirrorPlace;
 pub use selection::{AlbumsConfig, Every, MediaKind, SelectionConfig};
 pub use upload::{AfterUpload, AlbumPosition, UploadConfig};
 
 use crate::{
     commands::CommandsConfig,
+    sidecars::Sidecar,
     timing::{PolicyConfig, ScheduleConfig},
 };
 
@@ -64,6 +69,28 @@ pub struct BackupConfig {
         extend("x-group" = "Layout", "x-order" = 5, "x-advanced" = true)
     )]
     pub time_zone: String,
+    /// What becomes of items that are home and gone from the account.
+    #[serde(default, skip_serializing_if = "DeletionConfig::is_default")]
+    #[schemars(title = "Deletion", extend("x-group" = "Deletion", "x-order" = 6))]
+    pub deletion: DeletionConfig,
+    /// What stands for albums in the mirror.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        title = "Albums in the mirror",
+        description = "What stands for an album in the mirror, below the folder albums: a folder of relative symbolic links, of hard \
+                       links or of copies, or a JSON file that names the photos. Left open: nothing.",
+        extend("x-group" = "Mirror", "x-order" = 7)
+    )]
+    pub albums: Option<AlbumFiles>,
+    /// The sidecars beside each file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        title = "Sidecars",
+        description = "Small files beside each photo that tell its description, albums, camera and more: JSON, from which Charon can \
+                       restore its own knowledge, and XMP, which photo programs read.",
+        extend("x-group" = "Mirror", "x-order" = 8)
+    )]
+    pub sidecars: Vec<Sidecar>,
     /// How old the last full listing may be.
     #[serde(default = "a_day")]
     #[schemars(
@@ -71,20 +98,20 @@ pub struct BackupConfig {
         description = "A listing may stop where everything is known already, as long as one that went to the end is no older \
                        than this. 0 means that every listing goes to the end.",
         range(max = 8760),
-        extend("x-group" = "Listing", "x-order" = 6, "x-unit" = "hours", "x-advanced" = true)
+        extend("x-group" = "Listing", "x-order" = 9, "x-unit" = "hours", "x-advanced" = true)
     )]
     pub full_listing_hours: u32,
     /// When the plan runs by itself; without it, it runs when somebody asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(title = "Schedule", extend("x-group" = "Schedule", "x-order" = 7))]
+    #[schemars(title = "Schedule", extend("x-group" = "Schedule", "x-order" = 10))]
     pub schedule: Option<ScheduleConfig>,
     /// The bounds of its runs.
     #[serde(default)]
-    #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 8))]
+    #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 11))]
     pub policy: PolicyConfig,
     /// What is run before and after its runs.
     #[serde(default, skip_serializing_if = "is_nothing")]
-    #[schemars(title = "Commands", extend("x-group" = "Commands", "x-order" = 9, "x-advanced" = true))]
+    #[schemars(title = "Commands", extend("x-group" = "Commands", "x-order" = 12, "x-advanced" = true))]
     pub commands: CommandsConfig,
 }
 

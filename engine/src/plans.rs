@@ -13,7 +13,7 @@ use crate::{
     error::Error,
     ids::{PlanId, StorageId},
     mirror::Mirror,
-    plan::{MirrorPlace, PlanConfig, judge_destination, judge_move_to, judge_sources},
+    plan::{AlbumFiles, MirrorPlace, PlanConfig, judge_destination, judge_move_to, judge_sources},
     registry::known,
     replanning::refuse_changed,
     run::Stop,
@@ -158,6 +158,12 @@ impl Engine {
         let mut mistakes = Vec::new();
         if let PlanConfig::Backup(backup) = &config {
             mistakes.extend(self.judge_keeper(backup).await?);
+            let needs_folder =
+                matches!(backup.albums, Some(AlbumFiles::Symlink | AlbumFiles::Hardlink | AlbumFiles::Copy));
+            if needs_folder && backup.destination.folder().is_none() {
+                let reason = "can only be made in a folder of this machine; a storage keeps manifests";
+                mistakes.push(Mistake::in_field("albums", reason));
+            }
         }
         let refused = |field, refusals: Vec<String>| {
             refusals.into_iter().map(move |refusal| Mistake::in_field(field, refusal)).collect::<Vec<_>>()

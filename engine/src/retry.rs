@@ -15,6 +15,9 @@ pub(crate) const SLOW_DOWN: Duration = Duration::from_secs(30);
 /// Who is asked to wait for longer does not sit and wait: the run is parked.
 const LONGEST_WAIT: Duration = Duration::from_mins(15);
 
+/// A destination that says no is asked so often again before it is believed.
+const DOUBTS: u32 = 2;
+
 /// The intervals between the attempts at one thing.
 #[derive(Debug)]
 struct Intervals {
@@ -175,13 +178,22 @@ where
     W: Future<Output = Result<T, Error>>,
 {
     let mut intervals = Intervals::new();
+    // A server may refuse for a moment what it takes a second later.
+    let mut doubts = DOUBTS;
     loop {
         let stopped = || Error::new(Class::Transient, "use the destination", "the run was stopped");
         let error = match ctx.unless_stopped(attempt()).await.ok_or_else(stopped)? {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        let Some(wait) = intervals.after(&error, &*ctx.entropy) else {
+        let judged = match error.class {
+            Class::Destination if doubts > 0 => {
+                doubts -= 1;
+                Error { class: Class::Transient, ..error.clone() }
+            }
+            _ => error.clone(),
+        };
+        let Some(wait) = intervals.after(&judged, &*ctx.entropy) else {
             let class = match error.class {
                 Class::Transient | Class::Throttled => Class::Destination,
                 class => class,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use context::RunContext;
 
-use crate::{ids::RunId, store::ItemRecord};
+use crate::{ids::RunId, job::Job, store::ItemRecord, verify::Findings};
 
 /// An enum whose variants have names that stay: in the database, in JSON, on a screen.
 macro_rules! named {
@@ -131,9 +131,12 @@ pub(crate) struct Attempt {
 }
 
 /// How a run is to go about it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RunOptions {
+    /// What it does.
+    #[serde(skip_serializing_if = "Job::is_plan")]
+    pub job: Job,
     /// Whether the listing has to go to its end, whatever is known already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub full_listing: bool,
@@ -144,8 +147,9 @@ pub struct RunOptions {
 
 impl RunOptions {
     /// What two who ask for the same run have together: as much as either wants.
-    pub(crate) fn and(self, other: &Self) -> Self {
+    pub(crate) fn and(&self, other: &Self) -> Self {
         Self {
+            job: self.job.clone(),
             full_listing: self.full_listing || other.full_listing,
             failed_of: self.failed_of.filter(|run| other.failed_of == Some(*run)),
         }
@@ -342,6 +346,9 @@ pub struct Summary {
     pub run: RunId,
     /// The plan's name.
     pub plan: String,
+    /// What it did, if that was not what the plan is for: `verify`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<&'static str>,
     /// Why there was a run.
     pub trigger: Trigger,
     /// The occurrence that it was for, if its plan was due.
@@ -375,6 +382,9 @@ pub struct Summary {
     /// How true the items are that a backup brought home: how many are `original`, how many `api-copy`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub fidelity: BTreeMap<String, u64>,
+    /// What a verification found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Findings>,
     /// Whether a backup listed all that the storage shows (`full`), or only what is new (`quick`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listing: Option<&'static str>,

@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use charon_provider::{Class, Error as StorageError, Storage};
+use charon_provider::{Class, Error as StorageError, Selection, Storage};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     account,
-    backup::{self, Backup},
+    backup::{self, Backup, Keeping},
     budget::Purpose,
     clock::Clock,
     commands::{self, CommandExit, CommandLine, CommandVariables, CommandsConfig},
@@ -23,6 +23,7 @@ use crate::{
     hints,
     ids::RunId,
     inbox::{self, Inbox},
+    job::Job,
     mirror::Mirror,
     overseeing::{LEASE, Overseer},
     plan::{PlanConfig, judge_move_to, judge_sources},
@@ -31,7 +32,9 @@ use crate::{
     run::{Attempt, Outcome, Progress, RunContext, RunState, Stop, Summary, Trouble},
     storages::Opened,
     store::{Before, Ended, ItemFilter, LiveRun, PlanRow, RunRecord},
+    trash::{self, Trashing},
     upload::{self, Upload},
+    verify::{self, Verification},
 };
 
 /// The most items whose troubles a summary tells; the database has them all.
@@ -109,6 +112,8 @@ pub(crate) enum Work {
     Backup(Backup),
     Upload(Arc<Upload>),
     Inbox(Inbox),
+    Verify(Verification),
+    Trash(Trashing),
 }
 
 impl Engine {
@@ -198,10 +203,12 @@ impl Engine {
             if let Err(stop) = before_the_work(commands, &ctx, row, live).await {
                 return ctx.stop(stop);
             }
-            match self.prepare(row, &ctx, storage).await {
+            match self.prepare(row, &ctx, storage, &live.options.job).await {
                 Ok(Work::Backup(backup)) => backup::run(backup).await,
                 Ok(Work::Upload(upload)) => Box::pin(upload::run(upload)).await,
                 Ok(Work::Inbox(inbox)) => inbox::run(inbox).await,
+                Ok(Work::Verify(verification)) => verify::run(verification).await,
+                Ok(Work::Trash(trashing)) => trash::run(trashing).await,
                 Err(error) => ctx.stop_for(&error),
             }
         };
@@ -344,9 +351,15 @@ impl Engine {
         row: &PlanRow,
         ctx: &Arc<RunContext>,
         storage: Arc<dyn Storage>,
+        job: &Job,
     ) -> Result<Work, Error> {
-        self.refuse_unable(row, ctx, &*storage).await?;
+        if job.needs_storage() {
+            self.refuse_unable(row, ctx, &*storage).await?;
+        }
         match config_of(row)? {
+            PlanConfig::Upload(_) if !job.is_plan() => Err(Error::Refused(
+                "an upload plan keeps no mirror; this can be done with a backup plan".into(),
+            )),
             PlanConfig::Backup(config) => {
                 let site = self.site(row.id, &config).await?.for_run(ctx);
                 if !row.mirror_ready {
@@ -355,15 +368,25 @@ impl Engine {
                     self.store.mirror_is_ready(row.id).await?;
                 }
                 let mirror = Mirror::open(site, row.id, ctx.run).await?;
-                let wanted = backup::select(ctx, &*storage, &config.selection).await?;
-                let hours = config.full_listing_hours;
+                let wanted = match job {
+                    Job::Plan => backup::select(ctx, &*storage, &config.selection).await?,
+                    Job::Verify(_) | Job::Trash(_) => Selection::default(),
+                };
                 let wrong = |mistakes| Error::Config { what: format!("the plan {}", row.name), mistakes };
                 let layout = config.layout().map_err(wrong)?;
-                let has_albums = layout.has_albums();
-                let titles =
-                    if has_albums { backup::titles(ctx, &*storage, &wanted).await? } else { HashMap::new() };
-                let backup = Backup::new(Arc::clone(ctx), storage, mirror, wanted, hours);
-                Ok(Work::Backup(backup.laid_out(layout, titles)))
+                let titles = if layout.has_albums() && job.is_plan() {
+                    backup::titles(ctx, &*storage, &wanted).await?
+                } else {
+                    HashMap::new()
+                };
+                let (hours, keeping) = (config.full_listing_hours, Keeping::of(&config));
+                let backup = Backup::new(Arc::clone(ctx), storage, mirror, wanted, hours, keeping);
+                let backup = backup.laid_out(layout, titles);
+                Ok(match job {
+                    Job::Plan => Work::Backup(backup),
+                    Job::Verify(job) => Work::Verify(Verification { backup, job: job.clone() }),
+                    Job::Trash(job) => Work::Trash(Trashing { backup, job: job.clone() }),
+                })
             }
             PlanConfig::Upload(_) if row.is_inbox => {
                 self.store.unstage_expired(row.storage_id, self.clock.now()).await?;
@@ -415,6 +438,7 @@ impl Engine {
         let started_at = record.started_at.unwrap_or(record.queued_at);
         Ok(Summary {
             run: record.run,
+            job: record.options.job.name(),
             trigger: record.trigger,
             scheduled_for: record.scheduled_for,
             attempts: record.attempts,
@@ -430,6 +454,7 @@ impl Engine {
             hints: self.hints(&record.plan, &skipped).await?,
             skipped,
             fidelity: self.store.fidelity_of(record.run).await?,
+            verification: self.store.verification(record.run).await?.map(|standing| standing.findings),
             listing: listing.map(|listing| if listing.is_full { "full" } else { "quick" }),
             listing_complete: listing.map(|listing| listing.is_complete),
             plan: record.plan,

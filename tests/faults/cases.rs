@@ -144,7 +144,8 @@ pub(super) fn cases() -> Vec<Case> {
         // Making items.
         case(refused(3), both(Partly("item")), stays(Partly("item"))).of_uploads(),
         case(refused(13), both(Through), stays(Partly("transient"))).of_uploads(),
-        case(refused(6), both(Through), never).of_uploads(),
+        // Alone in its batch, nothing is there already.
+        case(refused(6), both(Through), never).when(0, 1).of_uploads(),
         case(Action::SpentUploadTokens, both(Through), never).when(0, 1).of_uploads(),
         case(Action::StorageFull, both(Failed("destination")), stays(Failed("destination"))).of_uploads(),
         case(Action::Aborted, both(Through), stays(Parked("throttled"))).of_uploads(),

@@ -284,12 +284,16 @@ impl Place {
         }
     }
 
-    /// Every file of the mirror, without Charon's own folder: path below it, and content. Sorted.
+    /// Every photo and video of the mirror, without what is beside them: path below it, and content. Sorted.
     pub(crate) fn mirrored(&self) -> Vec<(String, Vec<u8>)> {
         let mirror = self.path("mirror");
         let mut files = Vec::new();
         collect(&mirror, &mirror, &mut files);
-        files.retain(|(path, _)| !path.starts_with(".charon"));
+        let is_beside = |path: &str| {
+            let ending = Path::new(path).extension().unwrap_or_default();
+            ending == "json" || ending == "xmp" || path.starts_with("albums/")
+        };
+        files.retain(|(path, _)| !path.starts_with(".charon") && !is_beside(path));
         files.sort();
         files
     }

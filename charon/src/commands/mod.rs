@@ -16,3 +16,5 @@ pub(crate) mod schedule;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod storage;
+pub(crate) mod trash;
+pub(crate) mod verify;

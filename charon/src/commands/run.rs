@@ -18,8 +18,19 @@ use crate::{
 const TELLING: Duration = Duration::from_secs(15);
 
 pub(crate) async fn run(engine: &Engine, plan: &str, full: bool, output: Output) -> Result<Exit, Failure> {
+    run_with(engine, plan, RunOptions { full_listing: full, ..RunOptions::default() }, output).await
+}
+
+/// Has a run of a plan done in another way than usual, and shows it.
+pub(crate) async fn run_with(
+    engine: &Engine,
+    plan: &str,
+    options: RunOptions,
+    output: Output,
+) -> Result<Exit, Failure> {
     let asked = interrupted();
-    let run = engine.start_with(plan, RunOptions { full_listing: full, ..RunOptions::default() }).await?;
+    let full = options.full_listing;
+    let run = engine.start_with(plan, options).await?;
     if !run.is_here() && !output.quiet {
         let whose =
             if run.is_new() { "the run waits for, or is done by," } else { "the plan has a run, done by" };
@@ -110,6 +121,18 @@ pub(crate) fn tell(summary: &Summary) -> String {
     }
     for (fidelity, count) in &summary.fidelity {
         text += &format!("\n  fidelity: {count} × {fidelity}");
+    }
+    if let Some(found) = &summary.verification {
+        text += &format!(
+            "\n  verified: {} of {} files good ({} read)",
+            found.good,
+            found.files,
+            bytes(found.bytes)
+        );
+        let bad = [(found.missing, "missing"), (found.changed, "changed"), (found.unreadable, "unreadable")];
+        for (count, what) in bad.into_iter().filter(|(count, _)| *count > 0) {
+            text += &format!("\n  {what}: {count}");
+        }
     }
     match (summary.listing, summary.listing_complete) {
         (Some("quick"), Some(true)) => {

@@ -185,7 +185,7 @@ fn rows(runs: &[RunRecord]) -> String {
         let started = run.started_at.unwrap_or(run.queued_at);
         [
             started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-            run.plan.clone(),
+            run.options.job.name().map_or_else(|| run.plan.clone(), |job| format!("{}: {job}", run.plan)),
             run.state.to_string(),
             run.items.done.to_string(),
             run.items.unchanged.to_string(),

@@ -15,6 +15,7 @@ use crate::{
     naming,
     run::RunContext,
     store::{Assigned, Copy, ItemRecord, Listed},
+    verify::Damage,
 };
 
 /// Why a video is left for a later run.
@@ -33,10 +34,10 @@ pub(super) async fn diff_page(
     let ctx = &backup.ctx;
     let ids: Vec<&RemoteId> = items.iter().map(|item| &item.id).collect();
     let known = ctx.store.listed(ctx.plan, ctx.storage, &ids).await?;
-    let missing = missing_copies(backup, &known).await?;
+    let gone = gone_copies(backup, &known).await?;
     let asked_again_from = if ctx.full_listing { Timestamp::MAX } else { ctx.clock.now() };
     let missing_of = |item: &RemoteItem| match known.get(&item.id) {
-        Some(known) => Missing::of(item, known, &missing, asked_again_from),
+        Some(known) => Missing::of(item, known, &gone, asked_again_from),
         None => Missing::all(item),
     };
     let is_home = |item: &RemoteItem| missing_of(item).is_nothing();
@@ -112,6 +113,10 @@ pub(super) async fn diff_page(
             missing: *missing,
             whole_was_home: was_home(whole),
             clip_was_home: was_home(clip),
+            keeps_original: whole.is_some_and(|copy| {
+                let damage = copy.damage.or_else(|| gone.get(&copy.path).copied());
+                copy.is_original && damage.is_some_and(|damage| damage != Damage::Missing)
+            }),
             denials: known.and_then(|known| known.no_clip.as_ref()).map_or(0, |no_clip| no_clip.times),
             clip_path: clip.map(|clip| clip.path.clone()),
             page: Arc::clone(&page),
@@ -143,8 +148,14 @@ impl Missing {
     /// Those of an item that the ledger knows; `gone` are the paths where the files are no longer. A clip that came in a bundle
     /// is home only as long as its file is, although the listing does not speak of it. One that there was none of the last
     /// time is asked for again by and by.
-    fn of(item: &RemoteItem, known: &Listed, gone: &HashSet<String>, asked_again_from: Timestamp) -> Self {
-        let has = |copy: &Copy| copy.size.is_some() && !gone.contains(&copy.path);
+    fn of(
+        item: &RemoteItem,
+        known: &Listed,
+        gone: &HashMap<String, Damage>,
+        asked_again_from: Timestamp,
+    ) -> Self {
+        let has =
+            |copy: &Copy| copy.size.is_some() && copy.damage.is_none() && !gone.contains_key(&copy.path);
         let is_denied = known.no_clip.as_ref().is_some_and(|no_clip| no_clip.again_at > asked_again_from);
         let clip = !is_denied && known.clip.as_ref().map_or(item.has_clip, |clip| !has(clip));
         let came_along = |clip: &Copy| clip.size.is_some() && (clip.is_original || !item.has_clip);
@@ -180,16 +191,21 @@ fn assigned<'a>(
         file_name: &item.file_name,
         mime_type: &item.mime_type,
         taken_at: item.taken_at,
+        description: item.description.as_deref(),
+        camera: item
+            .camera
+            .as_ref()
+            .map_or((None, None), |camera| (camera.make.as_deref(), camera.model.as_deref())),
         asset_id: known.get(&item.id).map(|known| known.asset_id),
         path,
     }
 }
 
 /// The files that the ledger has as stored, and that are not there any more: they are fetched again.
-async fn missing_copies(
+async fn gone_copies(
     backup: &Arc<Backup>,
     known: &HashMap<RemoteId, Listed>,
-) -> Result<HashSet<String>, Error> {
+) -> Result<HashMap<String, Damage>, Error> {
     let copies = known.values().flat_map(|known| known.whole.iter().chain(&known.clip));
     let stored: Vec<(String, u64)> =
         copies.filter_map(|copy| copy.size.map(|size| (copy.path.clone(), size))).collect();

@@ -21,7 +21,7 @@ use crate::{
     run::RunContext,
     sniff,
     store::{ItemRecord, Stored},
-    upload,
+    trash, upload,
 };
 
 /// An address that was renewed this often and is stale again is no address.
@@ -37,6 +37,8 @@ pub(super) struct Fetched {
     pub(super) stored: Vec<(Stored, String)>,
     /// Set when the storage says that there is no clip, with when it may be asked again.
     pub(super) no_clip: Option<(RemoteId, Timestamp)>,
+    /// What was brought back from the trash.
+    pub(super) untrashed: Vec<(i64, Part)>,
     /// Where files that were in the way have been set aside to.
     set_aside: Vec<String>,
     /// Whether there turned out to be nothing to fetch.
@@ -115,6 +117,11 @@ async fn fetch_one(backup: Arc<Backup>, wanted: Wanted, way: OwnedSemaphorePermi
             });
             (!fetched.is_unchanged).then(|| ItemRecord { reason, ..ctx.done(id, name, bytes) })
         }
+        // The run was stopped for another reason, and this item has not failed.
+        Some(Err(error)) if ctx.stopped().is_some() && error.class == Class::Transient => {
+            tracing::debug!(%error, item = id, "let go of");
+            None
+        }
         Some(Err(error)) => {
             ctx.item_failed(error).map(|error| ctx.failed(id, name, error.class, error.to_string()))
         }
@@ -131,14 +138,39 @@ async fn fetch_parts(
     mut item: RemoteItem,
     fetched: &mut Fetched,
 ) -> Option<Result<(), Error>> {
+    let mut missing = wanted.missing;
+    if backup.has_trash.load(Ordering::Relaxed) {
+        match trash::bring_back(backup, wanted.asset_id, |part| match part {
+            Part::Whole => missing.whole,
+            Part::Clip => missing.clip,
+        })
+        .await
+        {
+            Ok(back) => {
+                for (stored, path) in back {
+                    match stored.part {
+                        Part::Whole => missing.whole = false,
+                        Part::Clip => (missing.clip, missing.clip_of_bundle) = (false, false),
+                    }
+                    fetched.untrashed.push((stored.asset_id, stored.part));
+                    fetched.stored.push((stored, path));
+                }
+            }
+            Err(crate::error::Error::Storage(error)) => return Some(Err(error)),
+            Err(error) => {
+                backup.ctx.stop_for(&error);
+                return None;
+            }
+        }
+    }
     let mut clip = None;
     // A whole that is home stays, whatever comes along with its clip.
-    if wanted.missing.whole || wanted.missing.clip_of_bundle {
+    if missing.whole || missing.clip_of_bundle {
         let arrived = match receive(backup, wanted, &mut item, Part::Whole).await? {
             Ok(arrived) => arrived.unwrap_or_default(),
             Err(error) => return Some(Err(error)),
         };
-        if let Some(whole) = arrived.whole.filter(|_| wanted.missing.whole) {
+        if let Some(whole) = arrived.whole.filter(|_| missing.whole) {
             match place(backup, wanted, whole, Part::Whole, wanted.path.clone(), &item, fetched).await {
                 Ok(stored) => fetched.stored.push(stored),
                 Err(error) => return Some(Err(error)),
@@ -146,12 +178,12 @@ async fn fetch_parts(
         }
         clip = arrived.clip;
     }
-    if clip.is_none() && wanted.missing.clip_of_bundle && !item.has_clip {
+    if clip.is_none() && missing.clip_of_bundle && !item.has_clip {
         let cause = "the file of the clip is gone; it came with the original, and no original comes now";
         let error = Error::new(Class::Item, format!("fetch the clip of {}", item.file_name), cause);
         return Some(Err(error.cured_by("see that the full-resolution source can be reached")));
     }
-    if clip.is_none() && wanted.missing.clip {
+    if clip.is_none() && missing.clip {
         clip = match receive(backup, wanted, &mut item, Part::Clip).await? {
             Ok(Some(arrived)) => arrived.clip,
             Ok(None) => {
@@ -197,7 +229,18 @@ async fn receive(
             Error::new(Class::Transient, format!("fetch {}", item.file_name), "its address has expired")
                 .because(Reason::StaleAddress)
         } else {
-            let attempt = || receive_once(ctx, source, item, part, is_for_clip, &incoming, &wrong_originals);
+            let keeps_original = wanted.keeps_original && part == Part::Whole;
+            let attempt = || {
+                receive_once(
+                    ctx,
+                    source,
+                    item,
+                    part,
+                    (is_for_clip, keeps_original),
+                    &incoming,
+                    &wrong_originals,
+                )
+            };
             match with_retries(ctx, attempt).await? {
                 Ok(arrived) => return Some(Ok(arrived)),
                 Err(error) => error,
@@ -228,7 +271,7 @@ async fn receive_once(
     source: &dyn Source,
     item: &RemoteItem,
     part: Part,
-    is_for_clip: bool,
+    (is_for_clip, keeps_original): (bool, bool),
     incoming: &Mutex<Incoming>,
     wrong_originals: &AtomicU32,
 ) -> Result<Option<Arrived>, Error> {
@@ -243,6 +286,12 @@ async fn receive_once(
         return Ok(None);
     }
     let fidelity = body.fidelity;
+    if keeps_original && fidelity == Fidelity::ApiCopy {
+        let cause = "the file was the original and is not as it was stored, and the storage gives a copy of lesser fidelity, \
+                     which does not take its place";
+        let error = Error::new(Class::Item, format!("fetch {} again", item.file_name), cause);
+        return Err(error.cured_by("put the original back, or move the file away and run the plan again"));
+    }
     let length = body.length.map(|length| length + body.offset);
     let moving = ctx.board.begin(&item.file_name, body.offset, length);
     let taken = incoming.take(paced(body, Arc::clone(&ctx.lane), moving), item).await;

@@ -16,12 +16,29 @@ mod recording;
 mod selecting;
 mod walk;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use charon_provider::{AlbumId, RemoteId, Selection, Storage};
+use charon_provider::{AlbumId, Albums, RemoteId, Selection, Source, Storage};
+use jiff::tz::TimeZone;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 
-use crate::{error::Error, mirror::Mirror, naming::Layout, run::RunContext};
+use crate::{
+    album_files,
+    error::Error,
+    ids::RunId,
+    mirror::Mirror,
+    naming::Layout,
+    plan::{AlbumFiles, BackupConfig, DeletionConfig},
+    run::RunContext,
+    sidecars::{self, Sidecar},
+    trash,
+};
 use addresses::Addresses;
 use diffing::Missing;
 pub(crate) use diffing::STILL_PROCESSED;
@@ -48,6 +65,10 @@ pub(crate) struct Backup {
     layout: Layout,
     /// The titles of the albums that are listed, where paths are made of them.
     titles: HashMap<AlbumId, String>,
+    /// What is kept, and beside it.
+    keeping: Keeping,
+    /// Whether the trash of the mirror holds anything.
+    has_trash: AtomicBool,
     /// Held from finding a path free to having it in the ledger.
     assigning: Mutex<()>,
     /// Held while a file is flushed and put into its place.
@@ -64,6 +85,8 @@ struct Wanted {
     /// Whether the whole, and the clip, have been home before.
     whole_was_home: bool,
     clip_was_home: bool,
+    /// Whether the whole that was home is the original, and what is in its place now may be of use: nothing lesser takes it.
+    keeps_original: bool,
     /// How often the storage has said that there is no clip.
     denials: u32,
     /// Where the clip goes, if that is known.
@@ -73,13 +96,73 @@ struct Wanted {
     id: RemoteId,
 }
 
+/// What a mirror keeps, and beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Keeping {
+    /// What becomes of items that are gone from the account.
+    pub(crate) deletion: DeletionConfig,
+    /// What stands for albums.
+    pub(crate) albums: Option<AlbumFiles>,
+    pub(crate) sidecars: Vec<Sidecar>,
+    /// The time zone whose days the folders of albums have.
+    pub(crate) zone: TimeZone,
+}
+
+impl Keeping {
+    pub(crate) fn of(config: &BackupConfig) -> Self {
+        // A zone that is unknown was refused when the plan was saved.
+        let zone = TimeZone::get(&config.time_zone).unwrap_or(TimeZone::UTC);
+        Self { deletion: config.deletion, albums: config.albums, sidecars: config.sidecars.clone(), zone }
+    }
+}
+
 impl Backup {
+    pub(crate) fn context(&self) -> &Arc<RunContext> {
+        &self.ctx
+    }
+
+    pub(crate) fn source(&self) -> Option<&dyn Source> {
+        self.storage.source()
+    }
+
+    /// What is wanted of the storage.
+    pub(crate) fn wanted(&self) -> &Selection {
+        &self.wanted
+    }
+
+    pub(crate) fn deletion(&self) -> &DeletionConfig {
+        &self.keeping.deletion
+    }
+
+    /// What stands for albums.
+    pub(crate) fn album_files(&self) -> AlbumFiles {
+        self.keeping.albums.unwrap_or(AlbumFiles::None)
+    }
+
+    pub(crate) fn albums(&self) -> Option<&dyn Albums> {
+        self.storage.albums()
+    }
+
+    /// The time zone whose days the folders of albums have.
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.keeping.zone
+    }
+
+    pub(crate) fn sidecars(&self) -> &[Sidecar] {
+        &self.keeping.sidecars
+    }
+
+    pub(crate) fn mirror(&self) -> &Arc<Mirror> {
+        &self.mirror
+    }
+
     pub(crate) fn new(
         ctx: Arc<RunContext>,
         storage: Arc<dyn Storage>,
         mirror: Mirror,
         wanted: Selection,
         full_listing_hours: u32,
+        keeping: Keeping,
     ) -> Self {
         Self {
             ctx,
@@ -89,6 +172,8 @@ impl Backup {
             full_listing_hours,
             layout: Layout::usual(),
             titles: HashMap::new(),
+            keeping,
+            has_trash: AtomicBool::new(false),
             assigning: Mutex::default(),
             placing: Semaphore::new(PLACED_AT_A_TIME),
         }
@@ -102,23 +187,68 @@ impl Backup {
     }
 }
 
+/// What is brought home.
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    /// What a listing shows that is not home.
+    Listed,
+    /// What failed in an earlier run.
+    FailedOf(RunId),
+    /// What is known to be damaged.
+    Damaged,
+}
+
 /// Runs a backup to its end, or until the run stops.
 pub(crate) async fn run(backup: Backup) {
-    let backup = Arc::new(backup);
+    let which = backup.ctx.failed_of.map_or(Which::Listed, Which::FailedOf);
+    bring(&Arc::new(backup), which).await;
+}
+
+/// Brings home again what is known to be damaged, and nothing else.
+pub(crate) async fn repair(backup: &Arc<Backup>) {
+    bring(backup, Which::Damaged).await;
+}
+
+async fn bring(backup: &Arc<Backup>, which: Which) {
+    if let Err(error) = look_into_trash(backup).await {
+        return backup.ctx.stop_for(&error);
+    }
     let (listed_in, listed) = mpsc::channel(LISTED_AHEAD);
     let (placed_in, placed) = mpsc::channel(UNRECORDED);
     // A stage that fails stops the others.
     let or_stop = |ended: Result<(), Error>| ended.unwrap_or_else(|error| backup.ctx.stop_for(&error));
     tokio::join!(
         async {
-            or_stop(match backup.ctx.failed_of {
-                Some(run) => again::failed_of(&backup, run, listed_in).await,
-                None => listing::list(&backup, listed_in).await,
+            or_stop(match which {
+                Which::Listed => listing::list(backup, listed_in).await,
+                Which::FailedOf(run) => again::failed_of(backup, run, listed_in).await,
+                Which::Damaged => again::damaged(backup, listed_in).await,
             });
         },
-        fetching::fetch(&backup, listed, placed_in),
-        async { or_stop(recording::record(&backup, placed).await) },
+        fetching::fetch(backup, listed, placed_in),
+        async { or_stop(recording::record(backup, placed).await) },
     );
+    if matches!(which, Which::Listed) && backup.ctx.stopped().is_none() && !backup.ctx.begins_no_more() {
+        or_stop(tidy(backup).await);
+    }
+}
+
+/// What follows when all that a listing has shown is home.
+async fn tidy(backup: &Arc<Backup>) -> Result<(), Error> {
+    trash::after_listing(backup).await?;
+    // A question about the trash is no reason to leave the rest as it is, and an album is brought up to date only with what is home.
+    album_files::after_listing(backup).await?;
+    sidecars::after_listing(backup).await
+}
+
+/// Finishes what an earlier run was about to move to the trash, and looks whether anything is in it.
+async fn look_into_trash(backup: &Arc<Backup>) -> Result<(), Error> {
+    let (files, _) = backup.ctx.store.in_trash(backup.ctx.plan).await?;
+    if files > 0 {
+        trash::settle_unfinished(backup).await?;
+    }
+    backup.has_trash.store(files > 0, Ordering::Relaxed);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub(super) async fn record(backup: &Arc<Backup>, mut placed: mpsc::Receiver<Fetc
                 paths.push(path);
             }
             learnt.no_clip.extend(one.no_clip);
+            learnt.untrashed.extend(one.untrashed);
             unchanged += u64::from(one.is_unchanged);
             learnt.records.extend(one.record);
             ways.extend(one.way);

@@ -268,6 +268,11 @@ fn below(root: &Path, path: &Path) -> Option<String> {
 }
 
 fn unlisted(error: &walkdir::Error) -> Error {
+    if error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotADirectory) {
+        let path = error.path().unwrap_or(Path::new("")).display();
+        return Error::new(Class::Destination, "list the mirror", format!("{path} is not a folder"))
+            .cured_by("choose another one");
+    }
     Error::new(Class::Destination, "list the mirror", error.to_string())
         .cured_by("let the user that runs charon read there")
 }

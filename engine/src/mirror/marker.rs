@@ -48,7 +48,7 @@ impl Mirror {
             serde_json::to_vec_pretty(&marker).map_err(|error| Error::Destination(error.to_string()))?;
         let put = site.write(&path(), text, "mirror.json.new", None).await;
         put.map_err(|error| match error.class {
-            Class::Item => {
+            Class::Item | Class::Destination => {
                 Error::Destination(format!("the destination {} cannot be used: {error}", site.shown()))
             }
             _ => error.into(),
@@ -121,7 +121,7 @@ impl Mirror {
                 cure(&error)
             ))
         })?;
-        Ok(Self { site, run, next_number: std::sync::atomic::AtomicU64::new(0) })
+        Ok(Self { site, plan, run, next_number: std::sync::atomic::AtomicU64::new(0) })
     }
 }
 

@@ -13,9 +13,9 @@ mod patient;
 mod site;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -25,7 +25,10 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use sha2::Digest;
 
-use crate::ids::{RunId, Sha256};
+use crate::{
+    ids::{PlanId, RunId, Sha256},
+    verify::Damage,
+};
 #[cfg(test)]
 pub(crate) use bundle::tests::archive;
 pub(crate) use incoming::{Arrived, Incoming, Received};
@@ -44,6 +47,7 @@ const COARSEST_TIME: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Mirror {
     site: Site,
+    plan: PlanId,
     run: RunId,
     next_number: AtomicU64,
 }
@@ -65,16 +69,18 @@ impl Mirror {
         Ok(found.into_iter().flatten().map(|entry| entry.path).collect())
     }
 
-    /// Those of these paths at which there is no file of so many bytes. Only what is surely not there is gone: a disk that fails
-    /// is an error.
-    pub(crate) async fn gone(&self, files: &[(String, u64)]) -> Result<HashSet<String>, Error> {
+    /// Those of these paths at which there is no file of so many bytes, with what is there instead. Only what is surely not there
+    /// is missing: a disk that fails is an error.
+    pub(crate) async fn gone(&self, files: &[(String, u64)]) -> Result<HashMap<String, Damage>, Error> {
         let paths: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
         let found = self.files().look(&paths).await?;
-        let is_held = |entry: &Option<Entry>, size| {
-            entry.as_ref().is_some_and(|entry| entry.kind == EntryKind::File && entry.size == size)
+        let damage = |entry: &Option<Entry>, size| match entry {
+            Some(entry) if entry.kind == EntryKind::File && entry.size == size => None,
+            Some(_) => Some(Damage::Changed),
+            None => Some(Damage::Missing),
         };
-        let gone = files.iter().zip(&found).filter(|((_, size), entry)| !is_held(entry, *size));
-        Ok(gone.map(|((path, _), _)| path.clone()).collect())
+        let gone = files.iter().zip(&found);
+        Ok(gone.filter_map(|((path, size), entry)| Some((path.clone(), damage(entry, *size)?))).collect())
     }
 
     /// Puts received bytes into their place, with the capture time as their modification time. That they are there outlasts a
@@ -143,6 +149,26 @@ impl Mirror {
         Ok(aside)
     }
 
+    /// Where it is on this machine, if it is.
+    pub(crate) fn root(&self) -> Option<&Path> {
+        self.site.root()
+    }
+
+    /// A path of this machine for something that is made before it is put into its place; nothing else has it.
+    pub(crate) fn beside(&self) -> PathBuf {
+        self.site.workshop().join(self.fresh_name())
+    }
+
+    /// Whether the mirror as such can be read.
+    pub(crate) async fn is_there(&self) -> bool {
+        Self::look(&self.site, self.plan).await.is_ok()
+    }
+
+    /// Writes a small file, whole.
+    pub(crate) async fn write(&self, path: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        self.site.write(path, bytes, &self.fresh_name(), None).await
+    }
+
     /// Waits until what is at these paths outlasts a loss of power.
     pub(crate) async fn settle(&self, paths: &[String]) -> Result<(), Error> {
         self.files().settle(paths).await
@@ -162,12 +188,23 @@ enum Way {
 
 /// What the bytes of a file are known by.
 pub(crate) async fn hash(files: &dyn Destination, path: &str) -> Result<Sha256, Error> {
+    hash_counting(files, path, |_| ()).await.map(|(sha256, _)| sha256)
+}
+
+/// The same, with how many bytes there are; `read` hears of them as they come.
+pub(crate) async fn hash_counting(
+    files: &dyn Destination,
+    path: &str,
+    read: impl Fn(u64),
+) -> Result<(Sha256, u64), Error> {
     let mut bytes = files.read(path, 0, None).await?;
-    let mut hasher = sha2::Sha256::new();
+    let (mut hasher, mut size) = (sha2::Sha256::new(), 0);
     while let Some(piece) = bytes.try_next().await? {
         hasher.update(&piece);
+        size += piece.len() as u64;
+        read(piece.len() as u64);
     }
-    Ok(Sha256(hasher.finalize().into()))
+    Ok((Sha256(hasher.finalize().into()), size))
 }
 
 /// Empties a workshop, or makes one. Blocks.

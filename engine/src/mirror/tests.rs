@@ -173,7 +173,7 @@ async fn only_a_file_of_the_right_size_is_held_and_only_what_is_surely_not_there
     std::fs::create_dir(root.join("b.jpg")).expect("a folder");
     let all = ["a.jpg", "b.jpg", "c.jpg", "a.jpg/c.jpg"].map(str::to_owned);
     let sizes = all.clone().map(|path| (path, 11));
-    let mut gone: Vec<String> = place.mirror.gone(&sizes).await.expect("a look").into_iter().collect();
+    let mut gone: Vec<String> = place.mirror.gone(&sizes).await.expect("a look").into_keys().collect();
     gone.sort_unstable();
     assert_eq!(gone, ["a.jpg/c.jpg", "b.jpg", "c.jpg"]);
     assert_eq!(place.mirror.gone(&[("a.jpg".to_owned(), 12)]).await.expect("a look").len(), 1);
@@ -302,4 +302,14 @@ async fn a_clip_must_be_a_video() {
     let clip: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
     let arrived = incoming.take(body(&[clip], 24), &item()).await.expect("a clip");
     assert!(arrived.clip.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_keeps_what_a_destination_promises() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let site = Site::folder(&folder.path().join("mirror"));
+    std::fs::create_dir_all(site.files().workshop().expect("a folder")).expect("a folder");
+    let report = charon_provider::conformance::try_destination(site.files()).await;
+    report.assert_kept();
+    assert!(report.skipped().is_empty(), "{report}");
 }

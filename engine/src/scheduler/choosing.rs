@@ -111,10 +111,18 @@ pub(crate) fn choose(
     let mut lanes = Lanes::default();
     live.iter().filter(is_at_work).for_each(|run| lanes.enter(run));
     // The runs of a plan go one after the other; one that is parked or paused goes on before a later one begins.
-    let mut plans: HashMap<PlanId, &LiveRun> = HashMap::new();
+    // One that does something else waits only for the one that is at work.
+    let mut plans: HashMap<PlanId, Vec<&LiveRun>> = HashMap::new();
     for run in live.iter().filter(|run| run.state != RunState::Queued) {
-        plans.entry(run.plan).or_insert(run);
+        plans.entry(run.plan).or_default().push(run);
     }
+    let before_it = |run: &LiveRun, of_plan: Option<&Vec<&LiveRun>>| {
+        let in_the_way = |other: &&&LiveRun| {
+            !matches!(other.state, RunState::Parked | RunState::Paused)
+                || other.options.job.is_like(&run.options.job)
+        };
+        of_plan.and_then(|others| others.iter().find(in_the_way).map(|other| other.state))
+    };
     // What an inbox holds is little, and somebody may wait for it: its runs do not count.
     let counts = |run: &LiveRun| !run.is_inbox;
     let mut at_work: HashSet<RunId> =
@@ -125,21 +133,21 @@ pub(crate) fn choose(
     for run in queue {
         let waiting = match (
             stands_in_the_way(run, allowed.get(&run.plan), now),
-            plans.get(&run.plan),
+            before_it(run, plans.get(&run.plan)),
             lanes.in_the_way_of(run),
         ) {
             (Some((waiting, until)), ..) => {
                 choice.again_at = earlier(choice.again_at, until);
                 waiting
             }
-            (None, Some(other), _) => Waiting::SamePlan { state: other.state },
+            (None, Some(state), _) => Waiting::SamePlan { state },
             (None, None, Some(other)) => {
                 Waiting::Lane { storage: run.storage_name.clone(), plan: other.plan_name.clone() }
             }
             (None, None, None) if counts(run) && at_work.len() >= most => Waiting::Limit(most),
             (None, None, None) => {
                 lanes.enter(run);
-                plans.insert(run.plan, run);
+                plans.entry(run.plan).or_default().push(run);
                 if counts(run) {
                     at_work.insert(run.run);
                 }

@@ -273,7 +273,9 @@ impl Scheduler {
     async fn decide(&mut self, plan: PlanId, live: &[LiveRun], now: Timestamp) -> Result<(), Error> {
         let engine = &self.engine;
         let Some(planned) = self.plans.get(plan) else { return Ok(()) };
-        let live: Vec<&LiveRun> = live.iter().filter(|run| run.plan == plan).collect();
+        // What else is done with its mirror is no earlier run of the plan.
+        let is_earlier = |run: &&LiveRun| run.plan == plan && run.options.job.is_plan();
+        let live: Vec<&LiveRun> = live.iter().filter(is_earlier).collect();
         let (decided_until, seed) = (planned.decided_until, plan.to_string());
         let Some(mut due) = due(&planned.schedule, &planned.config, decided_until, now, &live, &seed) else {
             self.plans.decided(plan, now);

@@ -73,10 +73,11 @@ fn ids_from(moment: Timestamp) -> String {
 }
 
 impl Store {
-    /// The newest run of each plan.
+    /// The newest run of each plan that did what the plan is for.
     pub(crate) async fn newest_runs(&self) -> Result<HashMap<PlanId, RunId>, Error> {
         let rows = sqlx::query(
-            "SELECT plans.id, (SELECT runs.id FROM runs WHERE runs.plan_id = plans.id ORDER BY runs.id DESC LIMIT 1) AS newest
+            "SELECT plans.id, (SELECT runs.id FROM runs WHERE runs.plan_id = plans.id AND runs.options ->> 'job' IS NULL
+                 ORDER BY runs.id DESC LIMIT 1) AS newest
              FROM plans",
         )
         .fetch_all(&self.reader)
@@ -113,7 +114,7 @@ impl Store {
     async fn ended_runs(&self, plan: PlanId, states: &str, most: u32) -> Result<Vec<EndedRun>, Error> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT * FROM (SELECT id, state, ended_at, done, unchanged, skipped, failed, options ->> 'failed_of' AS failed_of, stop
-                            FROM runs WHERE plan_id = ?1 ORDER BY id DESC LIMIT {LOOKED_AT}) AS newest
+                            FROM runs WHERE plan_id = ?1 AND options ->> 'job' IS NULL ORDER BY id DESC LIMIT {LOOKED_AT}) AS newest
              WHERE state IN ({states}) AND ended_at IS NOT NULL ORDER BY id DESC LIMIT ?2"
         )))
         .bind(plan.to_string())
@@ -127,7 +128,7 @@ impl Store {
         let row = sqlx::query(
             "SELECT id, state, ended_at, done, unchanged, skipped, failed, options ->> 'failed_of' AS failed_of, stop FROM runs
              WHERE plan_id = ? AND state = 'succeeded' AND ended_at IS NOT NULL AND options ->> 'failed_of' IS NULL
-             ORDER BY id DESC LIMIT 1",
+                 AND options ->> 'job' IS NULL ORDER BY id DESC LIMIT 1",
         )
         .bind(plan.to_string())
         .fetch_optional(&self.reader)
@@ -201,7 +202,7 @@ impl Store {
     ) -> Result<Option<Timestamp>, Error> {
         let row = sqlx::query(
             "SELECT ended_at FROM runs WHERE plan_id = ?1 AND state = 'succeeded' AND ended_at IS NOT NULL AND id < ?2
-             ORDER BY id DESC LIMIT 1",
+                 AND options ->> 'job' IS NULL ORDER BY id DESC LIMIT 1",
         )
         .bind(plan.to_string())
         .bind(ids_from(before))

@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     ids::{PlanId, RunId, Sha256, StorageId},
     run::Attempt,
+    verify::Damage,
 };
 
 /// A file in a mirror, as the ledger has it.
@@ -26,6 +27,8 @@ pub(crate) struct Copy {
     pub(crate) size: Option<u64>,
     /// Whether they are the original ones.
     pub(crate) is_original: bool,
+    /// What is known to be wrong with the file.
+    pub(crate) damage: Option<Damage>,
 }
 
 /// A storage has said that an item has no clip.
@@ -55,6 +58,9 @@ pub(crate) struct Assigned<'a> {
     pub(crate) file_name: &'a str,
     pub(crate) mime_type: &'a str,
     pub(crate) taken_at: Option<Timestamp>,
+    pub(crate) description: Option<&'a str>,
+    /// Make and model.
+    pub(crate) camera: (Option<&'a str>, Option<&'a str>),
     /// Null for an item that is new to the ledger.
     pub(crate) asset_id: Option<i64>,
     /// The path and its key, for an item that has none yet.
@@ -79,12 +85,14 @@ pub(crate) struct Learnt {
     pub(crate) stored: Vec<Stored>,
     /// Items of which the storage says that they have no clip, and when it may be asked again.
     pub(crate) no_clip: Vec<(RemoteId, Timestamp)>,
+    /// What has left the trash.
+    pub(crate) untrashed: Vec<(i64, Part)>,
     /// What became of them.
     pub(crate) records: Vec<ItemRecord>,
 }
 
 /// How the database numbers a part.
-fn number(part: Part) -> i64 {
+pub(super) fn number(part: Part) -> i64 {
     match part {
         Part::Whole => 0,
         Part::Clip => 1,
@@ -114,8 +122,8 @@ impl Store {
         let rows = sqlx::query(concat!(
             "SELECT remotes.remote_id, remotes.asset_id, (SELECT id FROM runs WHERE no = remotes.listed_by) AS listed_by,
                  remotes.no_clip, remotes.clip_again_at,
-                 whole.path, whole.sha256, whole.size, whole_bytes.fidelity,
-                 clip.path AS clip_path, clip.sha256 AS clip_sha256, clip.size AS clip_size,
+                 whole.path, whole.sha256, whole.size, whole.damage, whole_bytes.fidelity,
+                 clip.path AS clip_path, clip.sha256 AS clip_sha256, clip.size AS clip_size, clip.damage AS clip_damage,
                  clip_bytes.fidelity AS clip_fidelity
              FROM json_each(?1) AS wanted
              CROSS JOIN remotes ON remotes.storage = ", no!(storage "?2"), " AND remotes.remote_id = wanted.value
@@ -136,20 +144,22 @@ impl Store {
         .doing("look up listed items")?;
         let read = |row: &sqlx::sqlite::SqliteRow| {
             let listed_by: Option<&str> = row.try_get("listed_by")?;
-            let copy = |path, sha256, size, fidelity| {
+            let copy = |path, sha256, size, damage, fidelity| {
                 let path: Option<String> = row.try_get(path)?;
                 let is_stored = row.try_get::<Option<&[u8]>, _>(sha256)?.is_some();
                 let size = if is_stored { Some(count(row, size)?) } else { None };
                 let is_original = row.try_get::<Option<&str>, _>(fidelity)? == Some("original");
-                Ok::<_, sqlx::Error>(path.map(|path| Copy { path, size, is_original }))
+                let damage: Option<&str> = row.try_get(damage)?;
+                let damage = damage.map(|text| text.parse().map_err(decode_error)).transpose()?;
+                Ok::<_, sqlx::Error>(path.map(|path| Copy { path, size, is_original, damage }))
             };
             let again_at = maybe_time(row, "clip_again_at")?;
             let times = u32::try_from(count(row, "no_clip")?).unwrap_or(u32::MAX);
             let listed = Listed {
                 asset_id: row.try_get("asset_id")?,
                 shown_by: listed_by.map(|id| id.parse().map_err(decode_error)).transpose()?,
-                whole: copy("path", "sha256", "size", "fidelity")?,
-                clip: copy("clip_path", "clip_sha256", "clip_size", "clip_fidelity")?,
+                whole: copy("path", "sha256", "size", "damage", "fidelity")?,
+                clip: copy("clip_path", "clip_sha256", "clip_size", "clip_damage", "clip_fidelity")?,
                 no_clip: again_at.map(|again_at| NoClip { times, again_at }),
             };
             Ok((RemoteId(row.try_get("remote_id")?), listed))
@@ -211,15 +221,29 @@ impl Store {
             .iter()
             .zip(&assets)
             .map(|(item, asset)| {
-                json!([item.remote_id, asset, item.file_name, item.mime_type, item.taken_at.map(micros)])
+                let (make, model) = item.camera;
+                let taken_at = item.taken_at.map(micros);
+                json!([
+                    item.remote_id,
+                    asset,
+                    item.file_name,
+                    item.mime_type,
+                    taken_at,
+                    item.description,
+                    make,
+                    model
+                ])
             })
             .collect();
         let rows = sqlx::query(concat!(
-            "INSERT INTO remotes (storage, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by)
-             SELECT ", no!(storage "?1"), ", value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ", no!(run "?3"), "
+            "INSERT INTO remotes (storage, remote_id, asset_id, file_name, mime_type, taken_at, first_seen_at, listed_by, description,
+                 camera_make, camera_model)
+             SELECT ", no!(storage "?1"), ", value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ", no!(run "?3"), ",
+                 value ->> 5, value ->> 6, value ->> 7
              FROM json_each(?4) WHERE true
              ON CONFLICT (storage, remote_id) DO UPDATE SET listed_by = excluded.listed_by,
-                 file_name = excluded.file_name, mime_type = excluded.mime_type, taken_at = excluded.taken_at
+                 file_name = excluded.file_name, mime_type = excluded.mime_type, taken_at = excluded.taken_at,
+                 description = excluded.description, camera_make = excluded.camera_make, camera_model = excluded.camera_model
              RETURNING remote_id, asset_id",
         ))
         .bind(storage.to_string())
@@ -342,7 +366,7 @@ impl Store {
         for item in &learnt.stored {
             // One by one: joined with a list, SQLite would walk through all copies of the plan for every batch.
             sqlx::query(concat!(
-                "UPDATE copies SET sha256 = ?1, size = ?2, stored_at = ?3, (taken, class) = (
+                "UPDATE copies SET sha256 = ?1, size = ?2, stored_at = ?3, damage = NULL, verified_at = NULL, (taken, class) = (
                      SELECT ",
                 taken!("taken_at"),
                 ", (mime_type LIKE 'video/%') + 2 * ?7 FROM remotes
@@ -378,6 +402,7 @@ impl Store {
             .await
             .doing(DOING)?;
         }
+        super::trash::untrash_in(&mut tx, plan, &learnt.untrashed).await.doing(DOING)?;
         for (id, again_at) in &learnt.no_clip {
             sqlx::query(concat!(
                 "UPDATE remotes SET no_clip = no_clip + 1, clip_again_at = ?1

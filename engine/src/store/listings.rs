@@ -191,6 +191,16 @@ impl Store {
             " AND copies.sha256 IS NULL AND ",
             listed_since!(),
             "    AND NOT (copies.part = 1 AND remotes.no_clip > 0)
+             UNION
+             SELECT remotes.remote_id FROM copies INDEXED BY copies_damaged CROSS JOIN remotes
+                 ON remotes.asset_id = copies.asset_id AND remotes.storage = ",
+            no!(storage "?2"),
+            "
+             WHERE copies.plan = ",
+            no!(plan "?1"),
+            " AND copies.damage IS NOT NULL AND ",
+            listed_since!(),
+            "
              LIMIT ?5",
         ))
         .bind(plan.to_string())
@@ -225,7 +235,7 @@ impl Store {
              WHERE copies.plan = ",
             no!(plan "?1"),
             " AND (copies.asset_id, copies.part) > (?5, ?6)
-                 AND copies.sha256 IS NOT NULL AND remotes.listed_by <> ",
+                 AND copies.sha256 IS NOT NULL AND copies.damage IS NULL AND remotes.listed_by <> ",
             no!(run "?4"),
             " AND ",
             listed_since!(),

@@ -4,6 +4,7 @@
 //! others. Ids and times are given by the caller.
 
 mod access;
+mod album_files;
 mod albums;
 mod backup;
 mod budget;
@@ -20,11 +21,14 @@ mod overview;
 mod plans;
 mod queue;
 mod runs;
+mod sidecars;
 mod staging;
 mod storage_tests;
 mod storages;
 mod telling;
+mod trash;
 mod uploads;
+mod verifying;
 
 use std::{fs, path::Path, time::Duration};
 
@@ -36,6 +40,7 @@ use sqlx::{
 };
 
 pub(crate) use access::{NewSession, NewTokenRow};
+pub(crate) use album_files::{AlbumEntry, AlbumItem};
 pub(crate) use backup::BackupStanding;
 pub(crate) use budget::{DayRow, Take};
 pub(crate) use dashboard::{DayOfRuns, EndedRun, Home, NotRun};
@@ -55,7 +60,9 @@ pub(crate) use storage_tests::{TestRow, WaitingRow};
 pub(crate) use storages::{Changed, StorageRow};
 pub use telling::DeliveryRecord;
 pub(crate) use telling::{ChannelRow, Due, Outgoing, ToldRun};
+pub(crate) use trash::{Nominee, TrashedFile};
 pub(crate) use uploads::{Committed, HashedFile, Known, KnownFile, Taken};
+pub(crate) use verifying::{Kept, Verified};
 
 use crate::error::Error;
 
@@ -200,7 +207,11 @@ fn migrator() -> Migrator {
         migration(13, "storage tests", include_str!("../../migrations/0013_storage_tests.sql")),
         migration(14, "refusals", include_str!("../../migrations/0014_refusals.sql")),
         migration(15, "consents", include_str!("../../migrations/0015_consents.sql")),
+        migration(16, "proof", include_str!("../../migrations/0016_proof.sql")),
         migration(17, "upload albums", include_str!("../../migrations/0017_upload_albums.sql")),
+        migration(18, "trash", include_str!("../../migrations/0018_trash.sql")),
+        migration(19, "albums", include_str!("../../migrations/0019_albums.sql")),
+        migration(20, "sidecars", include_str!("../../migrations/0020_sidecars.sql")),
     ])
 }
 

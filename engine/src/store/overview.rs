@@ -9,7 +9,7 @@ use crate::{error::Error, ids::PlanId, run::RunState};
 
 const LAST_SUCCESSES: &str = "
     SELECT plans.id, (SELECT ended_at FROM runs WHERE runs.plan_id = plans.id AND runs.state = 'succeeded'
-                      ORDER BY runs.id DESC LIMIT 1) AS ended_at FROM plans";
+                          AND runs.options ->> 'job' IS NULL ORDER BY runs.id DESC LIMIT 1) AS ended_at FROM plans";
 const LIVE_BY_STATE: &str = "
     SELECT state, COUNT(*) AS runs FROM runs
     WHERE state IN ('queued', 'running', 'pausing', 'paused', 'parked') GROUP BY state";

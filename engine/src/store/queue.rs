@@ -40,7 +40,8 @@ pub(crate) struct LiveRun {
     pub(crate) storage_name: String,
     /// Whether it sends what the inbox of the storage holds.
     pub(crate) is_inbox: bool,
-    /// The lane that it needs: that of the account, or of the storage where no account is known.
+    /// The lane that it needs: that of the account, or of the storage where no account is known; one of its own, if it does not
+    /// speak to the storage.
     pub(crate) lane: String,
     pub(crate) trigger: Trigger,
     pub(crate) state: RunState,
@@ -116,7 +117,7 @@ impl Store {
     }
 
     /// Somebody asks for a run of a plan, now: the one that the plan has begun and not ended goes on, or one that waits goes
-    /// first; else there is a new one. Gives the run, and whether it is the new one.
+    /// first; else there is a new one. Only runs that do the same are meant. Gives the run, and whether it is the new one.
     pub(crate) async fn ask_for_run(&self, new: &NewRun, now: Timestamp) -> Result<(RunId, bool), Error> {
         const DOING: &str = "ask for a run";
         let mut tx = self.begin().await.doing(DOING)?;
@@ -126,6 +127,8 @@ impl Store {
             .await
             .doing(DOING)?;
         let live: Vec<LiveRun> = rows.iter().map(read_live).collect::<Result<_, _>>().doing(DOING)?;
+        let live: Vec<LiveRun> =
+            live.into_iter().filter(|run| run.options.job.is_like(&new.options.job)).collect();
         let at_work = |run: &&LiveRun| matches!(run.state, RunState::Running | RunState::Pausing);
         let has_begun = |run: &&LiveRun| run.attempt > 0;
         let Some(there) = live.iter().find(at_work).or(live.iter().find(has_begun)).or(live.first()) else {
@@ -669,14 +672,18 @@ where
 
 fn read_live(row: &SqliteRow) -> Result<LiveRun, sqlx::Error> {
     let stop: Option<&str> = row.try_get("stop")?;
+    let options: RunOptions = serde_json::from_str(row.try_get("options")?).map_err(decode_error)?;
+    let plan: PlanId = parsed(row, "plan_id")?;
+    let lane =
+        if options.job.needs_storage() { row.try_get("lane")? } else { format!("the mirror of {plan}") };
     Ok(LiveRun {
         run: parsed(row, "id")?,
-        plan: parsed(row, "plan_id")?,
+        plan,
         plan_name: row.try_get("plan_name")?,
         storage: parsed(row, "storage_id")?,
         storage_name: row.try_get("storage_name")?,
         is_inbox: row.try_get("is_inbox")?,
-        lane: row.try_get("lane")?,
+        lane,
         trigger: parsed(row, "trigger")?,
         state: parsed(row, "state")?,
         start_after: maybe_time(row, "start_after")?,
@@ -684,7 +691,7 @@ fn read_live(row: &SqliteRow) -> Result<LiveRun, sqlx::Error> {
         attempt: row.try_get("attempt")?,
         failures: row.try_get("failures")?,
         priority: row.try_get("priority")?,
-        options: serde_json::from_str(row.try_get("options")?).map_err(decode_error)?,
+        options,
         owner: row.try_get("lease_owner")?,
         stop: stop.map(|text| serde_json::from_str(text).map_err(decode_error)).transpose()?,
         active_ms: count(row, "active_ms")?,

@@ -361,7 +361,7 @@ impl Store {
     ) -> Result<Vec<(RunState, Option<Stop>)>, Error> {
         let rows = sqlx::query(
             "SELECT state, stop FROM runs
-             WHERE plan_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
+             WHERE plan_id = ?1 AND id < ?2 AND options ->> 'job' IS NULL ORDER BY id DESC LIMIT ?3",
         )
         .bind(plan.to_string())
         .bind(run.to_string())
@@ -437,7 +437,7 @@ impl Store {
     pub(crate) async fn last_good_end(&self, plan: PlanId) -> Result<Option<Timestamp>, Error> {
         let row = sqlx::query(
             "SELECT ended_at FROM runs WHERE plan_id = ? AND state = 'succeeded' AND ended_at IS NOT NULL
-             ORDER BY id DESC LIMIT 1",
+                 AND options ->> 'job' IS NULL ORDER BY id DESC LIMIT 1",
         )
         .bind(plan.to_string())
         .fetch_optional(&self.reader)

@@ -75,6 +75,8 @@ impl Shelf {
                     file_name: &item.name,
                     mime_type: item.mime_type,
                     taken_at: item.taken_at,
+                    description: None,
+                    camera: (None, None),
                     asset_id: None,
                     path: Some((path, key)),
                 }
@@ -245,6 +247,8 @@ async fn an_item_moves_when_its_date_changes() {
             file_name: &item.name,
             mime_type: item.mime_type,
             taken_at: item.taken_at,
+            description: None,
+            camera: (None, None),
             asset_id: Some(*asset),
             path: None,
         })

@@ -108,6 +108,8 @@ impl Place {
                 file_name: &item.file_name,
                 mime_type: &item.mime_type,
                 taken_at: item.taken_at,
+                description: None,
+                camera: (None, None),
                 asset_id: None,
                 path: None,
             })

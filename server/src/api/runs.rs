@@ -81,7 +81,7 @@ pub(crate) struct RunView {
 
 impl From<RunRecord> for RunView {
     fn from(record: RunRecord) -> Self {
-        Self { plan_id: record.plan_id, options: record.options, record }
+        Self { plan_id: record.plan_id, options: record.options.clone(), record }
     }
 }
 

@@ -109,6 +109,8 @@ async fn what_was_uploaded_since_is_found_wherever_it_is_listed() {
         file_name: "uploaded.jpg",
         mime_type: "image/jpeg",
         taken_at: None,
+        description: None,
+        camera: (None, None),
         asset_id: None,
         path: None,
     };
@@ -348,6 +350,8 @@ async fn an_item_that_another_run_brought_into_the_ledger_meanwhile_is_one_asset
         file_name: "a.jpg",
         mime_type: "image/jpeg",
         taken_at: None,
+        description: None,
+        camera: (None, None),
         asset_id: None,
         path: None,
     };

@@ -2,6 +2,7 @@
 
 mod listings;
 mod parts;
+mod proof;
 mod selections;
 mod shelf;
 
@@ -18,13 +19,14 @@ use jiff::Timestamp;
 use serde_json::Map;
 use tokio::sync::watch;
 
-use super::Backup;
+use super::{Backup, Keeping};
 use crate::{
     budget::{Budgets, Purpose, Spending},
     clock::{Clock, SystemEntropy},
     ids::{PlanId, RunId, StorageId},
     lane::Lane,
     mirror::{Mirror, Site},
+    plan::{AlbumFiles, DeletionConfig},
     run::{Counts, Progress, RunContext, RunState},
     store::{Listing, PlanRow, StorageRow, Store},
 };
@@ -63,6 +65,7 @@ struct Place {
     storage: StorageId,
     plan: PlanId,
     hours: u32,
+    keeping: Keeping,
     folder: tempfile::TempDir,
 }
 
@@ -116,7 +119,13 @@ impl Place {
         assert!(store.add_plan(&row).await.expect("a plan"));
         Mirror::initialise(&Site::folder(&folder.path().join("mirror")), plan).await.expect("a mirror");
         let lane = Arc::new(Lane::new(clock.clone()));
-        Self { shelf: Arc::new(shelf), store, clock, lane, storage, plan, hours: 24, folder }
+        let keeping = Keeping {
+            deletion: DeletionConfig::default(),
+            albums: Some(AlbumFiles::None),
+            sidecars: Vec::new(),
+            zone: jiff::tz::TimeZone::UTC,
+        };
+        Self { shelf: Arc::new(shelf), store, clock, lane, storage, plan, hours: 24, keeping, folder }
     }
 
     /// A run, ready to begin.
@@ -141,7 +150,7 @@ impl Place {
             Mirror::open(Site::folder(&self.path("mirror")), self.plan, run).await.expect("its marker");
         let storage: Arc<dyn Storage> = self.shelf.clone();
         let wanted = Selection::default();
-        (Backup::new(Arc::new(ctx), storage, mirror, wanted, self.hours), progress)
+        (Backup::new(Arc::new(ctx), storage, mirror, wanted, self.hours, self.keeping.clone()), progress)
     }
 
     async fn run(&self) -> Ended {

@@ -135,7 +135,7 @@ fn table(runs: &[RunRecord], now: Timestamp, zone: &TimeZone) -> Markup {
                             br;
                             span.soft { (states::trigger(run.trigger)) }
                         }
-                        td { (run.plan) }
+                        td { (run.plan) @if let Some(job) = run.options.job.name() { ": " (job) } }
                         td {
                             (states::state(run.state))
                             @if let Some(waiting) = &run.waiting { br; span.soft { "waits for " (in_brief(waiting)) } }

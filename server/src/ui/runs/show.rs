@@ -193,6 +193,7 @@ fn facts(record: &RunRecord, now: Timestamp, zone: &TimeZone) -> Markup {
     html! {
         h2 { "Facts" }
         dl.facts {
+            @if let Some(job) = record.options.job.name() { dt { "Does" } dd { (job) } }
             dt { "Began" } dd { (moment(record.started_at)) }
             dt { "Ended" } dd { (moment(record.ended_at.filter(|_| !record.state.is_live()))) }
             dt { "Took" } dd { (took(record, now)) }

@@ -1,0 +1,113 @@
+//! `charon trash`: what backups have moved aside because it is gone from the account.
+
+use charon_engine::{Engine, ItemId, Job, PlanId, RunOptions, TrashJob, TrashedItem};
+use serde_json::json;
+
+use super::run::run_with;
+use crate::{
+    args::Trash,
+    exit::{Exit, Failure},
+    output::{Output, bytes, table},
+};
+
+/// Files that are looked up at once.
+const AT_ONCE: u32 = 500;
+
+pub(crate) async fn run(engine: &Engine, command: Trash, output: Output) -> Result<Exit, Failure> {
+    match command {
+        Trash::List { plan, limit } => {
+            let plan = engine.plan(&plan).await?.id;
+            let standing = engine.trash_standing(plan).await?;
+            let files = files(engine, plan, limit, |_| true).await?;
+            output.print(&json!({ "standing": standing, "files": files }), || {
+                let mut text = if files.is_empty() {
+                    "The trash is empty.".to_owned()
+                } else {
+                    let rows = files.iter().map(|file| {
+                        [
+                            file.item.0.to_string(),
+                            file.path.clone(),
+                            bytes(file.size),
+                            file.trashed_at.strftime("%Y-%m-%d").to_string(),
+                            file.until.strftime("%Y-%m-%d").to_string(),
+                        ]
+                    });
+                    table(["ITEM", "WHERE IT WAS", "SIZE", "SINCE", "UNTIL"], rows)
+                };
+                if standing.files > files.len() as u64 {
+                    text += &format!("\n{} of {} files (--limit shows more)", files.len(), standing.files);
+                }
+                if standing.asked_about > 0 {
+                    text += &format!(
+                        "\n{} items that are gone from the account wait for your answer: charon trash agree, or charon trash keep",
+                        standing.asked_about
+                    );
+                }
+                text
+            })?;
+            Ok(Exit::Done)
+        }
+        Trash::Restore { plan, items, all } => {
+            let id = engine.plan(&plan).await?.id;
+            let items = if all { Vec::new() } else { chosen(engine, id, &items).await? };
+            let job = Job::Trash(TrashJob::Restore { items });
+            run_with(engine, &plan, RunOptions { job, ..RunOptions::default() }, output).await
+        }
+        Trash::Empty { plan, everything } => {
+            let job = Job::Trash(TrashJob::Empty { everything });
+            run_with(engine, &plan, RunOptions { job, ..RunOptions::default() }, output).await
+        }
+        Trash::Agree { plan } => answer(engine, &plan, true, output).await,
+        Trash::Keep { plan } => answer(engine, &plan, false, output).await,
+    }
+}
+
+async fn answer(engine: &Engine, plan: &str, may_go: bool, output: Output) -> Result<Exit, Failure> {
+    let answered = engine.answer_deletion(engine.plan(plan).await?.id, may_go).await?;
+    output.print(&json!({ "items": answered, "may_go": may_go }), || {
+        if may_go {
+            format!("{answered} items may go: the next full listing looks each up once more, and moves it (charon run {plan} --full).")
+        } else {
+            format!("{answered} items stay where they are.")
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The items that are named by their number or by a path.
+async fn chosen(engine: &Engine, plan: PlanId, named: &[String]) -> Result<Vec<i64>, Failure> {
+    let found = files(engine, plan, u32::MAX, |file| {
+        named.iter().any(|name| *name == file.path || *name == file.item.0.to_string())
+    })
+    .await?;
+    if let Some(missing) = named
+        .iter()
+        .find(|name| !found.iter().any(|file| **name == file.path || **name == file.item.0.to_string()))
+    {
+        return Err(Failure::usage(format!(
+            "there is no {missing} in the trash; `charon trash list` shows what is there, and what the items are called"
+        )));
+    }
+    let mut items: Vec<i64> = found.iter().map(|file| file.item.0).collect();
+    items.dedup();
+    Ok(items)
+}
+
+async fn files(
+    engine: &Engine,
+    plan: PlanId,
+    most: u32,
+    is_wanted: impl Fn(&TrashedItem) -> bool,
+) -> Result<Vec<TrashedItem>, Failure> {
+    let mut found = Vec::new();
+    let mut after: Option<ItemId> = None;
+    loop {
+        let page = engine.trash(plan, after, AT_ONCE).await?;
+        found.extend(page.files.into_iter().filter(&is_wanted));
+        after = page.next;
+        if after.is_none() || found.len() >= most as usize {
+            found.truncate(most as usize);
+            return Ok(found);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Making one entry: a link, a copy, a manifest. Each is made beside and then renamed into its place.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use charon_provider::{Class, Error};
+
+use super::layout;
+use crate::{mirror::Mirror, plan::AlbumFiles, store::AlbumEntry};
+
+/// Makes an entry; what was at its path gives way.
+pub(super) async fn make(
+    mirror: &Mirror,
+    entry: &AlbumEntry,
+    manifest: Option<Vec<u8>>,
+) -> Result<(), Error> {
+    if let Some(manifest) = manifest {
+        return mirror.write(&entry.path, manifest).await;
+    }
+    let Some(root) = mirror.root().map(Path::to_owned) else {
+        let cause = "a storage keeps no links; let the albums of the plan be manifests";
+        return Err(Error::new(Class::Config, "make a link", cause));
+    };
+    let (entry, beside) = (entry.clone(), mirror.beside());
+    let path = entry.path.clone();
+    let made = tokio::task::spawn_blocking(move || make_link(&root, &beside, &entry));
+    let failed = |error: io::Error| {
+        let cause = match error.kind() {
+            io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied => {
+                format!(
+                    "{error}; where there are no links, let the albums of the plan be copies or manifests"
+                )
+            }
+            _ => error.to_string(),
+        };
+        Error::new(Class::Destination, format!("make {path}"), cause)
+    };
+    made.await.map_err(|panic| failed(io::Error::other(panic)))?.map_err(failed)
+}
+
+fn make_link(root: &Path, beside: &Path, entry: &AlbumEntry) -> io::Result<()> {
+    let (place, target) = (root.join(&entry.path), root.join(&entry.target));
+    beside.parent().map_or(Ok(()), fs::create_dir_all)?;
+    place.parent().map_or(Ok(()), fs::create_dir_all)?;
+    match entry.kind {
+        AlbumFiles::Symlink => symlink(&PathBuf::from(layout::relative(&entry.path, &entry.target)), beside)?,
+        AlbumFiles::Hardlink => fs::hard_link(&target, beside)?,
+        AlbumFiles::Copy => {
+            fs::copy(&target, beside)?;
+            let copy = fs::File::options().write(true).open(beside)?;
+            let times = fs::FileTimes::new().set_modified(fs::metadata(&target)?.modified()?);
+            copy.set_times(times)?;
+            copy.sync_all()?;
+        }
+        AlbumFiles::Manifest | AlbumFiles::None => {}
+    }
+    // Renaming one hard link of a file over another does nothing, and leaves both.
+    if entry.kind == AlbumFiles::Hardlink {
+        match fs::remove_file(&place) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::rename(beside, &place)
+}
+
+#[cfg(unix)]
+fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(windows)]
+fn symlink(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::windows::fs::symlink_file(target, link)
+}

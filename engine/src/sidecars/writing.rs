@@ -1,0 +1,85 @@
+//! Writing: what each sidecar says is compared with what was written last.
+
+use std::{collections::HashMap, sync::Arc};
+
+use charon_provider::{EntryKind, Error as StorageError};
+use sha2::Digest;
+
+use super::{Sidecar, Written, json, xmp};
+use crate::{backup::Backup, error::Error, ids::Sha256, mirror};
+
+/// Items that are looked at together.
+const TOGETHER: u32 = 200;
+
+/// Brings the sidecars of all items up to date.
+pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
+    let ctx = backup.context();
+    let kinds = backup.sidecars();
+    let listing = ctx.store.listing(ctx.run).await?;
+    // What is known of items changes with full listings, and with what is new.
+    let is_news = listing.is_some_and(|listing| listing.is_full) || ctx.progress().items.done > 0;
+    if kinds.is_empty() || !is_news {
+        return Ok(());
+    }
+    let mut after = 0;
+    loop {
+        let Some(page) = ctx.unless_stopped(ctx.store.told(ctx.plan, ctx.storage, after, TOGETHER)).await
+        else {
+            return Ok(());
+        };
+        let page = page?;
+        let Some(last) = page.last().map(|last| last.asset_id) else { return Ok(()) };
+        after = last;
+        let mut new = Vec::new();
+        for told in &page {
+            for kind in kinds {
+                let text = match kind {
+                    Sidecar::Json => json::write(told),
+                    Sidecar::Xmp => xmp::write(told),
+                };
+                let sha256 = Sha256(sha2::Sha256::digest(&text).into());
+                let last = told.written.iter().find(|last| last.kind == *kind);
+                let is_written = last.is_some_and(|last| last.is_there && last.sha256 == sha256);
+                let path = kind.path(&told.path);
+                if !is_written && may_be_written(backup, &path, last, sha256).await? {
+                    new.push(((told.asset_id, *kind, sha256), path, text));
+                }
+            }
+        }
+        let rows: Vec<_> = new.iter().map(|(row, ..)| *row).collect();
+        ctx.store.intend_sidecars(ctx.plan, ctx.attempt(), &rows).await?;
+        for (_, path, text) in new {
+            backup.mirror().write(&path, text).await?;
+        }
+        ctx.store.sidecars_are_written(ctx.plan, &rows).await?;
+    }
+}
+
+/// Whether nobody else's file is at the place of a sidecar.
+async fn may_be_written(
+    backup: &Arc<Backup>,
+    path: &str,
+    last: Option<&Written>,
+    new: Sha256,
+) -> Result<bool, Error> {
+    let files = backup.mirror().files();
+    let Some(there) = files.look(&[path.to_owned()]).await?.pop().flatten() else { return Ok(true) };
+    if there.kind != EntryKind::File {
+        return Ok(false);
+    }
+    let present = mirror::hash(files, path).await?;
+    let ours = last.map(|last| [Some(last.sha256), last.before]);
+    let is_ours = present == new || ours.into_iter().flatten().flatten().any(|sha256| sha256 == present);
+    if !is_ours {
+        tracing::info!(path, "a sidecar was written or changed by another program, and is left as it is");
+    }
+    Ok(is_ours)
+}
+
+/// Where the sidecars of a file are, as far as there are any.
+pub(crate) async fn of(backup: &Backup, path: &str) -> Result<HashMap<Sidecar, String>, StorageError> {
+    let paths = Sidecar::ALL.map(|kind| kind.path(path));
+    let found = backup.mirror().files().look(&paths).await?;
+    let there = Sidecar::ALL.into_iter().zip(found).filter(|(_, entry)| entry.is_some());
+    Ok(there.map(|(kind, _)| (kind, kind.path(path))).collect())
+}

@@ -1,0 +1,345 @@
+//! Verifications: which files are to be read, what was found, how far they are.
+
+use std::collections::HashSet;
+
+use charon_provider::{Part, RemoteId};
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::{Row, sqlite::SqliteRow};
+
+use super::{
+    Doing, ItemRecord, Store, count, decode_error, ledger::number, micros, no, queue::is_at_work,
+    runs::record_items, stored,
+};
+use crate::{
+    error::Error,
+    ids::{PlanId, RunId, Sha256, StorageId},
+    naming,
+    run::Attempt,
+    verify::{Damage, Findings},
+};
+
+/// A file of a mirror, as the ledger has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) asset_id: i64,
+    pub(crate) part: Part,
+    /// Below the destination, with forward slashes.
+    pub(crate) path: String,
+    pub(crate) sha256: Sha256,
+    pub(crate) size: u64,
+    /// How the plan's storage names it, if it is there.
+    pub(crate) remote: Option<RemoteId>,
+    /// What people call it.
+    pub(crate) name: String,
+}
+
+/// What was found of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Verified {
+    pub(crate) asset_id: i64,
+    pub(crate) part: Part,
+    /// The bytes that it was compared with.
+    pub(crate) sha256: Sha256,
+    /// What is wrong with it.
+    pub(crate) damage: Option<Damage>,
+}
+
+/// How far a verification is.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    /// Only so many hundredths of the files.
+    pub(crate) percent: Option<u8>,
+    /// It began behind this item.
+    pub(crate) first: i64,
+    /// It has come to this item.
+    pub(crate) position: i64,
+    /// Whether all files have been read.
+    pub(crate) is_over: bool,
+    pub(crate) findings: Findings,
+}
+
+impl Store {
+    /// The stored files of a plan behind an item, in the order of the items: so many, or fewer. Those of one item come together.
+    pub(crate) async fn kept(
+        &self,
+        plan: PlanId,
+        storage: StorageId,
+        after: i64,
+        most: u32,
+    ) -> Result<Vec<Kept>, Error> {
+        const DOING: &str = "list the files of a mirror";
+        // An item has two files at most.
+        let most = most.max(2);
+        let rows = sqlx::query(concat!(
+            "SELECT copies.asset_id, copies.part, copies.path, copies.sha256, copies.size, remotes.remote_id,
+                 remotes.file_name FROM copies
+             LEFT JOIN remotes ON remotes.asset_id = copies.asset_id AND remotes.storage = ",
+            no!(storage "?2"),
+            " AND remotes.remote_id = (SELECT MIN(remote_id) FROM remotes AS first WHERE first.asset_id = copies.asset_id
+                 AND first.storage = ",
+            no!(storage "?2"),
+            ")
+             WHERE copies.plan = ",
+            no!(plan "?1"),
+            " AND copies.asset_id > ?3 AND copies.sha256 IS NOT NULL ORDER BY copies.asset_id, copies.part LIMIT ?4",
+        ))
+        .bind(plan.to_string())
+        .bind(storage.to_string())
+        .bind(after)
+        .bind(most)
+        .fetch_all(&self.reader)
+        .await;
+        let mut kept: Vec<Kept> =
+            rows.and_then(|rows| rows.iter().map(read).collect::<Result<_, _>>()).doing(DOING)?;
+        if kept.len() == most as usize {
+            // The other file of the last one may be behind it, unless both are here.
+            let last = kept.last().map(|last| last.asset_id);
+            if kept.first().map(|first| first.asset_id) != last {
+                kept.retain(|one| Some(one.asset_id) != last);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Begins a verification, or takes one up that was broken off. One of a share goes on behind the one before.
+    pub(crate) async fn begin_verification(
+        &self,
+        plan: PlanId,
+        attempt: Attempt,
+        percent: Option<u8>,
+    ) -> Result<Standing, Error> {
+        const DOING: &str = "begin a verification";
+        let mut tx = self.begin().await.doing(DOING)?;
+        sqlx::query(concat!(
+            "INSERT INTO verifications (run, percent, first, position)
+             SELECT ",
+            no!(run "?1"),
+            ", ?2, begin, begin FROM (SELECT CASE WHEN ?2 IS NULL THEN 0 ELSE verified_up_to END AS begin FROM plans
+             WHERE id = ?3) WHERE true ON CONFLICT DO NOTHING"
+        ))
+        .bind(attempt.run.to_string())
+        .bind(percent)
+        .bind(plan.to_string())
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+        tx.commit().await.doing(DOING)?;
+        self.verification(attempt.run).await?.ok_or(Error::Superseded)
+    }
+
+    /// How far a run's verification is, or what it has found.
+    pub(crate) async fn verification(&self, run: RunId) -> Result<Option<Standing>, Error> {
+        let row = sqlx::query(concat!("SELECT * FROM verifications WHERE run = ", no!(run "?1")))
+            .bind(run.to_string())
+            .fetch_optional(&self.writer)
+            .await;
+        let read = |row: SqliteRow| {
+            Ok(Standing {
+                percent: row.try_get("percent")?,
+                first: row.try_get("first")?,
+                position: row.try_get("position")?,
+                is_over: row.try_get("is_over")?,
+                findings: Findings {
+                    files: count(&row, "files")?,
+                    bytes: count(&row, "bytes")?,
+                    good: count(&row, "good")?,
+                    missing: count(&row, "missing")?,
+                    changed: count(&row, "changed")?,
+                    unreadable: count(&row, "unreadable")?,
+                    strange: count(&row, "strange")?,
+                },
+            })
+        };
+        row.and_then(|row| row.map(read).transpose()).doing("look up a verification")
+    }
+
+    /// The last verifications of a plan that came to the end of their reading, the newest first: their runs and what they found.
+    pub(crate) async fn verifications(
+        &self,
+        plan: PlanId,
+        most: u32,
+    ) -> Result<Vec<(RunId, Option<u8>, Timestamp, Findings)>, Error> {
+        const DOING: &str = "list the verifications";
+        let rows = sqlx::query(
+            "SELECT runs.id, runs.queued_at, runs.ended_at, verifications.* FROM runs CROSS JOIN verifications
+                 ON verifications.run = runs.no
+             WHERE runs.plan_id = ? AND verifications.is_over = 1 ORDER BY runs.id DESC LIMIT ?",
+        )
+        .bind(plan.to_string())
+        .bind(most)
+        .fetch_all(&self.reader)
+        .await
+        .doing(DOING)?;
+        let read = |row: &SqliteRow| {
+            let ended = super::maybe_time(row, "ended_at")?;
+            let at = ended.map_or_else(|| super::parsed(row, "queued_at"), Ok)?;
+            let findings = Findings {
+                files: count(row, "files")?,
+                bytes: count(row, "bytes")?,
+                good: count(row, "good")?,
+                missing: count(row, "missing")?,
+                changed: count(row, "changed")?,
+                unreadable: count(row, "unreadable")?,
+                strange: count(row, "strange")?,
+            };
+            Ok((super::parsed(row, "id")?, row.try_get("percent")?, at, findings))
+        };
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().doing(DOING)
+    }
+
+    /// Records what was found of files, and how far the verification is with them, all of it at once.
+    pub(crate) async fn record_verified(
+        &self,
+        plan: PlanId,
+        attempt: Attempt,
+        found: &[Verified],
+        records: &[ItemRecord],
+        standing: &Standing,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        const DOING: &str = "record what a verification found";
+        let mut tx = self.begin().await.doing(DOING)?;
+        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
+            return Err(Error::Superseded);
+        }
+        for one in found {
+            // Another file may have taken its place since it was read.
+            sqlx::query(concat!(
+                "UPDATE copies SET damage = ?1, verified_at = CASE WHEN ?1 IS NULL THEN ?2 ELSE verified_at END
+                 WHERE plan = ",
+                no!(plan "?3"),
+                " AND asset_id = ?4 AND part = ?5 AND sha256 = ?6",
+            ))
+            .bind(one.damage.map(Damage::as_str))
+            .bind(micros(now))
+            .bind(plan.to_string())
+            .bind(one.asset_id)
+            .bind(number(one.part))
+            .bind(&one.sha256.0[..])
+            .execute(&mut *tx)
+            .await
+            .doing(DOING)?;
+        }
+        let Findings { files, bytes, good, missing, changed, unreadable, strange } = standing.findings;
+        sqlx::query(concat!(
+            "UPDATE verifications SET position = ?2, is_over = ?3, files = ?4, bytes = ?5, good = ?6, missing = ?7,
+                 changed = ?8, unreadable = ?9, strange = ?10 WHERE run = ",
+            no!(run "?1"),
+        ))
+        .bind(attempt.run.to_string())
+        .bind(standing.position)
+        .bind(standing.is_over)
+        .bind(stored(files))
+        .bind(stored(bytes))
+        .bind(stored(good))
+        .bind(stored(missing))
+        .bind(stored(changed))
+        .bind(stored(unreadable))
+        .bind(stored(strange))
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+        sqlx::query("UPDATE plans SET verified_up_to = ?2 WHERE id = ?1")
+            .bind(plan.to_string())
+            .bind(standing.position)
+            .execute(&mut *tx)
+            .await
+            .doing(DOING)?;
+        record_items(&mut tx, attempt, records.iter()).await?;
+        tx.commit().await.doing(DOING)
+    }
+
+    /// How many files a verification found that are not Charon's.
+    pub(crate) async fn record_strange(&self, attempt: Attempt, found: u64) -> Result<(), Error> {
+        let sql = concat!("UPDATE verifications SET strange = ?2 WHERE run = ", no!(run "?1"));
+        let done =
+            sqlx::query(sql).bind(attempt.run.to_string()).bind(stored(found)).execute(&self.writer).await;
+        done.doing("record what a verification found").map(drop)
+    }
+
+    /// Those of these paths at which a file of the plan is stored, or stands for an album.
+    pub(crate) async fn stored_paths(
+        &self,
+        plan: PlanId,
+        paths: &[String],
+    ) -> Result<HashSet<String>, Error> {
+        const DOING: &str = "look up the files of a mirror";
+        let keys: Vec<String> = paths.iter().map(|path| naming::path_key(path)).collect();
+        let rows = sqlx::query(concat!(
+            "SELECT copies.path FROM json_each(?2) AS wanted CROSS JOIN copies ON copies.plan = ",
+            no!(plan "?1"),
+            " AND COALESCE(copies.path_key, lower(copies.path)) = wanted.value
+             WHERE copies.sha256 IS NOT NULL
+             UNION SELECT album_entries.path FROM json_each(?3) AS wanted CROSS JOIN album_entries ON album_entries.plan = ",
+            no!(plan "?1"),
+            " AND album_entries.path = wanted.value",
+        ))
+        .bind(plan.to_string())
+        .bind(json!(keys).to_string())
+        .bind(json!(paths).to_string())
+        .fetch_all(&self.reader)
+        .await
+        .doing(DOING)?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().doing(DOING)
+    }
+
+    /// How many files of a plan are stored, and how many bytes they have.
+    pub(crate) async fn kept_in_all(&self, plan: PlanId) -> Result<(u64, u64), Error> {
+        const DOING: &str = "count the files of a mirror";
+        let row = sqlx::query(concat!(
+            "SELECT COUNT(*) AS files, COALESCE(SUM(size), 0) AS bytes FROM copies WHERE sha256 IS NOT NULL AND plan = ",
+            no!(plan "?1")
+        ))
+        .bind(plan.to_string())
+        .fetch_one(&self.reader)
+        .await
+        .doing(DOING)?;
+        Ok((count(&row, "files").doing(DOING)?, count(&row, "bytes").doing(DOING)?))
+    }
+
+    /// The items of a plan whose files are known to be damaged, behind this one: so many at most, with how the storage names them.
+    pub(crate) async fn damaged(
+        &self,
+        plan: PlanId,
+        storage: StorageId,
+        after: i64,
+        most: u32,
+    ) -> Result<Vec<Kept>, Error> {
+        let rows = sqlx::query(concat!(
+            "SELECT copies.asset_id, copies.part, copies.path, copies.sha256, copies.size, remotes.remote_id,
+                 remotes.file_name FROM copies INDEXED BY copies_damaged
+             LEFT JOIN remotes ON remotes.asset_id = copies.asset_id AND remotes.storage = ",
+            no!(storage "?2"),
+            " AND remotes.remote_id = (SELECT MIN(remote_id) FROM remotes AS first WHERE first.asset_id = copies.asset_id
+                 AND first.storage = ",
+            no!(storage "?2"),
+            ")
+             WHERE copies.plan = ",
+            no!(plan "?1"),
+            " AND copies.asset_id > ?3 AND copies.damage IS NOT NULL AND copies.sha256 IS NOT NULL
+             ORDER BY copies.asset_id LIMIT ?4",
+        ))
+        .bind(plan.to_string())
+        .bind(storage.to_string())
+        .bind(after)
+        .bind(most)
+        .fetch_all(&self.writer)
+        .await;
+        rows.and_then(|rows| rows.iter().map(read).collect()).doing("list the damaged files of a mirror")
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Kept, sqlx::Error> {
+    let path: String = row.try_get("path")?;
+    let name: Option<String> = row.try_get("file_name")?;
+    Ok(Kept {
+        asset_id: row.try_get("asset_id")?,
+        part: if row.try_get::<i64, _>("part")? == 0 { Part::Whole } else { Part::Clip },
+        name: name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or(&path).to_owned()),
+        path,
+        sha256: Sha256(row.try_get::<&[u8], _>("sha256")?.try_into().map_err(decode_error)?),
+        size: count(row, "size")?,
+        remote: row.try_get::<Option<String>, _>("remote_id")?.map(RemoteId),
+    })
+}

@@ -1,0 +1,206 @@
+//! Moving: to the trash of a mirror and back. The ledger knows where a file goes before it goes, so that one that a kill has left on the
+//! way is found.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use charon_provider::{Error as StorageError, Part};
+use jiff::SignedDuration;
+
+use crate::{
+    backup::Backup,
+    error::Error,
+    mirror::OWN_FOLDER,
+    sidecars,
+    store::{ItemRecord, Nominee, Stored, TrashedFile},
+};
+
+/// Items that are moved together.
+const TOGETHER: usize = 50;
+/// Files of the trash that are looked at together.
+const LISTED: u32 = 200;
+
+/// Moves the files of items to the trash of today.
+pub(super) async fn to_trash(backup: &Arc<Backup>, items: &[&Nominee]) -> Result<(), Error> {
+    let (ctx, mirror) = (backup.context(), backup.mirror());
+    for some in items.chunks(TOGETHER) {
+        if ctx.stopped().is_some() {
+            return Ok(());
+        }
+        let now = ctx.clock.now();
+        let days = SignedDuration::from_hours(24 * i64::from(backup.deletion().trash_days));
+        let until = now.checked_add(days).unwrap_or(now);
+        let folder = format!("{OWN_FOLDER}/trash/{}/", now.strftime("%Y-%m-%d"));
+        let assets: Vec<i64> = some.iter().map(|nominee| nominee.asset_id).collect();
+        ctx.store.begin_trashing(ctx.plan, ctx.attempt(), &assets, &folder, (now, until)).await?;
+        let mut moved = Vec::new();
+        let mut records: Vec<ItemRecord> = Vec::new();
+        for nominee in some {
+            for file in ctx.store.trashed_of(ctx.plan, ctx.storage, nominee.asset_id).await? {
+                let found = mirror.files().look(std::slice::from_ref(&file.path)).await?;
+                if found[0].is_some() {
+                    mirror.files().rename(&file.path, &file.aside).await?;
+                }
+                move_sidecars(backup, &file.path, &file.aside).await?;
+                moved.push(file);
+            }
+            let until = until.strftime("%Y-%m-%d");
+            let reason = format!("gone from the account; in the trash of the mirror until {until}");
+            let record = ctx.done(nominee.remote.0.clone(), nominee.name.clone(), 0);
+            records.push(ItemRecord { reason: Some(reason), ..record });
+        }
+        let paths: Vec<String> =
+            moved.iter().flat_map(|file| [file.path.clone(), file.aside.clone()]).collect();
+        mirror.settle(&paths).await?;
+        ctx.store.are_trashed(ctx.plan, ctx.attempt(), &moved, &records).await?;
+        ctx.tell(|progress| {
+            progress.found += records.len() as u64;
+            progress.count(&records);
+        });
+    }
+    Ok(())
+}
+
+/// What an earlier run was about to move and was killed over is either in the trash by now, or stays where it is.
+pub(crate) async fn settle_unfinished(backup: &Arc<Backup>) -> Result<(), Error> {
+    let (ctx, mirror) = (backup.context(), backup.mirror());
+    for files in all(backup).await? {
+        let unfinished: Vec<TrashedFile> = files.into_iter().filter(|file| !file.is_there).collect();
+        let asides: Vec<String> = unfinished.iter().map(|file| file.aside.clone()).collect();
+        let found = mirror.files().look(&asides).await?;
+        let (there, not_moved): (Vec<_>, Vec<_>) =
+            unfinished.into_iter().zip(found).partition(|(_, found)| found.is_some());
+        let there: Vec<TrashedFile> = there.into_iter().map(|(file, _)| file).collect();
+        ctx.store.are_trashed(ctx.plan, ctx.attempt(), &there, &[]).await?;
+        let not_moved: Vec<(i64, Part)> =
+            not_moved.iter().map(|(file, _)| (file.asset_id, file.part)).collect();
+        ctx.store.untrash(ctx.plan, &not_moved).await?;
+    }
+    Ok(())
+}
+
+/// Brings the files of an item back from the trash to where they were, as far as these parts are wanted. Gives those that are in
+/// their places now.
+pub(crate) async fn bring_back(
+    backup: &Arc<Backup>,
+    asset: i64,
+    is_wanted: impl Fn(Part) -> bool,
+) -> Result<Vec<(Stored, String)>, Error> {
+    let ctx = backup.context();
+    let mut back = Vec::new();
+    for file in ctx.store.trashed_of(ctx.plan, ctx.storage, asset).await? {
+        if file.is_there && is_wanted(file.part) && put_back(backup, &file).await? {
+            back.push((stored(backup, &file), file.path));
+        }
+    }
+    Ok(back)
+}
+
+/// Moves a file from the trash to where it was. Gives false if it is not in the trash, or something else has its place.
+pub(super) async fn put_back(backup: &Backup, file: &TrashedFile) -> Result<bool, StorageError> {
+    let files = backup.mirror().files();
+    let found = files.look(&[file.path.clone(), file.aside.clone()]).await?;
+    let is_there = found[1].as_ref().is_some_and(|aside| aside.size == file.size);
+    if found[0].is_some() || !is_there {
+        return Ok(false);
+    }
+    files.rename(&file.aside, &file.path).await?;
+    move_sidecars(backup, &file.aside, &file.path).await?;
+    files.settle(std::slice::from_ref(&file.aside)).await?;
+    Ok(true)
+}
+
+/// Sidecars go where their file goes.
+async fn move_sidecars(backup: &Backup, from: &str, to: &str) -> Result<(), StorageError> {
+    for (kind, path) in sidecars::of(backup, from).await? {
+        backup.mirror().files().rename(&path, &kind.path(to)).await?;
+    }
+    Ok(())
+}
+
+pub(super) fn stored(backup: &Backup, file: &TrashedFile) -> Stored {
+    Stored {
+        asset_id: file.asset_id,
+        part: file.part,
+        sha256: file.sha256,
+        size: file.size,
+        fidelity: file.fidelity,
+        at: backup.context().clock.now(),
+    }
+}
+
+/// Removes what has been in the trash for long enough.
+pub(super) async fn empty_expired(backup: &Arc<Backup>) -> Result<(), Error> {
+    let now = backup.context().clock.now();
+    empty(backup, |file| file.until <= now).await.map(drop)
+}
+
+/// Removes files of the trash for good; gives which.
+pub(super) async fn empty(
+    backup: &Arc<Backup>,
+    is_to_go: impl Fn(&TrashedFile) -> bool,
+) -> Result<Vec<TrashedFile>, Error> {
+    let (ctx, mirror) = (backup.context(), backup.mirror());
+    let mut removed = Vec::new();
+    for files in all(backup).await? {
+        let files: Vec<TrashedFile> =
+            files.into_iter().filter(|file| file.is_there && is_to_go(file)).collect();
+        for file in &files {
+            if ctx.stopped().is_some() {
+                return Ok(removed);
+            }
+            mirror.files().remove(&file.aside).await?;
+            for sidecar in sidecars::of(backup, &file.aside).await?.into_values() {
+                mirror.files().remove(&sidecar).await?;
+            }
+        }
+        // The file first: a row without one is told as nothing, and a file without a row would stay for ever.
+        let asides: Vec<String> = files.iter().map(|file| file.aside.clone()).collect();
+        mirror.settle(&asides).await?;
+        let gone: Vec<(i64, Part)> = files.iter().map(|file| (file.asset_id, file.part)).collect();
+        ctx.store.untrash(ctx.plan, &gone).await?;
+        removed.extend(files);
+    }
+    clear_folders(backup, &removed).await;
+    Ok(removed)
+}
+
+/// Removes the folders that are empty by now; what cannot be removed does no harm.
+pub(super) async fn clear_folders(backup: &Backup, removed: &[TrashedFile]) {
+    let mut folders: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for file in removed {
+        let mut path = file.aside.as_str();
+        while let Some((above, _)) =
+            path.rsplit_once('/').filter(|(above, _)| above.len() > OWN_FOLDER.len() + 6)
+        {
+            folders.entry(above.matches('/').count()).or_default().push(above);
+            path = above;
+        }
+    }
+    for (_, mut folders) in folders.into_iter().rev() {
+        folders.sort_unstable();
+        folders.dedup();
+        for folder in folders {
+            if let Err(error) = backup.mirror().files().remove(folder).await {
+                tracing::debug!(%error, folder, "a folder of the trash stays");
+            }
+        }
+    }
+}
+
+/// What is in the trash, some files at a time.
+async fn all(backup: &Arc<Backup>) -> Result<Vec<Vec<TrashedFile>>, Error> {
+    let ctx = backup.context();
+    let mut pages = Vec::new();
+    let mut after = 0;
+    loop {
+        let mut page = ctx.store.trashed(ctx.plan, ctx.storage, after, LISTED).await?;
+        if page.len() == LISTED as usize {
+            // The other file of the last item may be behind it.
+            let last = page.last().map(|last| last.asset_id);
+            page.retain(|file| Some(file.asset_id) != last);
+        }
+        let Some(last) = page.last() else { return Ok(pages) };
+        after = last.asset_id;
+        pages.push(page);
+    }
+}
