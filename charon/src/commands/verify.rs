@@ -23,15 +23,14 @@ pub(crate) async fn verify(
 pub(crate) async fn sums(engine: &Engine, plan: &str, to: Option<&Path>) -> Result<Exit, Failure> {
     let written =
         |error: std::io::Error| Failure::new(format!("the checksums could not be written: {error}"));
-    let mut after = None;
+    // First: a plan that there is not leaves the file as it is.
+    let mut page = engine.checksums(plan, None).await?;
     let mut text = Vec::new();
     let mut file = match to {
         Some(path) => Some(std::fs::File::create(path).map_err(written)?),
         None => None,
     };
     loop {
-        let page = engine.checksums(plan, after).await?;
-        after = page.next;
         text.clear();
         for line in &page.lines {
             text.extend_from_slice(line.as_bytes());
@@ -41,8 +40,9 @@ pub(crate) async fn sums(engine: &Engine, plan: &str, to: Option<&Path>) -> Resu
             Some(file) => file.write_all(&text).map_err(written)?,
             None => std::io::stdout().write_all(&text).map_err(written)?,
         }
-        if after.is_none() {
+        if page.next.is_none() {
             return Ok(Exit::Done);
         }
+        page = engine.checksums(plan, page.next).await?;
     }
 }

@@ -5,10 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use charon_provider::{Class, Error};
+use charon_provider::{Class, Error, Reason};
 
 use super::layout;
-use crate::{mirror::Mirror, plan::AlbumFiles, store::AlbumEntry};
+use crate::{
+    mirror::{Mirror, hash},
+    plan::AlbumFiles,
+    store::AlbumEntry,
+};
 
 /// Makes an entry; what was at its path gives way.
 pub(super) async fn make(
@@ -25,6 +29,7 @@ pub(super) async fn make(
     };
     let (entry, beside) = (entry.clone(), mirror.beside());
     let path = entry.path.clone();
+    let entry_path = path.clone();
     let made = tokio::task::spawn_blocking(move || make_link(&root, &beside, &entry));
     let failed = |error: io::Error| {
         let cause = match error.kind() {
@@ -37,7 +42,36 @@ pub(super) async fn make(
         };
         Error::new(Class::Destination, format!("make {path}"), cause)
     };
-    made.await.map_err(|panic| failed(io::Error::other(panic)))?.map_err(failed)
+    match made.await.map_err(|panic| failed(io::Error::other(panic)))? {
+        // The photo is not there; when it is home again, so is its link.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            tracing::warn!(
+                path = entry_path,
+                "what stands for a photo in an album could not be made: the photo is not there"
+            );
+            Ok(())
+        }
+        made => made.map_err(failed),
+    }
+}
+
+/// Whether what is at the path of an entry, if anything, is what was put there.
+pub(super) async fn is_ours(mirror: &Mirror, entry: &AlbumEntry) -> Result<bool, Error> {
+    if let (AlbumFiles::Symlink, Some(root)) = (entry.kind, mirror.root()) {
+        let path = root.join(&entry.path);
+        let looked = tokio::task::spawn_blocking(move || fs::symlink_metadata(path)).await;
+        return Ok(match looked {
+            Ok(Ok(metadata)) => metadata.is_symlink(),
+            Ok(Err(error)) => error.kind() == io::ErrorKind::NotFound,
+            Err(_) => false,
+        });
+    }
+    match hash(mirror.files(), &entry.path).await {
+        Ok(sha256) => Ok(sha256 == entry.sha256),
+        Err(error) if error.reason == Reason::NotFound => Ok(true),
+        Err(error) if error.class == Class::Item => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn make_link(root: &Path, beside: &Path, entry: &AlbumEntry) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use charon_provider::{AlbumChoice, Albums, Class, Cursor, RemoteId, Selection};
+use charon_provider::{AlbumChoice, Albums, Class, Cursor, Reason, RemoteId, Selection};
 
 use crate::{
     backup::{Backup, Walk},
@@ -10,7 +10,7 @@ use crate::{
     retry::with_retries,
 };
 
-/// Lists all albums, and what is in each. Gives false if the run stops.
+/// Lists all albums, and what is in each. Gives false if the run stops, or that cannot be told now.
 pub(super) async fn list(backup: &Arc<Backup>, albums: &dyn Albums) -> Result<bool, Error> {
     let ctx = backup.context();
     let mut walk = Walk::default();
@@ -51,7 +51,7 @@ pub(super) async fn list(backup: &Arc<Backup>, albums: &dyn Albums) -> Result<bo
     Ok(true)
 }
 
-/// What is in an album, or among the favourites, in its order. `None` if the run stops.
+/// What is in an album, or among the favourites, in its order. `None` if the run stops, or that cannot be told now.
 async fn items_of(backup: &Arc<Backup>, wanted: &Selection) -> Option<Vec<RemoteId>> {
     let (ctx, source) = (backup.context(), backup.source()?);
     let mut walk = Walk::default();
@@ -65,8 +65,14 @@ async fn items_of(backup: &Arc<Backup>, wanted: &Selection) -> Option<Vec<Remote
         });
         let page = match page.await? {
             Ok(page) => page,
-            // It was removed a moment ago.
-            Err(error) if matches!(error.class, Class::Item | Class::Config) => return Some(Vec::new()),
+            // It was removed a moment ago, or cannot be relied upon: all stays as it is until the next listing.
+            Err(error)
+                if matches!(error.class, Class::Item | Class::Config)
+                    || error.reason == Reason::ListingExpired =>
+            {
+                tracing::warn!(%error, "the albums could not be listed");
+                return None;
+            }
             Err(error) => {
                 ctx.stop_for_storage(&error);
                 return None;

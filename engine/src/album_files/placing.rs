@@ -73,10 +73,28 @@ async fn place_one(backup: &Arc<Backup>, kind: AlbumFiles, id: &AlbumId, title: 
     let paths: Vec<String> = wanted.keys().cloned().collect();
     let found = mirror.files().look(&paths).await?;
     let on_disk: BTreeSet<String> = found.into_iter().flatten().map(|entry| entry.path).collect();
-    let new: Vec<&AlbumEntry> = wanted
-        .values()
-        .filter(|entry| before.get(&entry.path) != Some(entry) || !on_disk.contains(&entry.path))
-        .collect();
+    let mut new: Vec<&AlbumEntry> = Vec::new();
+    for entry in wanted.values() {
+        let last = before.get(&entry.path);
+        let is_on_disk = on_disk.contains(&entry.path);
+        if last == Some(entry) && is_on_disk {
+            continue;
+        }
+        // Somebody else's file is neither overwritten nor taken for ours.
+        let is_free = !is_on_disk
+            || match last {
+                Some(last) => making::is_ours(mirror, last).await?,
+                None => false,
+            };
+        if is_free {
+            new.push(entry);
+        } else {
+            tracing::warn!(
+                path = entry.path,
+                "something else is where a link of an album should be, and is left there"
+            );
+        }
+    }
     ctx.store.add_album_entries(ctx.plan, ctx.attempt(), &new).await?;
     for entry in &new {
         making::make(mirror, entry, manifest.clone()).await?;
@@ -133,7 +151,11 @@ async fn take_away(backup: &Arc<Backup>, entries: &[AlbumEntry]) -> Result<(), E
         return Ok(());
     }
     for entry in entries {
-        mirror.files().remove(&entry.path).await?;
+        if making::is_ours(mirror, entry).await? {
+            mirror.files().remove(&entry.path).await?;
+        } else {
+            tracing::warn!(path = entry.path, "what stood for an album was changed, and is left there");
+        }
     }
     let paths: Vec<String> = entries.iter().map(|entry| entry.path.clone()).collect();
     mirror.settle(&paths).await?;

@@ -26,6 +26,7 @@ pub(super) async fn failed_of(
         ));
     };
     let most = u32::try_from(source.confirm_limit().max(1)).unwrap_or(u32::MAX);
+    ctx.store.forget_shown(ctx.storage, ctx.attempt()).await?;
     let mut filter = ItemFilter { outcome: Some(Outcome::Failed), after: None };
     loop {
         let failed = ctx.store.run_items(run, &filter, most).await?;
@@ -51,6 +52,7 @@ pub(super) async fn damaged(backup: &Arc<Backup>, listed: mpsc::Sender<Wanted>) 
         ));
     };
     let most = u32::try_from(source.confirm_limit().max(1)).unwrap_or(u32::MAX);
+    ctx.store.forget_shown(ctx.storage, ctx.attempt()).await?;
     let mut after = 0;
     loop {
         let damaged = ctx.store.damaged(ctx.plan, ctx.storage, after, most).await?;

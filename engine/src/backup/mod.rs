@@ -235,10 +235,14 @@ async fn bring(backup: &Arc<Backup>, which: Which) {
 
 /// What follows when all that a listing has shown is home.
 async fn tidy(backup: &Arc<Backup>) -> Result<(), Error> {
-    trash::after_listing(backup).await?;
+    let question = trash::after_listing(backup).await?;
     // A question about the trash is no reason to leave the rest as it is, and an album is brought up to date only with what is home.
     album_files::after_listing(backup).await?;
-    sidecars::after_listing(backup).await
+    sidecars::after_listing(backup).await?;
+    if let Some(question) = question {
+        backup.ctx.stop(question);
+    }
+    Ok(())
 }
 
 /// Finishes what an earlier run was about to move to the trash, and looks whether anything is in it.

@@ -129,8 +129,13 @@ impl Mirror {
         if there.kind != EntryKind::File {
             return Ok(Way::Blocked);
         }
-        if there.size == received.size && hash(self.files(), path).await? == received.sha256 {
-            return Ok(Way::Free);
+        if there.size == received.size {
+            match hash(self.files(), path).await {
+                Ok(sha256) if sha256 == received.sha256 => return Ok(Way::Free),
+                // A bad place of the disk, for instance: to set it aside needs no reading.
+                Err(error) if !was_ours || error.class == Class::Transient => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
         }
         let modified = there.modified.unwrap_or(Timestamp::MIN);
         let is_dated = !self.files().keeps_times()
@@ -140,7 +145,7 @@ impl Mirror {
     }
 
     /// Moves a file into a folder of its own, so that it takes no other's place; gives where it is now.
-    async fn set_aside(&self, path: &str) -> Result<String, Error> {
+    pub(crate) async fn set_aside(&self, path: &str) -> Result<String, Error> {
         let name = path.rsplit('/').next().unwrap_or(path);
         let aside = format!("{OWN_FOLDER}/{SET_ASIDE}/{}/{name}", self.fresh_name());
         self.files().rename(path, &aside).await?;

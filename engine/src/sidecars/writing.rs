@@ -48,8 +48,13 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
         }
         let rows: Vec<_> = new.iter().map(|(row, ..)| *row).collect();
         ctx.store.intend_sidecars(ctx.plan, ctx.attempt(), &rows).await?;
+        let mut paths = Vec::with_capacity(new.len());
         for (_, path, text) in new {
             backup.mirror().write(&path, text).await?;
+            paths.push(path);
+        }
+        if !paths.is_empty() {
+            backup.mirror().settle(&paths).await?;
         }
         ctx.store.sidecars_are_written(ctx.plan, &rows).await?;
     }

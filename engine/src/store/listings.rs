@@ -82,16 +82,23 @@ impl Store {
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
-        if attempt.number > 1 {
-            let sql = concat!(
-                "UPDATE remotes SET listed_by = NULL WHERE storage = ",
-                no!(storage "?1"),
-                " AND listed_by = ",
-                no!(run "?2"),
-            );
-            sqlx::query(sql).bind(storage.to_string()).bind(&run).execute(&mut *tx).await.doing(DOING)?;
+        tx.commit().await.doing(DOING)?;
+        self.forget_shown(storage, attempt).await
+    }
+
+    /// Forgets what earlier attempts at a run have shown: this one shows it anew.
+    pub(crate) async fn forget_shown(&self, storage: StorageId, attempt: Attempt) -> Result<(), Error> {
+        if attempt.number == 1 {
+            return Ok(());
         }
-        tx.commit().await.doing(DOING)
+        let sql = concat!(
+            "UPDATE remotes SET listed_by = NULL WHERE storage = ",
+            no!(storage "?1"),
+            " AND listed_by = ",
+            no!(run "?2"),
+        );
+        let query = sqlx::query(sql).bind(storage.to_string()).bind(attempt.run.to_string());
+        query.execute(&self.writer).await.doing("begin a listing").map(drop)
     }
 
     /// Says how a listing ended, once all that it showed is recorded, and what is left out behind the place where it stopped.

@@ -261,7 +261,9 @@ impl Store {
              FROM json_each(?2) AS wanted CROSS JOIN copies ON copies.plan = ",
             no!(plan "?1"),
             " AND copies.asset_id = wanted.value WHERE copies.sha256 IS NOT NULL
-             ON CONFLICT (plan, asset_id, part) DO NOTHING"
+             ON CONFLICT (plan, asset_id, part) DO UPDATE SET path = excluded.path, aside = excluded.aside,
+                 sha256 = excluded.sha256, size = excluded.size, trashed_at = excluded.trashed_at, until = excluded.until,
+                 is_there = 0"
         ))
         .bind(plan.to_string())
         .bind(json!(assets).to_string())

@@ -100,8 +100,9 @@ async fn what_is_handed_over_is_sent_once_and_recorded_as_the_original() {
     assert_eq!(stage.spooled().len(), 1);
     let sent = stage.sent(one.id).await;
     assert_eq!((sent.media_id.as_deref(), sent.was_there), (Some("a.jpg"), Some(false)));
-    assert_eq!(stage.spooled(), [""; 0].map(PathBuf::from), "nothing is left in the spool");
+    // The file goes once the receipt says that it was sent.
     stage.until_nothing_is_at_work().await;
+    assert_eq!(stage.spooled(), [""; 0].map(PathBuf::from), "nothing is left in the spool");
     assert_eq!(stage.world.requests(), ["send", "commit"]);
     let run = stage.engine.run_record(sent.run.expect("its run")).await.expect("a run");
     assert_eq!((run.state, run.items.done, run.bytes), (RunState::Succeeded, 1, 7), "{run:?}");

@@ -14,22 +14,24 @@ use crate::{backup::Backup, error::Error, plan::Gone, retry::with_retries, run::
 const MOST_LISTINGS: u32 = 90;
 
 /// Looks after what a listing of this run has lacked, if it was a full one that came to its end.
-pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
+///
+/// Gives why the run has to stop and ask, if it has.
+pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<Option<Stop>, Error> {
     let ctx = backup.context();
     let deletion = backup.deletion();
     moving::empty_expired(backup).await?;
     let listing = ctx.store.listing(ctx.run).await?;
     let is_proof = listing.is_some_and(|listing| listing.is_full && listing.is_complete);
     let Some(source) = backup.source().filter(|_| is_proof && deletion.gone == Gone::Trash) else {
-        return Ok(());
+        return Ok(None);
     };
     let account = ctx.store.account(ctx.storage).await?.id;
     let under =
         json!({ "as": ctx.facts.identity, "wanted": backup.wanted(), "account": account }).to_string();
     ctx.store.count_absences(ctx.plan, ctx.storage, ctx.attempt(), &under).await?;
     // Without an item that is known to be there, an answer proves nothing.
-    let Some(known) = ctx.store.shown_by(ctx.storage, ctx.run).await? else { return Ok(()) };
-    let Some(gone) = confirmed(backup, source, &known).await? else { return Ok(()) };
+    let Some(known) = ctx.store.shown_by(ctx.storage, ctx.run).await? else { return Ok(None) };
+    let Some(gone) = confirmed(backup, source, &known).await? else { return Ok(None) };
     let (agreed, others): (Vec<&Nominee>, Vec<&Nominee>) =
         gone.iter().partition(|nominee| nominee.answer == Answer::Agreed);
     let library = ctx.store.items_home(ctx.plan).await?;
@@ -40,7 +42,7 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
         let assets: Vec<i64> = others.iter().map(|nominee| nominee.asset_id).collect();
         ctx.store.ask_about(ctx.plan, &assets).await?;
         let percent = (assets.len() as u64 * 100).div_ceil(library.max(1));
-        ctx.stop(Stop::failed(
+        return Ok(Some(Stop::failed(
             Some(Class::Config),
             format!(
                 "{} of {library} items that are home ({percent} %) are gone from the account, which is more than the {} % that may \
@@ -49,9 +51,9 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
                 assets.len(),
                 deletion.most_percent
             ),
-        ));
+        )));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The nominees that the account says it does not hold. `None` if it cannot be relied upon, or the run stops.

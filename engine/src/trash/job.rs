@@ -70,11 +70,13 @@ async fn restore_one(backup: &Arc<Backup>, asset: i64, files: &[TrashedFile]) ->
     let mut learnt = Learnt::default();
     let mut in_the_way = None;
     for file in files {
-        if moving::put_back(backup, file).await? {
-            learnt.stored.push(moving::stored(backup, file));
-            learnt.untrashed.push((file.asset_id, file.part));
-        } else {
-            in_the_way = Some(&file.path);
+        match moving::put_back(backup, file).await {
+            Ok(true) => {
+                learnt.stored.push(moving::stored(backup, file));
+                learnt.untrashed.push((file.asset_id, file.part));
+            }
+            Err(error) if learnt.stored.is_empty() => return Err(error.into()),
+            Ok(false) | Err(_) => in_the_way = Some(&file.path),
         }
     }
     let paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();

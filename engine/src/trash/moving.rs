@@ -3,13 +3,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use charon_provider::{Error as StorageError, Part};
+use charon_provider::{Class, EntryKind, Error as StorageError, Part};
 use jiff::SignedDuration;
 
 use crate::{
     backup::Backup,
     error::Error,
-    mirror::OWN_FOLDER,
+    mirror::{OWN_FOLDER, hash},
     sidecars,
     store::{ItemRecord, Nominee, Stored, TrashedFile},
 };
@@ -29,22 +29,42 @@ pub(super) async fn to_trash(backup: &Arc<Backup>, items: &[&Nominee]) -> Result
         let now = ctx.clock.now();
         let days = SignedDuration::from_hours(24 * i64::from(backup.deletion().trash_days));
         let until = now.checked_add(days).unwrap_or(now);
-        let folder = format!("{OWN_FOLDER}/trash/{}/", now.strftime("%Y-%m-%d"));
+        // A folder of this run's own: nothing that lies in the trash gives way to something else.
+        let run = ctx.run.to_string();
+        let own = &run[run.len().saturating_sub(8)..];
+        let folder = format!("{OWN_FOLDER}/trash/{}/{own}/", now.strftime("%Y-%m-%d"));
         let assets: Vec<i64> = some.iter().map(|nominee| nominee.asset_id).collect();
         ctx.store.begin_trashing(ctx.plan, ctx.attempt(), &assets, &folder, (now, until)).await?;
         let mut moved = Vec::new();
         let mut records: Vec<ItemRecord> = Vec::new();
+        let mut not_there = Vec::new();
         for nominee in some {
+            let mut told = format!(
+                "gone from the account; in the trash of the mirror until {}",
+                until.strftime("%Y-%m-%d")
+            );
             for file in ctx.store.trashed_of(ctx.plan, ctx.storage, nominee.asset_id).await? {
-                let found = mirror.files().look(std::slice::from_ref(&file.path)).await?;
-                if found[0].is_some() {
-                    mirror.files().rename(&file.path, &file.aside).await?;
+                match is_as_stored(backup, &file).await? {
+                    Some(true) => {
+                        mirror.files().rename(&file.path, &file.aside).await?;
+                        move_sidecars(backup, &file.path, &file.aside).await?;
+                    }
+                    // It is not what was stored, and may be of use to somebody: nobody removes it.
+                    Some(false) => {
+                        told = format!(
+                            "gone from the account; the file was changed, and is kept as {}",
+                            mirror.set_aside(&file.path).await?
+                        );
+                        not_there.push((file.asset_id, file.part));
+                    }
+                    None => {
+                        told = String::from("gone from the account; the file was not in the mirror any more");
+                        not_there.push((file.asset_id, file.part));
+                    }
                 }
-                move_sidecars(backup, &file.path, &file.aside).await?;
                 moved.push(file);
             }
-            let until = until.strftime("%Y-%m-%d");
-            let reason = format!("gone from the account; in the trash of the mirror until {until}");
+            let reason = told;
             let record = ctx.done(nominee.remote.0.clone(), nominee.name.clone(), 0);
             records.push(ItemRecord { reason: Some(reason), ..record });
         }
@@ -52,6 +72,7 @@ pub(super) async fn to_trash(backup: &Arc<Backup>, items: &[&Nominee]) -> Result
             moved.iter().flat_map(|file| [file.path.clone(), file.aside.clone()]).collect();
         mirror.settle(&paths).await?;
         ctx.store.are_trashed(ctx.plan, ctx.attempt(), &moved, &records).await?;
+        ctx.store.untrash(ctx.plan, &not_there).await?;
         ctx.tell(|progress| {
             progress.found += records.len() as u64;
             progress.count(&records);
@@ -88,8 +109,17 @@ pub(crate) async fn bring_back(
     let ctx = backup.context();
     let mut back = Vec::new();
     for file in ctx.store.trashed_of(ctx.plan, ctx.storage, asset).await? {
-        if file.is_there && is_wanted(file.part) && put_back(backup, &file).await? {
-            back.push((stored(backup, &file), file.path));
+        if !file.is_there || !is_wanted(file.part) {
+            continue;
+        }
+        match put_back(backup, &file).await {
+            Ok(true) => back.push((stored(backup, &file), file.path)),
+            Ok(false) => {}
+            // What is back already is recorded.
+            Err(error) if !back.is_empty() => {
+                tracing::warn!(%error, path = file.path, "a file stays in the trash");
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(back)
@@ -100,6 +130,15 @@ pub(super) async fn put_back(backup: &Backup, file: &TrashedFile) -> Result<bool
     let files = backup.mirror().files();
     let found = files.look(&[file.path.clone(), file.aside.clone()]).await?;
     let is_there = found[1].as_ref().is_some_and(|aside| aside.size == file.size);
+    if found[0].as_ref().is_some_and(|there| there.size == file.size)
+        && hash(files, &file.path).await? == file.sha256
+    {
+        // An earlier attempt has put it back, and ended before it could say so, or in the middle of a move that is none on a server.
+        if is_there {
+            files.remove(&file.aside).await?;
+        }
+        return Ok(true);
+    }
     if found[0].is_some() || !is_there {
         return Ok(false);
     }
@@ -107,6 +146,22 @@ pub(super) async fn put_back(backup: &Backup, file: &TrashedFile) -> Result<bool
     move_sidecars(backup, &file.aside, &file.path).await?;
     files.settle(std::slice::from_ref(&file.aside)).await?;
     Ok(true)
+}
+
+/// Whether a file is as it was stored; `None` if there is none.
+async fn is_as_stored(backup: &Backup, file: &TrashedFile) -> Result<Option<bool>, StorageError> {
+    let files = backup.mirror().files();
+    let found = files.look(std::slice::from_ref(&file.path)).await?.pop().flatten();
+    let Some(found) = found else { return Ok(None) };
+    if found.kind != EntryKind::File || found.size != file.size {
+        return Ok(Some(false));
+    }
+    match hash(files, &file.path).await {
+        Ok(sha256) => Ok(Some(sha256 == file.sha256)),
+        // It cannot be read: moving it needs no reading.
+        Err(error) if matches!(error.class, Class::Item | Class::Destination) => Ok(Some(false)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Sidecars go where their file goes.

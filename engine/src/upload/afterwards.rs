@@ -146,7 +146,10 @@ async fn look_up(
     let may_be_asked = upload.storage.source().is_some();
     let found = ids.into_iter().map(|id| match id {
         None => Err((Class::Item, "the ledger does not know its item any more".to_owned())),
-        Some(_) if !may_be_asked => Ok(()),
+        Some(_) if !may_be_asked => Err((
+            Class::Item,
+            "the storage cannot be asked whether it has an item, so the file stays".to_owned(),
+        )),
         Some(id) => answers.get(&id).cloned().unwrap_or_else(|| Err(unanswered())),
     });
     Ok(Some(found.collect()))

@@ -165,6 +165,14 @@ fn go(path: &Path, sha256: Sha256, folder: &Path, name: &Path) -> Result<Option<
         match named {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if is_one_name(path, &target) {
+                    let cause = format!(
+                        "{} and {} are one file, seen by two mounts",
+                        path.display(),
+                        target.display()
+                    );
+                    return Err(Stays::There(io::Error::other(cause)));
+                }
                 if !is_whole(&target, seen.size, sha256) {
                     continue;
                 }
@@ -214,6 +222,23 @@ fn name_anew(from: &Path, to: &Path) -> io::Result<()> {
     // The name is taken by an empty file of ours, which gives way.
     File::create_new(to)?;
     fs::rename(from, to).inspect_err(|_| drop(fs::remove_file(to)))
+}
+
+/// Whether two paths are one name of one file: a folder that is mounted twice. Taking one away would take away the other.
+#[cfg(unix)]
+fn is_one_name(path: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let (Ok(one), Ok(other)) = (fs::symlink_metadata(path), fs::symlink_metadata(other)) else {
+        return false;
+    };
+    (one.dev(), one.ino()) == (other.dev(), other.ino()) && one.nlink() == 1
+}
+
+/// Elsewhere that cannot be told.
+#[cfg(not(unix))]
+fn is_one_name(_: &Path, _: &Path) -> bool {
+    false
 }
 
 /// Whether a file with these bytes is there, durably.

@@ -86,11 +86,11 @@ pub(crate) async fn run(verification: Verification) {
     let ctx = backup.context();
     let or_stop = |ended: Result<(), Error>| ended.unwrap_or_else(|error| ctx.stop_for(&error));
     or_stop(reading::read(&backup, &job).await);
-    if job.percent.is_none() && ctx.stopped().is_none() {
-        or_stop(strange::look(&backup).await);
-    }
     if job.repair && ctx.stopped().is_none() {
         backup::repair(&backup).await;
+    }
+    if job.percent.is_none() && ctx.stopped().is_none() {
+        or_stop(strange::look(&backup).await);
     }
     if ctx.stopped().is_none() {
         or_stop(report::write(&backup).await);

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use charon_provider::{Depth, EntryKind};
+use charon_provider::{Class, Depth, EntryKind};
 use futures::StreamExt;
 
 use crate::{backup::Backup, error::Error, mirror::OWN_FOLDER, sidecars::Sidecar};
@@ -31,7 +31,15 @@ pub(super) async fn look(backup: &Arc<Backup>) -> Result<(), Error> {
     while let Some(Some(entries)) = ctx.unless_stopped(listed.next()).await {
         let mut paths = Vec::new();
         for entry in entries {
-            let entry = entry?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                // A folder that may not be looked into, a name that is no text: whatever is there, it is not Charon's.
+                Err(error) if matches!(error.class, Class::Item | Class::Destination) => {
+                    tracing::warn!(%error, "something in the mirror cannot be looked at");
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             if entry.kind == EntryKind::File && !is_passed_over(&entry.path) {
                 paths.push(entry.path);
             }

@@ -5,6 +5,7 @@ mod parts;
 mod proof;
 mod selections;
 mod shelf;
+mod trash;
 
 use std::{
     collections::BTreeMap,
