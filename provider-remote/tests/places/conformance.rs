@@ -1,22 +1,33 @@
 //! What the contract promises of destinations, on each server.
 
-use charon_provider::conformance::try_destination;
+use charon_provider::conformance::{Report, try_destination};
 use serde_json::json;
 
 use crate::servers::{Kind, Server};
 
 async fn keeps_its_promises(kind: Kind, extra: serde_json::Value) {
-    let Some(server) = Server::start(kind) else { return };
-    let opened = server.open_with(&extra);
+    let Some(mut report) = tried(kind, &extra).await else { return };
+    if !report.broken().is_empty() {
+        // rclone refuses a write with 403 once in a while, when folders are made side by side. Runs ask such a server again.
+        eprintln!("{kind:?}, at first: {report}");
+        let Some(again) = tried(kind, &extra).await else { return };
+        report = again;
+    }
+    report.assert_kept();
+    assert!(report.skipped().is_empty(), "{report}");
+}
+
+/// Tries everything on a server of its own.
+async fn tried(kind: Kind, extra: &serde_json::Value) -> Option<Report> {
+    let server = Server::start(kind)?;
+    let opened = server.open_with(extra);
     if kind != Kind::RcloneS3
         && let Some(root) = extra["root"].as_str()
     {
         std::fs::create_dir_all(server.folder.join(root)).expect("a folder");
         open_to_all(&server.folder);
     }
-    let report = try_destination(opened.destination()).await;
-    report.assert_kept();
-    assert!(report.skipped().is_empty(), "{report}");
+    Some(try_destination(opened.destination()).await)
 }
 
 /// Apache's workers are somebody else than root.
