@@ -43,7 +43,9 @@ pub(super) async fn to_trash(backup: &Arc<Backup>, items: &[&Nominee]) -> Result
                 "gone from the account; in the trash of the mirror until {}",
                 until.strftime("%Y-%m-%d")
             );
-            for file in ctx.store.trashed_of(ctx.plan, ctx.storage, nominee.asset_id).await? {
+            let files = ctx.store.trashed_of(ctx.plan, ctx.storage, nominee.asset_id).await?;
+            // What is in the trash already stays there as it is.
+            for file in files.into_iter().filter(|file| !file.is_there) {
                 match is_as_stored(backup, &file).await? {
                     Some(true) => {
                         mirror.files().rename(&file.path, &file.aside).await?;
@@ -64,9 +66,8 @@ pub(super) async fn to_trash(backup: &Arc<Backup>, items: &[&Nominee]) -> Result
                 }
                 moved.push(file);
             }
-            let reason = told;
             let record = ctx.done(nominee.remote.0.clone(), nominee.name.clone(), 0);
-            records.push(ItemRecord { reason: Some(reason), ..record });
+            records.push(ItemRecord { reason: Some(told), ..record });
         }
         let paths: Vec<String> =
             moved.iter().flat_map(|file| [file.path.clone(), file.aside.clone()]).collect();
