@@ -80,7 +80,7 @@ fn assert_albums(place: &Place, found: &BTreeMap<String, Option<Vec<u8>>>) {
 async fn albums_are_relative_links_and_follow_the_account_in_place() {
     let place = Place::new().await;
     let seeded = seed(&place);
-    add_backup(&place, &json!({"albums": "symlink", "sidecars": ["json", "xmp"]})).await;
+    add_backup(&place, &json!({"albums": "symlink", "sidecars": "both"})).await;
     full(&place).await;
     let found = albums(&place);
     assert_albums(&place, &found);
@@ -124,10 +124,10 @@ async fn albums_are_relative_links_and_follow_the_account_in_place() {
 async fn albums_may_be_hard_links_copies_manifests_or_nothing_and_change_into_each_other() {
     let place = Place::new().await;
     seed(&place);
-    add_backup(&place, &json!({"albums": "hardlink", "sidecars": []})).await;
+    add_backup(&place, &json!({"albums": "hardlink", "sidecars": "none"})).await;
     for kind in ["hardlink", "copy", "symlink", "manifest", "none", "hardlink"] {
         let config = json!({
-            "kind": "backup", "storage": "family", "destination": place.path("mirror"), "albums": kind, "sidecars": [],
+            "kind": "backup", "storage": "family", "destination": place.path("mirror"), "albums": kind, "sidecars": "none",
         });
         let ended = place.charon_with(&["plan", "update", "home", "--config", "-"], &config).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -170,7 +170,7 @@ async fn sidecars_tell_what_the_account_says_and_leave_others_alone() {
     let place = Place::new().await;
     let seeded = seed(&place);
     assert!(place.world().set_favorite(&seeded.item_ids[0], true));
-    add_backup(&place, &json!({"albums": "symlink", "sidecars": ["json", "xmp"]})).await;
+    add_backup(&place, &json!({"albums": "symlink", "sidecars": "both"})).await;
     full(&place).await;
     let mirror = place.path("mirror");
     let mut sheets = BTreeMap::new();

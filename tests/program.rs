@@ -22,6 +22,7 @@ mod kill;
 mod network;
 mod notifications;
 mod notify;
+mod originals;
 mod places;
 mod plugin;
 mod preview;

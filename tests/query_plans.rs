@@ -239,6 +239,7 @@ async fn look_after_the_mirror(engine: &Engine, emulator: &Emulator, photos: &Pa
     std::fs::write(first_file(photos).expect("a file"), "something else").expect("written");
     std::fs::rename(&away, &restored).expect("moved back");
     std::fs::write(photos.join("strange.txt"), "strange").expect("written");
+    run(job(Job::Originals)).await;
     for (repair, percent) in [(false, None), (false, Some(10)), (true, None)] {
         run(job(Job::Verify(VerifyJob { repair, percent }))).await;
     }
@@ -275,7 +276,7 @@ async fn live(folder: &Path) {
     engine.add_storage("family", "gphotos", storage.clone()).await.expect("a storage");
     let home = json!({
         "kind": "backup", "storage": "family", "destination": folder.join("mirror"), "albums": "symlink",
-        "sidecars": ["json", "xmp"], "deletion": {"gone": "trash", "after_listings": 2, "most_percent": 1},
+        "sidecars": "both", "deletion": {"gone": "trash", "after_listings": 2, "most_percent": 1},
     });
     let out = json!({"kind": "upload", "storage": "family", "sources": [pictures], "album": "Album"});
     engine.add_plan("home", object(home.clone())).await.expect("a plan");

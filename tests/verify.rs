@@ -171,3 +171,40 @@ async fn a_verification_that_is_killed_goes_on_where_it_was() {
     let (code, summary) = verify(&place, &[]).await;
     assert_eq!((code, found(&summary)[0]), (Some(0), &json!(40)), "{summary:#}");
 }
+
+#[tokio::test]
+async fn each_backup_verifies_a_share_and_mends_what_is_damaged_in_it() {
+    // I5
+    let place = Place::new().await;
+    place.seed(20);
+    place.add_storage().await;
+    let config = json!({"kind": "backup", "storage": "family", "destination": place.path("mirror"), "verify_percent": 50});
+    place.add_plan("home", &config).await;
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["verification"]["good"]), (0, &json!(10)), "{summary:#}");
+    assert_eq!(summary["items"], json!({"done": 20, "unchanged": 0, "skipped": 0, "failed": 0}));
+
+    // The bytes of two files change, which nothing but reading shows: one run reads the one, the next the other.
+    let files = place.mirrored();
+    let of = |id: &str| {
+        let original = place.world().original(id).expect("its bytes").to_vec();
+        files.iter().find(|(_, bytes)| *bytes == original).expect("it is home").0.clone()
+    };
+    let items = place.world().items();
+    let rotten = [of(&items[0].id), of(&items[19].id)];
+    for path in &rotten {
+        rot(&place.path("mirror").join(path));
+    }
+    let mut mended = 0;
+    for _ in 0..2 {
+        let (code, summary) = place.run("home").await;
+        assert_eq!((code, &summary["verification"]["changed"]), (0, &json!(1)), "{summary:#}");
+        assert_eq!(summary["items"], json!({"done": 1, "unchanged": 19, "skipped": 0, "failed": 0}));
+        let bytes = summary["items"]["done"].as_u64().expect("a number");
+        mended += bytes;
+    }
+    assert_eq!(mended, 2);
+    place.assert_mirror_is_complete();
+    let (code, summary) = verify(&place, &[]).await;
+    assert_eq!((code, &summary["verification"]["good"]), (Some(0), &json!(20)), "{summary:#}");
+}

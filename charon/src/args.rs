@@ -97,6 +97,15 @@ pub(crate) enum Command {
         #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
         percent: Option<u8>,
     },
+    /// Put originals in the place of copies of lesser fidelity in a mirror.
+    ///
+    /// Google's API gives copies that are encoded anew and know nothing of places. The originals come from the folders of this machine
+    /// that they were uploaded from, and from the full-resolution source of the storage, if it has one. Each
+    /// takes the place of its copy once it is complete. Backups use what is on this machine by themselves.
+    Originals {
+        /// The plan's name.
+        plan: String,
+    },
     /// What backups have moved aside because it is gone from the account.
     #[command(subcommand)]
     Trash(Trash),

@@ -90,6 +90,7 @@ async fn run(args: Args) -> Result<Exit, Failure> {
             commands::verify::verify(&engine, &plan, VerifyJob { repair, percent }, output).await
         }
         Command::Trash(command) => commands::trash::run(&engine, command, output).await,
+        Command::Originals { plan } => commands::verify::originals(&engine, &plan, output).await,
         Command::Sums { plan, output: to } => commands::verify::sums(&engine, &plan, to.as_deref()).await,
         Command::Serve(serve) => commands::serve::run(&engine, &serve).await,
         Command::Password { revoke_tokens } => commands::password::run(&engine, revoke_tokens, output).await,

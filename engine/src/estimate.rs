@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use charon_provider::{Cost, Entry, EntryKind, Error as StorageError, RemoteId, Storage};
+use charon_provider::{Album, Cost, Entry, EntryKind, Error as StorageError, RemoteId, Storage};
 use charon_schema::Mistake;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,11 +22,12 @@ use crate::{
     job::Job,
     mirror::{Mirror, Site},
     numbers::with_commas,
-    plan::{BackupConfig, PlanConfig},
+    plan::{AlbumFiles, BackupConfig, PlanConfig},
     plans::{as_map, config_of},
     retry::with_retries,
     run::{Progress, RunContext},
     running::Work,
+    sidecars::Sidecars,
     store::PlanRow,
     upload,
 };
@@ -204,8 +205,33 @@ async fn of_backup(
             None => break,
         }
     }
+    let beside = pages_beside(ctx, storage, config).await?;
     let costs = &ctx.facts.costs;
-    estimate.with_requests(ctx, &[(pages, &costs.page), (parts, &costs.fetch)]).await
+    estimate.with_requests(ctx, &[(pages + beside, &costs.page), (parts, &costs.fetch)]).await
+}
+
+/// The pages that it takes to learn what is in the albums, and what is a favourite, where the mirror tells of them.
+async fn pages_beside(ctx: &RunContext, storage: &dyn Storage, config: &BackupConfig) -> Result<u64, Error> {
+    let has_sidecars = config.sidecars != Sidecars::None;
+    let Some(albums) = storage.albums().filter(|_| has_sidecars || config.albums != Some(AlbumFiles::None))
+    else {
+        return Ok(0);
+    };
+    let mut walk = backup::Walk::default();
+    // At least one page of favourites; how many there are is not known.
+    let mut pages = u64::from(has_sidecars);
+    let mut cursor = None;
+    loop {
+        let page = with_retries(ctx, || albums.list(cursor.as_ref())).await;
+        let page = page.ok_or_else(|| Error::Refused("the estimate was stopped".into()))??;
+        walk.refuse_circle(page.next.as_ref(), "list the albums")?;
+        let each = u64::try_from(ctx.facts.costs.page_items).unwrap_or(u64::MAX).max(1);
+        let of_album = |album: &Album| album.items.map_or(1, |items| items.div_ceil(each));
+        pages += 1 + page.albums.iter().map(of_album).sum::<u64>();
+        let Some(next) = page.next else { return Ok(pages) };
+        walk.go(&next);
+        cursor = Some(next);
+    }
 }
 
 async fn of_upload(ctx: &RunContext, counted: &upload::Counted) -> Result<Estimate, Error> {

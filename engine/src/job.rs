@@ -12,6 +12,8 @@ pub enum Job {
     Plan,
     /// Reads the files of the mirror and compares them with what was stored.
     Verify(VerifyJob),
+    /// Puts originals in the place of copies of lesser fidelity, where they have turned up.
+    Originals,
     /// Takes files out of the trash of the mirror, or empties it.
     Trash(TrashJob),
 }
@@ -55,7 +57,7 @@ impl Job {
     /// Whether it speaks to the plan's storage, and so needs the lane of its account.
     pub(crate) fn needs_storage(&self) -> bool {
         match self {
-            Self::Plan => true,
+            Self::Plan | Self::Originals => true,
             Self::Verify(verify) => verify.repair,
             Self::Trash(_) => false,
         }
@@ -71,6 +73,7 @@ impl Job {
         match self {
             Self::Plan => None,
             Self::Verify(_) => Some("verify"),
+            Self::Originals => Some("originals"),
             Self::Trash(TrashJob::Restore { .. }) => Some("trash restore"),
             Self::Trash(TrashJob::Empty { .. }) => Some("trash empty"),
         }

@@ -127,7 +127,7 @@ pub use run::{
 };
 pub use schedule::{Schedule, ScheduleError, WindowError, Windows};
 pub use scheduler::{Scheduler, SchedulerSettings};
-pub use sidecars::Sidecar;
+pub use sidecars::{Sidecar, Sidecars};
 pub use storages::StorageView;
 pub use store::{Decision, DeliveryRecord, ItemFilter, ItemRecord, Occurrence, RunFilter, RunRecord};
 pub use tallies::{DURATION_BOUNDS, Durations, PlanTally, Tally};

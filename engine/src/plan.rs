@@ -25,7 +25,7 @@ pub use upload::{AfterUpload, AlbumPosition, UploadConfig};
 
 use crate::{
     commands::CommandsConfig,
-    sidecars::Sidecar,
+    sidecars::Sidecars,
     timing::{PolicyConfig, ScheduleConfig},
 };
 
@@ -78,19 +78,30 @@ pub struct BackupConfig {
     #[schemars(
         title = "Albums in the mirror",
         description = "What stands for an album in the mirror, below the folder albums: a folder of relative symbolic links, of hard \
-                       links or of copies, or a JSON file that names the photos. Left open: nothing.",
+                       links or of copies, a JSON file that names the photos, or nothing. Left open: symbolic links where there \
+                       can be any, and JSON files otherwise.",
         extend("x-group" = "Mirror", "x-order" = 7)
     )]
     pub albums: Option<AlbumFiles>,
     /// The sidecars beside each file.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Sidecars::is_usual")]
     #[schemars(
         title = "Sidecars",
         description = "Small files beside each photo that tell its description, albums, camera and more: JSON, from which Charon can \
                        restore its own knowledge, and XMP, which photo programs read.",
         extend("x-group" = "Mirror", "x-order" = 8)
     )]
-    pub sidecars: Vec<Sidecar>,
+    pub sidecars: Sidecars,
+    /// How much of the mirror each run verifies.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(
+        title = "Verify in each run",
+        description = "How many hundredths of the mirror each run reads again and compares with what was stored, once what is new is \
+                       home; the next run goes on behind them. What is damaged is fetched again. 0 for none.",
+        range(max = 100),
+        extend("x-group" = "Mirror", "x-order" = 9, "x-unit" = "percent")
+    )]
+    pub verify_percent: u8,
     /// How old the last full listing may be.
     #[serde(default = "a_day")]
     #[schemars(
@@ -98,21 +109,26 @@ pub struct BackupConfig {
         description = "A listing may stop where everything is known already, as long as one that went to the end is no older \
                        than this. 0 means that every listing goes to the end.",
         range(max = 8760),
-        extend("x-group" = "Listing", "x-order" = 9, "x-unit" = "hours", "x-advanced" = true)
+        extend("x-group" = "Listing", "x-order" = 10, "x-unit" = "hours", "x-advanced" = true)
     )]
     pub full_listing_hours: u32,
     /// When the plan runs by itself; without it, it runs when somebody asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(title = "Schedule", extend("x-group" = "Schedule", "x-order" = 10))]
+    #[schemars(title = "Schedule", extend("x-group" = "Schedule", "x-order" = 11))]
     pub schedule: Option<ScheduleConfig>,
     /// The bounds of its runs.
     #[serde(default)]
-    #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 11))]
+    #[schemars(title = "Runs", extend("x-group" = "Runs", "x-order" = 12))]
     pub policy: PolicyConfig,
     /// What is run before and after its runs.
     #[serde(default, skip_serializing_if = "is_nothing")]
-    #[schemars(title = "Commands", extend("x-group" = "Commands", "x-order" = 12, "x-advanced" = true))]
+    #[schemars(title = "Commands", extend("x-group" = "Commands", "x-order" = 13, "x-advanced" = true))]
     pub commands: CommandsConfig,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(percent: &u8) -> bool {
+    *percent == 0
 }
 
 fn a_day() -> u32 {

@@ -113,6 +113,7 @@ pub(crate) enum Work {
     Upload(Arc<Upload>),
     Inbox(Inbox),
     Verify(Verification),
+    Originals(Backup),
     Trash(Trashing),
 }
 
@@ -207,6 +208,7 @@ impl Engine {
                 Ok(Work::Backup(backup)) => backup::run(backup).await,
                 Ok(Work::Upload(upload)) => Box::pin(upload::run(upload)).await,
                 Ok(Work::Inbox(inbox)) => inbox::run(inbox).await,
+                Ok(Work::Originals(backup)) => backup::better(backup).await,
                 Ok(Work::Verify(verification)) => verify::run(verification).await,
                 Ok(Work::Trash(trashing)) => trash::run(trashing).await,
                 Err(error) => ctx.stop_for(&error),
@@ -370,7 +372,7 @@ impl Engine {
                 let mirror = Mirror::open(site, row.id, ctx.run).await?;
                 let wanted = match job {
                     Job::Plan => backup::select(ctx, &*storage, &config.selection).await?,
-                    Job::Verify(_) | Job::Trash(_) => Selection::default(),
+                    Job::Verify(_) | Job::Originals | Job::Trash(_) => Selection::default(),
                 };
                 let wrong = |mistakes| Error::Config { what: format!("the plan {}", row.name), mistakes };
                 let layout = config.layout().map_err(wrong)?;
@@ -384,6 +386,7 @@ impl Engine {
                 let backup = backup.laid_out(layout, titles);
                 Ok(match job {
                     Job::Plan => Work::Backup(backup),
+                    Job::Originals => Work::Originals(backup),
                     Job::Verify(job) => Work::Verify(Verification { backup, job: job.clone() }),
                     Job::Trash(job) => Work::Trash(Trashing { backup, job: job.clone() }),
                 })

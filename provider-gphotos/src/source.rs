@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use charon_provider::{
     Address, Body, Camera, Cursor, Error, Existence, Kind, Page, Part, Readiness, RemoteId, RemoteItem,
-    ResumePoint, Selection, Source,
+    ResumePoint, Selection, Source, WayToOriginals,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -77,8 +77,8 @@ impl Source for GPhotosStorage {
     }
 
     async fn open(&self, item: &RemoteItem, part: Part, from: Option<&ResumePoint>) -> Result<Body, Error> {
-        if let (Some(originals), Part::Whole) = (&self.originals, part)
-            && let Some(body) = originals.open(item).await?
+        if part == Part::Whole
+            && let Some(body) = self.open_original(item).await?
         {
             return Ok(body);
         }
@@ -90,6 +90,18 @@ impl Source for GPhotosStorage {
         let address = self.address_of(item)?;
         // Of a video, a frame without the sign that it can be played: what shows it has its own.
         self.media.preview(address, pixels, item.kind == Kind::Video).await
+    }
+
+    fn way_to_originals(&self) -> WayToOriginals {
+        let Some(originals) = &self.originals else { return WayToOriginals::None };
+        originals.resting_until().map_or(WayToOriginals::Open, WayToOriginals::Resting)
+    }
+
+    async fn open_original(&self, item: &RemoteItem) -> Result<Option<Body>, Error> {
+        match &self.originals {
+            Some(originals) => originals.open(item).await,
+            None => Ok(None),
+        }
     }
 
     fn decline_original(&self, item: &RemoteId) {

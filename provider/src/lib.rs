@@ -39,5 +39,7 @@ pub use host::{Conflict, Cost, Host};
 pub use item::{Address, Camera, Fidelity, Kind, Readiness, RemoteId, RemoteItem};
 pub use provider::{Authorization, Consent, Consenting, Description, Provider};
 pub use sink::{Content, KeepSession, Placement, Position, Session, Sink, Staged, UploadToken};
-pub use source::{AlbumChoice, Body, Cursor, Existence, Page, Part, ResumePoint, Selection, Source};
+pub use source::{
+    AlbumChoice, Body, Cursor, Existence, Page, Part, ResumePoint, Selection, Source, WayToOriginals,
+};
 pub use storage::Storage;

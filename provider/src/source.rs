@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{AlbumId, Class, Error, Fidelity, Kind, Reason, RemoteId, RemoteItem};
@@ -122,6 +122,17 @@ impl fmt::Debug for Body {
     }
 }
 
+/// Whether a storage has a way to originals beside the one that may give lesser copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayToOriginals {
+    /// It has none: what [`Source::open`] gives is all there is.
+    None,
+    /// It can be asked.
+    Open,
+    /// It has failed, and is left alone until then.
+    Resting(Timestamp),
+}
+
 /// The way photos come home. Each call is one attempt; whether to try again is for the engine to decide.
 #[async_trait]
 pub trait Source: Send + Sync {
@@ -154,6 +165,19 @@ pub trait Source: Send + Sync {
     async fn preview(&self, _item: &RemoteItem, _pixels: u32) -> Result<Body, Error> {
         let cause = "this storage gives no small pictures";
         Err(Error::new(Class::Item, "fetch a small picture", cause).because(Reason::NoSuchPart))
+    }
+
+    /// Whether [`open_original`](Source::open_original) is of use now.
+    fn way_to_originals(&self) -> WayToOriginals {
+        WayToOriginals::None
+    }
+
+    /// Opens the original of an item, and nothing lesser; `None` if it does not come now. It needs no address.
+    ///
+    /// # Errors
+    /// As for [`open`](Source::open).
+    async fn open_original(&self, _item: &RemoteItem) -> Result<Option<Body>, Error> {
+        Ok(None)
     }
 
     /// Says that what came as the original of an item was wrong, again and again: from now on [`open`](Source::open) is to

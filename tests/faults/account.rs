@@ -289,6 +289,11 @@ impl Account {
         let mirror = self.path("mirror");
         let mut files = Vec::new();
         collect(&mirror, &mirror, &mut files);
+        let is_beside = |path: &str| {
+            let ending = Path::new(path).extension().unwrap_or_default();
+            ending == "json" || ending == "xmp" || path.starts_with("albums/")
+        };
+        files.retain(|(path, _)| !is_beside(path));
         files
     }
 }

@@ -1,4 +1,4 @@
-//! `charon verify PLAN` and `charon sums PLAN`.
+//! `charon verify PLAN`, `charon originals PLAN` and `charon sums PLAN`.
 
 use std::{io::Write, path::Path};
 
@@ -17,6 +17,10 @@ pub(crate) async fn verify(
     output: Output,
 ) -> Result<Exit, Failure> {
     run::run_with(engine, plan, RunOptions { job: Job::Verify(job), ..RunOptions::default() }, output).await
+}
+
+pub(crate) async fn originals(engine: &Engine, plan: &str, output: Output) -> Result<Exit, Failure> {
+    run::run_with(engine, plan, RunOptions { job: Job::Originals, ..RunOptions::default() }, output).await
 }
 
 /// Writes the checksums of a mirror as `sha256sum -c` reads them.

@@ -55,6 +55,20 @@ pub(super) async fn make(
     }
 }
 
+/// Whether a symbolic link can be made in the mirror: neither storages nor all file systems keep any.
+pub(super) async fn can_link(mirror: &Mirror) -> bool {
+    if mirror.root().is_none() {
+        return false;
+    }
+    let beside = mirror.beside();
+    let tried = tokio::task::spawn_blocking(move || {
+        beside.parent().map_or(Ok(()), fs::create_dir_all)?;
+        symlink(Path::new("anywhere"), &beside)?;
+        fs::remove_file(&beside)
+    });
+    matches!(tried.await, Ok(Ok(())))
+}
+
 /// Whether what is at the path of an entry, if anything, is what was put there.
 pub(super) async fn is_ours(mirror: &Mirror, entry: &AlbumEntry) -> Result<bool, Error> {
     if let (AlbumFiles::Symlink, Some(root)) = (entry.kind, mirror.root()) {

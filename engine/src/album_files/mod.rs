@@ -15,7 +15,11 @@ use crate::{backup::Backup, error::Error, plan::AlbumFiles};
 /// Brings what stands for albums up to date, if this run has listed everything.
 pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
     let ctx = backup.context();
-    let kind = backup.album_files();
+    let kind = match backup.album_files() {
+        Some(kind) => kind,
+        None if making::can_link(backup.mirror()).await => AlbumFiles::Symlink,
+        None => AlbumFiles::Manifest,
+    };
     if kind == AlbumFiles::None {
         placing::clear(backup, |_| true).await?;
     }

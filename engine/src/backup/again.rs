@@ -35,7 +35,7 @@ pub(super) async fn failed_of(
             break;
         }
         let ids: Vec<RemoteId> = failed.into_iter().map(|item| RemoteId(item.item)).collect();
-        let looked_up = quick::look_up(backup, source, ids, None, &listed);
+        let looked_up = quick::look_up(backup, source, ids, None, false, &listed);
         let Some(looked_up) = ctx.unless_stopped(looked_up).await else { return Ok(()) };
         looked_up?;
     }
@@ -65,7 +65,7 @@ pub(super) async fn damaged(backup: &Arc<Backup>, listed: mpsc::Sender<Wanted>) 
         let unheld: Vec<ItemRecord> = unheld.map(|kept| not_held(backup, kept)).collect();
         ctx.record(&unheld).await?;
         if !ids.is_empty() {
-            let looked_up = quick::look_up(backup, source, ids, None, &listed);
+            let looked_up = quick::look_up(backup, source, ids, None, true, &listed);
             let Some(looked_up) = ctx.unless_stopped(looked_up).await else { return Ok(()) };
             looked_up?;
         }

@@ -23,12 +23,13 @@ pub(crate) const STILL_PROCESSED: &str = "still being processed by the storage; 
 
 /// Compares one page with the ledger, assigns the paths of what is new, and sends on what has to be fetched. Gives whether all
 /// of it was known: home, left out by the selection, or among those that are `unfinished` and looked up anyway. `album` is the title of
-/// the album that the page was listed in, if it was listed in one.
+/// the album that the page was listed in, if it was listed in one. A repair looks at what is damaged though it has been listed before.
 pub(super) async fn diff_page(
     backup: &Arc<Backup>,
     items: Vec<RemoteItem>,
     album: Option<&str>,
     unfinished: Option<&HashSet<RemoteId>>,
+    is_repair: bool,
     listed: &mpsc::Sender<Wanted>,
 ) -> Result<bool, Error> {
     let ctx = &backup.ctx;
@@ -42,6 +43,11 @@ pub(super) async fn diff_page(
     };
     let is_home = |item: &RemoteItem| missing_of(item).is_nothing();
     let was_shown_now = |id: &RemoteId| known.get(id).is_some_and(|known| known.shown_by == Some(ctx.run));
+    // What has been found to be damaged since this run has listed it is looked at once more.
+    let is_damaged = |id: &RemoteId| {
+        let whole = known.get(id).map(|known| known.whole.iter().chain(&known.clip));
+        whole.is_some_and(|mut copies| copies.any(|copy| copy.damage.is_some()))
+    };
     // What this listing itself has shown before it was begun anew says nothing of what is behind it.
     let is_known = |item: &RemoteItem| {
         let before = known.contains_key(&item.id) && !was_shown_now(&item.id);
@@ -52,10 +58,15 @@ pub(super) async fn diff_page(
 
     // The same item may come again, on this page or on a later one.
     let mut seen = HashSet::new();
-    let is_first = |item: &&RemoteItem| !was_shown_now(&item.id) && seen.insert(item.id.clone());
+    let is_new = |item: &RemoteItem| !was_shown_now(&item.id) || (is_repair && is_damaged(&item.id));
+    let is_first = |item: &&RemoteItem| is_new(item) && seen.insert(item.id.clone());
     let items: Vec<&RemoteItem> = items.iter().filter(is_first).collect();
-    ctx.tell(|progress| progress.found += items.len() as u64);
-    let (home, away): (Vec<&RemoteItem>, Vec<&RemoteItem>) = items.iter().partition(|item| is_home(item));
+    let found = items.iter().filter(|item| !was_shown_now(&item.id)).count() as u64;
+    ctx.tell(|progress| progress.found += found);
+    let (home, away): (Vec<&RemoteItem>, Vec<&RemoteItem>) = items.iter().partition(|item| {
+        let is_left_out = || backup.wanted.leaves_out(item).is_some();
+        is_home(item) && (missing_of(item).better == Better::No || is_left_out())
+    });
 
     let mut left_out = Vec::new();
     let mut wanted = Vec::new();
@@ -129,20 +140,41 @@ pub(super) async fn diff_page(
     Ok(all_known)
 }
 
+/// Where an original may be had that takes the place of a lesser copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Better {
+    /// None is wanted.
+    No,
+    /// In a folder of this machine.
+    Nearby,
+    /// There, and from what the storage has for originals.
+    Anywhere,
+}
+
 /// Which parts of an item are not home.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Missing {
     pub(super) whole: bool,
     pub(super) clip: bool,
     /// Whether the clip came with the original, in a bundle: then it is to come with it again, since alone there is none, or
     /// a lesser one.
     pub(super) clip_of_bundle: bool,
+    /// Whether the whole that is home is a lesser copy, and an original may take its place.
+    pub(super) better: Better,
+    /// Whether the original may lie in a folder of this machine.
+    pub(super) is_nearby: bool,
 }
 
 impl Missing {
     /// Those of an item that is new.
     fn all(item: &RemoteItem) -> Self {
-        Self { whole: true, clip: item.has_clip, clip_of_bundle: false }
+        Self { whole: true, clip: item.has_clip, ..Self::nothing_but(Better::No, false) }
+    }
+
+    /// Nothing, but that an original may take the place of what is home.
+    pub(super) fn nothing_but(better: Better, is_nearby: bool) -> Self {
+        Self { whole: false, clip: false, clip_of_bundle: false, better, is_nearby }
     }
 
     /// Those of an item that the ledger knows; `gone` are the paths where the files are no longer. A clip that came in a bundle
@@ -159,11 +191,20 @@ impl Missing {
         let is_denied = known.no_clip.as_ref().is_some_and(|no_clip| no_clip.again_at > asked_again_from);
         let clip = !is_denied && known.clip.as_ref().map_or(item.has_clip, |clip| !has(clip));
         let came_along = |clip: &Copy| clip.size.is_some() && (clip.is_original || !item.has_clip);
+        let whole = !known.whole.as_ref().is_some_and(has);
+        let is_lesser = known.whole.as_ref().is_some_and(|whole| !whole.is_original);
         Self {
-            whole: !known.whole.as_ref().is_some_and(has),
+            whole,
             clip,
             clip_of_bundle: clip && known.clip.as_ref().is_some_and(came_along),
+            better: if !whole && is_lesser && known.is_nearby { Better::Nearby } else { Better::No },
+            is_nearby: known.is_nearby,
         }
+    }
+
+    /// Whether a file of this machine can be what is wanted: a clip comes with an original that has it.
+    pub(super) fn may_be_nearby(self) -> bool {
+        self.is_nearby && (self.whole && !self.clip_of_bundle || self.better != Better::No)
     }
 
     fn is_nothing(self) -> bool {

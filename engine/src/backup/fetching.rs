@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Backup, Wanted};
+use super::{Backup, Wanted, better, diffing::Better, nearby};
 use crate::{
     lane::Lane,
     mirror::{Arrived, Incoming, Received},
@@ -29,6 +29,9 @@ const RENEWALS: u32 = 3;
 
 /// An original that came complete, and wrong, this often will be no better the next time.
 const WRONG_ORIGINALS: u32 = 2;
+
+/// Why a copy of lesser fidelity stays.
+const NO_ORIGINAL: &str = "what gives originals has none of it now; the copy stays";
 
 /// What was learnt of an item; the ledger does not know yet.
 #[derive(Debug, Default)]
@@ -110,12 +113,16 @@ async fn fetch_one(backup: Arc<Backup>, wanted: Wanted, way: OwnedSemaphorePermi
         Some(Ok(())) => {
             ctx.item_worked();
             let bytes = fetched.stored.iter().map(|(stored, _)| stored.size).sum();
-            fetched.is_unchanged = fetched.stored.is_empty();
+            fetched.is_unchanged = fetched.stored.is_empty() && wanted.missing.better != Better::Anywhere;
             let reason = (!fetched.set_aside.is_empty()).then(|| {
                 let aside = fetched.set_aside.join(" and ");
                 format!("what was in its place is kept as {aside}")
             });
-            (!fetched.is_unchanged).then(|| ItemRecord { reason, ..ctx.done(id, name, bytes) })
+            if fetched.stored.is_empty() && !fetched.is_unchanged {
+                Some(ctx.skipped(id, name, NO_ORIGINAL))
+            } else {
+                (!fetched.is_unchanged).then(|| ItemRecord { reason, ..ctx.done(id, name, bytes) })
+            }
         }
         // The run was stopped for another reason, and this item has not failed.
         Some(Err(error)) if ctx.stopped().is_some() && error.class == Class::Transient => {
@@ -164,6 +171,38 @@ async fn fetch_parts(
         }
     }
     let mut clip = None;
+    if missing.may_be_nearby() {
+        match nearby::original(backup, wanted.asset_id).await {
+            Ok(Some(original)) => {
+                match place(backup, wanted, original, Part::Whole, wanted.path.clone(), &item, fetched).await
+                {
+                    Ok(stored) => fetched.stored.push(stored),
+                    Err(error) => return Some(Err(error)),
+                }
+                (missing.whole, missing.better) = (false, Better::No);
+            }
+            Ok(None) => {}
+            Err(crate::error::Error::Storage(error)) => return Some(Err(error)),
+            Err(error) => {
+                backup.ctx.stop_for(&error);
+                return None;
+            }
+        }
+    }
+    if missing.better == Better::Anywhere {
+        if !better::may_ask(backup) {
+            return None;
+        }
+        return Some(match receive(backup, wanted, &mut item, Part::Whole).await? {
+            Ok(arrived) => match arrived.and_then(|arrived| arrived.whole) {
+                Some(whole) => place(backup, wanted, whole, Part::Whole, wanted.path.clone(), &item, fetched)
+                    .await
+                    .map(|stored| fetched.stored.push(stored)),
+                None => Ok(()),
+            },
+            Err(error) => Err(error),
+        });
+    }
     // A whole that is home stays, whatever comes along with its clip.
     if missing.whole || missing.clip_of_bundle {
         let arrived = match receive(backup, wanted, &mut item, Part::Whole).await? {
@@ -221,10 +260,12 @@ async fn receive(
     let (ctx, source) = (&backup.ctx, backup.storage.source()?);
     let incoming = Mutex::new(Incoming::new(Arc::clone(&backup.mirror), part));
     let wrong_originals = AtomicU32::new(0);
-    let is_for_clip = part == Part::Whole && !wanted.missing.whole;
+    let is_better = part == Part::Whole && wanted.missing.better == Better::Anywhere;
+    let is_for_clip = part == Part::Whole && !wanted.missing.whole && !is_better;
     let mut renewals = 0;
     loop {
-        let expired = item.address.as_ref().is_none_or(|address| address.valid_until <= ctx.clock.now());
+        let expired =
+            !is_better && item.address.as_ref().is_none_or(|address| address.valid_until <= ctx.clock.now());
         let error = if expired {
             Error::new(Class::Transient, format!("fetch {}", item.file_name), "its address has expired")
                 .because(Reason::StaleAddress)
@@ -236,7 +277,7 @@ async fn receive(
                     source,
                     item,
                     part,
-                    (is_for_clip, keeps_original),
+                    (is_for_clip, keeps_original, is_better),
                     &incoming,
                     &wrong_originals,
                 )
@@ -271,16 +312,23 @@ async fn receive_once(
     source: &dyn Source,
     item: &RemoteItem,
     part: Part,
-    (is_for_clip, keeps_original): (bool, bool),
+    (is_for_clip, keeps_original, is_better): (bool, bool, bool),
     incoming: &Mutex<Incoming>,
     wrong_originals: &AtomicU32,
 ) -> Result<Option<Arrived>, Error> {
     // Attempts come one after the other.
     let mut incoming = incoming.lock().await;
     let slot = ctx.lane.transfer().await;
-    let body = match source.open(item, part, incoming.resume_point().as_ref()).await {
-        Err(error) if error.reason == Reason::NoSuchPart && part == Part::Clip => return Ok(None),
-        opened => opened?,
+    let body = if is_better {
+        match source.open_original(item).await? {
+            Some(body) => body,
+            None => return Ok(None),
+        }
+    } else {
+        match source.open(item, part, incoming.resume_point().as_ref()).await {
+            Err(error) if error.reason == Reason::NoSuchPart && part == Part::Clip => return Ok(None),
+            opened => opened?,
+        }
     };
     if is_for_clip && !body.may_be_bundle {
         return Ok(None);

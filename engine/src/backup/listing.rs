@@ -57,7 +57,8 @@ pub(super) async fn list(backup: &Arc<Backup>, listed: mpsc::Sender<Wanted>) -> 
     // Owns both ends that it uses: when it ends, for whatever reason, pages stop coming and nothing more is fetched.
     let diff = async move {
         while let Some(page) = pages.recv().await {
-            let diffed = diffing::diff_page(backup, page.items, page.album.as_deref(), unfinished, &listed);
+            let diffed =
+                diffing::diff_page(backup, page.items, page.album.as_deref(), unfinished, false, &listed);
             let Some(is_known) = ctx.unless_stopped(diffed).await else { break };
             let is_known = is_known?;
             // It is told in vain only when the run stops.

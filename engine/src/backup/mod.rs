@@ -7,10 +7,12 @@
 
 mod addresses;
 mod again;
+mod better;
 mod diffing;
 mod fetching;
 mod listing;
 mod measuring;
+mod nearby;
 mod quick;
 mod recording;
 mod selecting;
@@ -36,8 +38,8 @@ use crate::{
     naming::Layout,
     plan::{AlbumFiles, BackupConfig, DeletionConfig},
     run::RunContext,
-    sidecars::{self, Sidecar},
-    trash,
+    sidecars::{self, Sidecar, Sidecars},
+    trash, verify,
 };
 use addresses::Addresses;
 use diffing::Missing;
@@ -101,18 +103,26 @@ struct Wanted {
 pub(crate) struct Keeping {
     /// What becomes of items that are gone from the account.
     pub(crate) deletion: DeletionConfig,
-    /// What stands for albums.
+    /// What stands for albums; what fits the mirror, if the plan does not say.
     pub(crate) albums: Option<AlbumFiles>,
-    pub(crate) sidecars: Vec<Sidecar>,
+    pub(crate) sidecars: Sidecars,
     /// The time zone whose days the folders of albums have.
     pub(crate) zone: TimeZone,
+    /// How many hundredths of the mirror are verified in each run.
+    pub(crate) verify_percent: u8,
 }
 
 impl Keeping {
     pub(crate) fn of(config: &BackupConfig) -> Self {
         // A zone that is unknown was refused when the plan was saved.
         let zone = TimeZone::get(&config.time_zone).unwrap_or(TimeZone::UTC);
-        Self { deletion: config.deletion, albums: config.albums, sidecars: config.sidecars.clone(), zone }
+        Self {
+            deletion: config.deletion,
+            albums: config.albums,
+            sidecars: config.sidecars,
+            zone,
+            verify_percent: config.verify_percent,
+        }
     }
 }
 
@@ -134,9 +144,9 @@ impl Backup {
         &self.keeping.deletion
     }
 
-    /// What stands for albums.
-    pub(crate) fn album_files(&self) -> AlbumFiles {
-        self.keeping.albums.unwrap_or(AlbumFiles::None)
+    /// What stands for albums, if the plan says so.
+    pub(crate) fn album_files(&self) -> Option<AlbumFiles> {
+        self.keeping.albums
     }
 
     pub(crate) fn albums(&self) -> Option<&dyn Albums> {
@@ -148,8 +158,8 @@ impl Backup {
         &self.keeping.zone
     }
 
-    pub(crate) fn sidecars(&self) -> &[Sidecar] {
-        &self.keeping.sidecars
+    pub(crate) fn sidecars(&self) -> &'static [Sidecar] {
+        self.keeping.sidecars.kinds()
     }
 
     pub(crate) fn mirror(&self) -> &Arc<Mirror> {
@@ -196,17 +206,35 @@ enum Which {
     FailedOf(RunId),
     /// What is known to be damaged.
     Damaged,
+    /// What is home as a copy of lesser fidelity.
+    Lesser,
 }
 
 /// Runs a backup to its end, or until the run stops.
 pub(crate) async fn run(backup: Backup) {
     let which = backup.ctx.failed_of.map_or(Which::Listed, Which::FailedOf);
-    bring(&Arc::new(backup), which).await;
+    let backup = Arc::new(backup);
+    bring(&backup, which).await;
+    let ctx = &backup.ctx;
+    let is_over = ctx.stopped().is_some() || ctx.begins_no_more();
+    if backup.keeping.verify_percent == 0 || is_over || !matches!(which, Which::Listed) {
+        return;
+    }
+    match verify::share(&backup, backup.keeping.verify_percent).await {
+        Ok(true) if ctx.stopped().is_none() => repair(&backup).await,
+        Ok(_) => {}
+        Err(error) => ctx.stop_for(&error),
+    }
 }
 
 /// Brings home again what is known to be damaged, and nothing else.
 pub(crate) async fn repair(backup: &Arc<Backup>) {
     bring(backup, Which::Damaged).await;
+}
+
+/// Puts originals in the place of copies of lesser fidelity, and does nothing else.
+pub(crate) async fn better(backup: Backup) {
+    bring(&Arc::new(backup), Which::Lesser).await;
 }
 
 async fn bring(backup: &Arc<Backup>, which: Which) {
@@ -223,6 +251,7 @@ async fn bring(backup: &Arc<Backup>, which: Which) {
                 Which::Listed => listing::list(backup, listed_in).await,
                 Which::FailedOf(run) => again::failed_of(backup, run, listed_in).await,
                 Which::Damaged => again::damaged(backup, listed_in).await,
+                Which::Lesser => better::seek(backup, listed_in).await,
             });
         },
         fetching::fetch(backup, listed, placed_in),

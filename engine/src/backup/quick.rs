@@ -82,7 +82,7 @@ pub(super) async fn finish(
     if ids.is_empty() {
         return Ok(());
     }
-    look_up(backup, source, ids, Some(&basis.unfinished), listed).await
+    look_up(backup, source, ids, Some(&basis.unfinished), false, listed).await
 }
 
 /// Looks items up, not more than the storage takes at once, and goes on with what is found as if it had been listed.
@@ -91,6 +91,7 @@ pub(super) async fn look_up(
     source: &dyn Source,
     ids: Vec<RemoteId>,
     unfinished: Option<&HashSet<RemoteId>>,
+    is_repair: bool,
     listed: &mpsc::Sender<Wanted>,
 ) -> Result<(), Error> {
     let ctx = &backup.ctx;
@@ -117,7 +118,7 @@ pub(super) async fn look_up(
     }
     ctx.tell(|progress| progress.found += failed.len() as u64);
     ctx.record(&failed).await?;
-    diffing::diff_page(backup, found, None, unfinished, listed).await.map(drop)
+    diffing::diff_page(backup, found, None, unfinished, is_repair, listed).await.map(drop)
 }
 
 /// What is known of the items that the listing has not shown.

@@ -73,6 +73,26 @@ impl Drop for Temporary {
 }
 
 impl Received {
+    /// A copy of a file of this machine that has so many bytes, an original.
+    ///
+    /// # Errors
+    /// Of class item when the file cannot be read, or has another size; of class destination when there is no room.
+    pub(crate) fn copied(mirror: &Mirror, from: &Path, size: u64) -> Result<Self, Error> {
+        let unfit = |cause: String| Error::new(Class::Item, format!("read {}", from.display()), cause);
+        let file = File::open(from).map_err(|error| unfit(error.to_string()))?;
+        let metadata = file.metadata().map_err(|error| unfit(error.to_string()))?;
+        if !metadata.is_file() || metadata.len() != size {
+            return Err(unfit("it is not the file that it was".into()));
+        }
+        let mut copy = Unfinished::create(mirror)?;
+        match copy.copy(file, size) {
+            Ok(true) => Ok(copy.finish(Fidelity::Original)),
+            Ok(false) => Err(unfit("it is growing".into())),
+            Err(CopyError::Source(error)) => Err(unfit(error.to_string())),
+            Err(CopyError::Destination(error)) => Err(error),
+        }
+    }
+
     /// Where the bytes are.
     pub(crate) fn path(&self) -> &Path {
         &self.temporary.path

@@ -24,6 +24,40 @@ named! {
     }
 }
 
+named! {
+    /// Which sidecars lie beside each file.
+    #[derive(Default)]
+    Sidecars {
+        /// JSON and XMP.
+        #[default]
+        Both = "both",
+        /// JSON alone: Charon can restore its own knowledge from it.
+        Json = "json",
+        /// XMP alone: photo programs read it.
+        Xmp = "xmp",
+        /// No sidecars.
+        None = "none",
+    }
+}
+
+impl Sidecars {
+    /// The kinds, one by one.
+    pub(crate) fn kinds(self) -> &'static [Sidecar] {
+        match self {
+            Self::Both => &Sidecar::ALL,
+            Self::Json => &[Sidecar::Json],
+            Self::Xmp => &[Sidecar::Xmp],
+            Self::None => &[],
+        }
+    }
+
+    /// Whether it is what a plan has that says nothing of it.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+    pub(crate) fn is_usual(&self) -> bool {
+        *self == Self::Both
+    }
+}
+
 impl Sidecar {
     /// All there are.
     pub(crate) const ALL: [Self; 2] = [Self::Json, Self::Xmp];

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use charon_provider::{EntryKind, Error as StorageError};
+use futures::{StreamExt, TryStreamExt, stream};
 use sha2::Digest;
 
 use super::{Sidecar, Written, json, xmp};
@@ -10,6 +11,8 @@ use crate::{backup::Backup, error::Error, ids::Sha256, mirror};
 
 /// Items that are looked at together.
 const TOGETHER: u32 = 200;
+/// Sidecars that are written at a time.
+const AT_A_TIME: usize = 16;
 
 /// Brings the sidecars of all items up to date.
 pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
@@ -49,10 +52,16 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
         let rows: Vec<_> = new.iter().map(|(row, ..)| *row).collect();
         ctx.store.intend_sidecars(ctx.plan, ctx.attempt(), &rows).await?;
         let mut paths = Vec::with_capacity(new.len());
-        for (_, path, text) in new {
+        // Flushing many together takes hardly longer than flushing one.
+        let writing = new.into_iter().map(async |(_, path, text)| {
             backup.mirror().write(&path, text).await?;
+            Ok::<_, StorageError>(path)
+        });
+        let mut writing = stream::iter(writing).buffer_unordered(AT_A_TIME);
+        while let Some(path) = writing.try_next().await? {
             paths.push(path);
         }
+        drop(writing);
         if !paths.is_empty() {
             backup.mirror().settle(&paths).await?;
         }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Row, Sqlite, Transaction};
 
+use super::originals::is_nearby;
 use super::{
     Doing, ItemRecord, Store, count, decode_error, maybe_time, micros, no, queue::is_at_work,
     runs::record_items, stored,
@@ -49,6 +50,8 @@ pub(crate) struct Listed {
     pub(crate) whole: Option<Copy>,
     pub(crate) clip: Option<Copy>,
     pub(crate) no_clip: Option<NoClip>,
+    /// Whether the original may lie in a folder of this machine.
+    pub(crate) is_nearby: bool,
 }
 
 /// An item of the present listing, with the path it is given if it has none yet.
@@ -124,7 +127,7 @@ impl Store {
                  remotes.no_clip, remotes.clip_again_at,
                  whole.path, whole.sha256, whole.size, whole.damage, whole_bytes.fidelity,
                  clip.path AS clip_path, clip.sha256 AS clip_sha256, clip.size AS clip_size, clip.damage AS clip_damage,
-                 clip_bytes.fidelity AS clip_fidelity
+                 clip_bytes.fidelity AS clip_fidelity, ", is_nearby!("remotes.asset_id"), " AS is_nearby
              FROM json_each(?1) AS wanted
              CROSS JOIN remotes ON remotes.storage = ", no!(storage "?2"), " AND remotes.remote_id = wanted.value
              LEFT JOIN copies AS whole
@@ -161,6 +164,7 @@ impl Store {
                 whole: copy("path", "sha256", "size", "damage", "fidelity")?,
                 clip: copy("clip_path", "clip_sha256", "clip_size", "clip_damage", "clip_fidelity")?,
                 no_clip: again_at.map(|again_at| NoClip { times, again_at }),
+                is_nearby: row.try_get("is_nearby")?,
             };
             Ok((RemoteId(row.try_get("remote_id")?), listed))
         };

@@ -17,6 +17,7 @@ mod ledger;
 mod library;
 mod listings;
 mod occurrences;
+mod originals;
 mod overview;
 mod plans;
 mod queue;
@@ -212,6 +213,7 @@ fn migrator() -> Migrator {
         migration(18, "trash", include_str!("../../migrations/0018_trash.sql")),
         migration(19, "albums", include_str!("../../migrations/0019_albums.sql")),
         migration(20, "sidecars", include_str!("../../migrations/0020_sidecars.sql")),
+        migration(21, "originals", include_str!("../../migrations/0021_originals.sql")),
     ])
 }
 

@@ -79,13 +79,21 @@ pub(crate) struct Verification {
     pub(crate) job: VerifyJob,
 }
 
+/// Reads the next share of a mirror as part of a backup. Gives whether any of it is damaged.
+pub(crate) async fn share(backup: &Arc<Backup>, percent: u8) -> Result<bool, Error> {
+    let ctx = backup.context();
+    let job = VerifyJob { repair: true, percent: Some(percent) };
+    reading::read(backup, &job, true).await?;
+    Ok(ctx.store.verification(ctx.run).await?.is_some_and(|standing| standing.findings.bad() > 0))
+}
+
 /// Runs a verification to its end, or until the run stops.
 pub(crate) async fn run(verification: Verification) {
     let Verification { backup, job } = verification;
     let backup = Arc::new(backup);
     let ctx = backup.context();
     let or_stop = |ended: Result<(), Error>| ended.unwrap_or_else(|error| ctx.stop_for(&error));
-    or_stop(reading::read(&backup, &job).await);
+    or_stop(reading::read(&backup, &job, false).await);
     if job.repair && ctx.stopped().is_none() {
         backup::repair(&backup).await;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use charon_provider::{Class, Error as StorageError, Reason};
+use charon_provider::{Class, Error as StorageError, Part, Reason};
 use futures::{StreamExt, stream};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -20,13 +20,17 @@ use crate::{
 /// Files that are listed, read and recorded together.
 const TOGETHER: u32 = 500;
 
-/// Reads all that is to be read, from where an earlier attempt has come to.
-pub(super) async fn read(backup: &Arc<Backup>, job: &VerifyJob) -> Result<(), Error> {
+/// Reads all that is to be read, from where an earlier attempt has come to. As part of a backup it leaves the counts of items to that,
+/// but takes back that what is damaged is home.
+pub(super) async fn read(backup: &Arc<Backup>, job: &VerifyJob, is_part: bool) -> Result<(), Error> {
     let (ctx, mirror) = (backup.context(), backup.mirror());
     let mut standing = ctx.store.begin_verification(ctx.plan, ctx.attempt(), job.percent).await?;
     let (files, bytes) = ctx.store.kept_in_all(ctx.plan).await?;
     let share = |all: u64| job.percent.map_or(all, |percent| (all * u64::from(percent)).div_ceil(100));
     ctx.tell(|progress| {
+        if is_part {
+            return;
+        }
         (progress.found, progress.bytes_found, progress.found_all) = (share(files), share(bytes), true);
         (progress.items.unchanged, progress.bytes) = (standing.findings.good, standing.findings.bytes);
     });
@@ -76,9 +80,15 @@ pub(super) async fn read(backup: &Arc<Backup>, job: &VerifyJob) -> Result<(), Er
         ctx.store
             .record_verified(ctx.plan, ctx.attempt(), &found, &records, &standing, ctx.clock.now())
             .await?;
+        let damaged =
+            found.iter().filter(|one| one.damage.is_some() && one.part == Part::Whole).count() as u64;
         ctx.tell(|progress| {
             progress.count(&records);
-            progress.items.unchanged = standing.findings.good;
+            progress.items.unchanged = if is_part {
+                progress.items.unchanged.saturating_sub(damaged)
+            } else {
+                standing.findings.good
+            };
         });
     }
     Ok(())

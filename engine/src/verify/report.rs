@@ -71,7 +71,9 @@ impl Engine {
     pub async fn verification_report(&self, run: RunId) -> Result<Option<Report>, Error> {
         let Some(record) = self.store.run(run).await? else { return Ok(None) };
         let Some(standing) = self.store.verification(run).await? else { return Ok(None) };
-        let problems = problems(&self.store, run).await?;
+        let mut problems = problems(&self.store, run).await?;
+        // Of a backup that has read a share, what is new is none.
+        problems.retain(|problem| problem.outcome != Outcome::Done || !record.options.job.is_plan());
         let at = record.ended_at.unwrap_or_else(|| self.clock.now());
         let (percent, findings) = (standing.percent, standing.findings);
         Ok(Some(Report { run, plan: record.plan_id, at, percent, findings, problems }))

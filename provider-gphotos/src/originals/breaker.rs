@@ -45,6 +45,11 @@ impl Breaker {
         Some(Attempt { breaker: self.clone(), is_probe })
     }
 
+    /// Until when the proxy is to be left alone, if it is to be.
+    pub(super) fn resting_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.state().resting.map(|(until, _)| until).filter(|until| now < *until)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,6 +13,7 @@ use std::{
 
 use charon_provider::{Body, Class, Cost, Error, Fidelity, Host, Kind, RemoteId, RemoteItem};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use reqwest::{StatusCode, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
@@ -110,6 +111,11 @@ impl Originals {
                 Ok(None)
             }
         }
+    }
+
+    /// Until when the proxy is left alone, if it is.
+    pub(crate) fn resting_until(&self) -> Option<Timestamp> {
+        self.account.breaker.resting_until(self.account.host.now())
     }
 
     /// Takes Google's copy of an item from now on.

@@ -29,6 +29,7 @@ use crate::{
     mirror::{Mirror, Site},
     plan::{AlbumFiles, DeletionConfig},
     run::{Counts, Progress, RunContext, RunState},
+    sidecars::Sidecars,
     store::{Listing, PlanRow, StorageRow, Store},
 };
 use shelf::{Shelf, shown};
@@ -123,8 +124,9 @@ impl Place {
         let keeping = Keeping {
             deletion: DeletionConfig::default(),
             albums: Some(AlbumFiles::None),
-            sidecars: Vec::new(),
+            sidecars: Sidecars::None,
             zone: jiff::tz::TimeZone::UTC,
+            verify_percent: 0,
         };
         Self { shelf: Arc::new(shelf), store, clock, lane, storage, plan, hours: 24, keeping, folder }
     }

@@ -1,8 +1,8 @@
 //! What a plan does, in words.
 
 use charon_engine::{
-    AfterUpload, AlbumPosition, BackupConfig, Estimate, MissedPolicy, OverlapPolicy, PlanConfig, PlanView,
-    Upcoming, UploadConfig, with_commas,
+    AfterUpload, AlbumFiles, AlbumPosition, BackupConfig, Estimate, MissedPolicy, OverlapPolicy, PlanConfig,
+    PlanView, Sidecars, Upcoming, UploadConfig, with_commas,
 };
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
@@ -38,6 +38,27 @@ fn of_backup(backup: &BackupConfig, storage: &Markup) -> Markup {
         @if !backup.has_usual_layout() {
             dt { "Layout" } dd { code { (backup.layout) } ", by the dates of " (backup.time_zone) }
         }
+        dt { "Albums" }
+        dd {
+            @match backup.albums {
+                None => "links, or JSON files where there are no links",
+                Some(AlbumFiles::Symlink) => "symbolic links",
+                Some(AlbumFiles::Hardlink) => "hard links",
+                Some(AlbumFiles::Copy) => "copies",
+                Some(AlbumFiles::Manifest) => "JSON files",
+                Some(AlbumFiles::None) => "none",
+            }
+        }
+        dt { "Sidecars" }
+        dd {
+            @match backup.sidecars {
+                Sidecars::Both => "JSON and XMP",
+                Sidecars::Json => "JSON",
+                Sidecars::Xmp => "XMP",
+                Sidecars::None => "none",
+            }
+        }
+        @if backup.verify_percent > 0 { dt { "Verified in each run" } dd { (backup.verify_percent) " %" } }
         dt { "Whole listing" }
         dd {
             @match backup.full_listing_hours {
