@@ -144,6 +144,7 @@ async fn a_killed_backup_goes_on(after: u64) {
     assert_eq!((code, &again["items"], &again["attempts"]), (0, &counts(0, ITEMS), &json!(1)));
     assert_ne!(again["run"], summary["run"], "a run that has ended is followed by a new one");
     assert_eq!(place.count("media.bytes"), fetched);
+    place.assert_mirror_is_good().await;
 }
 
 #[tokio::test]
@@ -175,6 +176,7 @@ async fn a_backup_killed_while_it_lists_goes_on() {
     assert_eq!(place.count("media.bytes") - before, 250 - in_the_ledger);
     place.assert_mirror_is_complete();
     assert_runs(&place, &[("succeeded", 2)]).await;
+    place.assert_mirror_is_good().await;
 }
 
 #[tokio::test]
@@ -191,6 +193,7 @@ async fn a_backup_killed_in_the_middle_of_a_file_leaves_no_torn_file() {
     assert_eq!((code, &summary["items"]), (0, &counts(20, 0)), "{summary:#}");
     assert_eq!(place.mirrored().len(), big.item_ids.len());
     place.assert_mirror_is_complete();
+    place.assert_mirror_is_good().await;
 }
 
 #[tokio::test]
@@ -209,6 +212,7 @@ async fn a_backup_killed_again_and_again_comes_to_its_end() {
     place.assert_mirror_is_complete();
     assert_runs(&place, &[("succeeded", 5)]).await;
     assert_each_item_is_done_once(&place, &summary, 120).await;
+    place.assert_mirror_is_good().await;
 }
 
 /// Kills an upload of 120 files, runs it again, and checks that all is as if it had never been killed.
@@ -404,6 +408,7 @@ async fn a_backup_stopped_with_ctrl_c_leaves_nothing_half_done_and_the_next_one_
     assert_eq!(summary["items"], counts(120 - done, done));
     assert_runs(&place, &[("succeeded", 1), ("cancelled", 1)]).await;
     place.assert_mirror_is_complete();
+    place.assert_mirror_is_good().await;
 }
 
 #[tokio::test]

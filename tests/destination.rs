@@ -61,7 +61,7 @@ async fn nothing_is_written_to_a_destination_without_its_marker() {
     fs::rename(place.path("disk"), place.path("mirror")).expect("mounted");
     let (code, summary) = place.run("home").await;
     assert_eq!((code, &summary["items"]["unchanged"]), (0, &json!(5)), "{summary:#}");
-    place.assert_mirror_is_complete();
+    place.assert_mirror_is_good().await;
 }
 
 #[tokio::test]
@@ -265,11 +265,12 @@ async fn a_full_disk_stops_the_run_cleanly_and_the_next_one_goes_on_when_there_i
          find mirror/.charon/incoming -type f -printf 'half done %p\\n'
          mount -o remount,size=10m mirror
          charon run home --json > room.json; echo \"code $?\"
+         charon verify home --json > verified.json; echo \"code $?\"
          cp -r mirror kept",
     )
     .await;
     let Some(told) = told else { return };
-    assert_eq!(told.lines().collect::<Vec<_>>(), ["code 1", "code 1", "code 0"]);
+    assert_eq!(told.lines().collect::<Vec<_>>(), ["code 1", "code 1", "code 0", "code 0"]);
 
     let read = |name: &str| -> Value {
         serde_json::from_slice(&fs::read(place.path(name)).expect("a file")).expect("JSON")
@@ -292,6 +293,8 @@ async fn a_full_disk_stops_the_run_cleanly_and_the_next_one_goes_on_when_there_i
     assert_eq!(again["errors"][0]["class"], "destination", "{again:#}");
     let before = done + again["items"]["done"].as_u64().expect("a count");
 
+    let verified = read("verified.json");
+    assert_eq!(verified["verification"]["good"], 100, "{verified:#}");
     let room = read("room.json");
     assert_eq!(room["state"], "succeeded", "{room:#}");
     assert_eq!(room["items"], json!({"done": 100 - before, "unchanged": before, "skipped": 0, "failed": 0}));
@@ -314,11 +317,12 @@ async fn a_disk_that_may_not_be_written_to_stops_the_run_and_says_so() {
          mount -o remount,ro mirror
          charon run home --json > told.json && exit 9 || echo \"code $?\"
          mount -o remount,rw mirror
-         charon run home --json >&2; echo \"code $?\"",
+         charon run home --json >&2; echo \"code $?\"
+         charon verify home >&2; echo \"code $?\"",
     )
     .await;
     let Some(told) = told else { return };
-    assert_eq!(told.lines().collect::<Vec<_>>(), ["code 1", "code 0"]);
+    assert_eq!(told.lines().collect::<Vec<_>>(), ["code 1", "code 0", "code 0"]);
     let summary: Value =
         serde_json::from_slice(&fs::read(place.path("told.json")).expect("a file")).expect("JSON");
     let message = summary["errors"][0]["message"].as_str().expect("a message");

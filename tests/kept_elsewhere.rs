@@ -21,6 +21,42 @@ struct Server {
     port: u16,
     folder: PathBuf,
     running: Option<Child>,
+    is_read_only: bool,
+}
+
+/// A small disk in memory, as long as it is needed.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None` where none can be mounted, which fails in CI as root.
+    fn mount(folder: PathBuf) -> Option<Self> {
+        fs::create_dir_all(&folder).expect("a folder");
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=300k,mode=777", "charon-test"])
+            .arg(&folder)
+            .output();
+        if mounted.is_ok_and(|mounted| mounted.status.success()) {
+            return Some(Self(folder));
+        }
+        let words = "no small disk can be mounted here: what a full server does to a mirror was not tried";
+        let is_root = std::env::var("USER").is_ok_and(|user| user == "root");
+        assert!(!is_root || std::env::var("CI").is_err(), "{words}");
+        eprintln!("{words}");
+        None
+    }
+
+    fn grow(&self) {
+        let grown =
+            std::process::Command::new("mount").args(["-o", "remount,size=50m"]).arg(&self.0).status();
+        assert!(grown.expect("mount runs").success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the server may not have let go of it yet.
+        drop(std::process::Command::new("umount").arg("-l").arg(&self.0).status());
+    }
 }
 
 /// The program: where `.ci/run` puts it, or in the path. Without it there is nothing to try, which fails in CI.
@@ -43,7 +79,7 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
         let folder = place.path("kept");
         fs::create_dir_all(folder.join(BUCKET)).expect("a folder");
-        let mut server = Self { kind, port, folder, running: None };
+        let mut server = Self { kind, port, folder, running: None, is_read_only: false };
         server.begin().await;
         Some(server)
     }
@@ -59,6 +95,7 @@ impl Server {
         command
             .args(["serve", self.kind, "--addr", &address, "--dir-cache-time", "1s"])
             .args(secrets)
+            .args(self.is_read_only.then_some("--read-only"))
             .arg(&self.folder);
         command
             .env("RCLONE_CONFIG", "/dev/null")
@@ -195,6 +232,40 @@ async fn a_mirror_is_kept_proven_and_mended(kind: &'static str) {
     assert!(code == 1 && told.contains("does not carry this plan's marker"), "{told}");
 }
 
+/// The server's disk is full, and may then not be written to: runs end cleanly, and in the end the mirror is good.
+async fn a_full_and_a_read_only_server_do_no_harm(kind: &'static str) {
+    let place = Place::new().await;
+    let Some(disk) = SmallDisk::mount(place.path("kept")) else { return };
+    let Some(mut server) = Server::start(kind, &place).await else { return };
+    place.seed(60);
+    place.add_storage().await;
+    server.add_storage(&place).await;
+    place
+        .add_plan("home", &json!({"kind": "backup", "storage": "family", "destination": "nas:family"}))
+        .await;
+    let (code, full) = place.run("home").await;
+    assert_eq!((code, &full["state"]), (1, &json!("failed")), "{full:#}");
+    let done = full["items"]["done"].as_u64().expect("a count");
+    assert!(done < 60, "{full:#}");
+
+    disk.grow();
+    server.kill().await;
+    server.is_read_only = true;
+    server.begin().await;
+    let (code, read_only) = place.run("home").await;
+    assert_eq!((code, &read_only["state"]), (1, &json!("failed")), "{read_only:#}");
+    assert_eq!(read_only["items"]["done"], 0, "{read_only:#}");
+
+    server.kill().await;
+    server.is_read_only = false;
+    server.begin().await;
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["state"]), (0, &json!("succeeded")), "{summary:#}");
+    assert_eq!(summary["items"]["done"].as_u64().map(|more| done + more), Some(60), "{summary:#}");
+    assert_good(&place, &server).await;
+    drop(server);
+}
+
 /// Our side is killed again and again, and then the server is: in the end the mirror is good.
 async fn kills_do_no_harm(kind: &'static str) {
     let Some((place, mut server)) = set_up(kind, 60).await else { return };
@@ -235,6 +306,18 @@ async fn kills_over_an_object_store_do_no_harm() {
 #[tokio::test]
 async fn kills_over_a_webdav_server_do_no_harm() {
     kills_do_no_harm("webdav").await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_and_a_read_only_object_store_do_no_harm() {
+    a_full_and_a_read_only_server_do_no_harm("s3").await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_and_a_read_only_webdav_server_do_no_harm() {
+    a_full_and_a_read_only_server_do_no_harm("webdav").await;
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use charon_provider::{Album, Cost, Entry, EntryKind, Error as StorageError, RemoteId, Storage};
+use charon_provider::{
+    Album, AlbumChoice, Cost, Entry, EntryKind, Error as StorageError, RemoteId, Selection, Storage,
+};
 use charon_schema::Mistake;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -205,21 +207,28 @@ async fn of_backup(
             None => break,
         }
     }
-    let beside = pages_beside(ctx, storage, config).await?;
+    let beside = pages_beside(ctx, storage, config, &wanted).await?;
     let costs = &ctx.facts.costs;
     estimate.with_requests(ctx, &[(pages + beside, &costs.page), (parts, &costs.fetch)]).await
 }
 
 /// The pages that it takes to learn what is in the albums, and what is a favourite, where the mirror tells of them.
-async fn pages_beside(ctx: &RunContext, storage: &dyn Storage, config: &BackupConfig) -> Result<u64, Error> {
+async fn pages_beside(
+    ctx: &RunContext,
+    storage: &dyn Storage,
+    config: &BackupConfig,
+    wanted: &Selection,
+) -> Result<u64, Error> {
     let has_sidecars = config.sidecars != Sidecars::None;
-    let Some(albums) = storage.albums().filter(|_| has_sidecars || config.albums != Some(AlbumFiles::None))
-    else {
-        return Ok(0);
-    };
+    // New items ask for them too, where paths are made of albums.
+    let by_layout =
+        wanted.albums == AlbumChoice::Library && config.layout().is_ok_and(|layout| layout.has_albums());
+    let times = u64::from(has_sidecars || config.albums != Some(AlbumFiles::None)) + u64::from(by_layout);
+    let Some(albums) = storage.albums().filter(|_| times > 0) else { return Ok(0) };
     let mut walk = backup::Walk::default();
     // At least one page of favourites; how many there are is not known.
-    let mut pages = u64::from(has_sidecars);
+    let favourites = u64::from(has_sidecars);
+    let mut pages = 0;
     let mut cursor = None;
     loop {
         let page = with_retries(ctx, || albums.list(cursor.as_ref())).await;
@@ -228,7 +237,7 @@ async fn pages_beside(ctx: &RunContext, storage: &dyn Storage, config: &BackupCo
         let each = u64::try_from(ctx.facts.costs.page_items).unwrap_or(u64::MAX).max(1);
         let of_album = |album: &Album| album.items.map_or(1, |items| items.div_ceil(each));
         pages += 1 + page.albums.iter().map(of_album).sum::<u64>();
-        let Some(next) = page.next else { return Ok(pages) };
+        let Some(next) = page.next else { return Ok(pages * times + favourites) };
         walk.go(&next);
         cursor = Some(next);
     }

@@ -54,7 +54,7 @@ pub struct BackupConfig {
     #[schemars(
         title = "Layout",
         description = "Where in the mirror new photos go, with `/` between folders. `{year}`, `{month}`, `{day}` stand for when a photo \
-                       was taken, `{album}` for the album that the selection has it from, `{camera}` for the camera, `{name}` for the \
+                       was taken, `{album}` for its album (the first of them), `{camera}` for the camera, `{name}` for the \
                        name of the file, `{ext}` for its ending, `{id}` for what the storage calls it. A photo that is home stays \
                        where it is: another layout is for those that come later.",
         length(min = 1, max = 200),

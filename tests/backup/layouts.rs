@@ -88,20 +88,22 @@ async fn another_layout_is_for_photos_that_come_later() {
 }
 
 #[tokio::test]
-async fn what_albums_are_listed_in_is_known_where_they_are_selected() {
-    for (albums, with_album) in [(json!("every"), true), (json!(["Sea"]), true), (Value::Null, false)] {
+async fn the_album_of_a_photo_is_known_whether_albums_are_selected_or_the_whole_library() {
+    for albums in [json!("every"), json!(["Sea"]), Value::Null] {
         let selection = if albums.is_null() { json!({}) } else { json!({"albums": albums}) };
         let place = place_with(&json!({"layout": "{album}/{name}", "selection": selection})).await;
         let seed = Seed { albums: 1, album_titles: vec!["Sea".into()], ..Seed::plain(4, 3_000) };
         place.world().seed(&seed);
+        put(&place, "alone.jpg", "2021-06-30T12:00:00", None);
         let (code, summary) = place.run("home").await;
         assert_eq!(code, 0, "{summary:#}");
-        let folder = if with_album { "Sea/" } else { "no album/" };
+        let in_album = place.world().albums()[0].item_ids.len();
         let paths = paths(&place);
-        assert!(
-            !paths.is_empty() && paths.iter().all(|path| path.starts_with(folder)),
-            "{albums}: {paths:?}"
-        );
+        let among = |folder: &str| paths.iter().filter(|path| path.starts_with(folder)).count();
+        assert!(in_album > 0 && among("Sea/") == in_album, "{albums}: {paths:?}");
+        let others = if albums.is_null() { place.world().item_count() - in_album } else { 0 };
+        assert_eq!(among("no album/"), others, "{albums}: {paths:?}");
+        assert!(albums.is_null() || paths.len() == in_album, "{albums}: {paths:?}");
     }
 }
 

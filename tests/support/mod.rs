@@ -298,6 +298,16 @@ impl Place {
         files
     }
 
+    /// Checks that the mirror is complete, and that `charon verify` calls it good.
+    pub(crate) async fn assert_mirror_is_good(&self) {
+        self.assert_mirror_is_complete();
+        let ended = self.charon(&["verify", "home", "--json"]).await;
+        let summary = ended.json();
+        let found = &summary["verification"];
+        assert_eq!((ended.code, &found["good"]), (Some(0), &json!(self.mirrored().len())), "{summary:#}");
+        assert_eq!(found["strange"], 0, "{summary:#}");
+    }
+
     /// Checks that the mirror holds the bytes of every item of the account, once, and nothing else; and that nothing half
     /// done is left.
     pub(crate) fn assert_mirror_is_complete(&self) {

@@ -5,11 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use charon_provider::{Class, Error as StorageError, Readiness, RemoteId, RemoteItem};
+use charon_provider::{AlbumChoice, Class, Error as StorageError, Readiness, RemoteId, RemoteItem};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::{Addresses, Backup, Wanted, measuring};
+use super::{Addresses, Backup, Wanted, measuring, selecting};
 use crate::{
     error::Error,
     naming,
@@ -268,6 +268,15 @@ async fn assign_paths(
 ) -> Result<Vec<Option<Path>>, Error> {
     let ctx = &backup.ctx;
     let has_path = |item: &RemoteItem| known.get(&item.id).and_then(|known| known.whole.as_ref());
+    let is_looked_up = backup.layout.has_albums()
+        && backup.wanted.albums == AlbumChoice::Library
+        && wanted.iter().any(|item| has_path(item).is_none());
+    let titles = if is_looked_up {
+        let look_up = || selecting::titles_of_items(ctx, &*backup.storage);
+        Some(backup.titles_of_items.get_or_try_init(look_up).await?)
+    } else {
+        None
+    };
     let candidates: Vec<Vec<String>> = wanted
         .iter()
         .map(|item| {
@@ -280,7 +289,7 @@ async fn assign_paths(
                 id: &item.id.0,
                 file_name: name,
                 taken_at: item.taken_at,
-                album,
+                album: album.or_else(|| titles?.get(&item.id).map(|title| &**title)),
                 camera: item.camera.as_ref(),
             };
             backup.layout.candidates(&subject).collect()

@@ -28,7 +28,7 @@ use std::{
 
 use charon_provider::{AlbumId, Albums, RemoteId, Selection, Source, Storage};
 use jiff::tz::TimeZone;
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, OnceCell, Semaphore, mpsc};
 
 use crate::{
     album_files,
@@ -67,6 +67,8 @@ pub(crate) struct Backup {
     layout: Layout,
     /// The titles of the albums that are listed, where paths are made of them.
     titles: HashMap<AlbumId, String>,
+    /// The title of an album of each item, where paths are made of them and no albums are listed: looked up when something is new.
+    titles_of_items: OnceCell<HashMap<RemoteId, Arc<str>>>,
     /// What is kept, and beside it.
     keeping: Keeping,
     /// Whether the trash of the mirror holds anything.
@@ -182,6 +184,7 @@ impl Backup {
             full_listing_hours,
             layout: Layout::usual(),
             titles: HashMap::new(),
+            titles_of_items: OnceCell::new(),
             keeping,
             has_trash: AtomicBool::new(false),
             assigning: Mutex::default(),

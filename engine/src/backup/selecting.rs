@@ -1,9 +1,9 @@
 //! Select: what a plan wants of a storage. Its words go before those of the storage, and the titles of albums become ids.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use charon_provider::{
-    Album, AlbumChoice, AlbumId, Albums, Class, Error as StorageError, Kind, Selection, Storage,
+    Album, AlbumChoice, AlbumId, Albums, Class, Error as StorageError, Kind, RemoteId, Selection, Storage,
 };
 
 use super::Walk;
@@ -66,6 +66,38 @@ pub(crate) async fn titles(
         }
         _ => Ok(HashMap::new()),
     }
+}
+
+/// The title of the first album that each item is in, where a library is listed as a whole.
+pub(super) async fn titles_of_items(
+    ctx: &RunContext,
+    storage: &dyn Storage,
+) -> Result<HashMap<RemoteId, Arc<str>>, Error> {
+    let (Some(source), Some(albums)) = (storage.source(), storage.albums()) else {
+        return Ok(HashMap::new());
+    };
+    let mut titles = HashMap::new();
+    for album in all(ctx, albums).await?.into_iter().filter(|album| album.items != Some(0)) {
+        let title: Arc<str> = album.title.into();
+        let wanted = Selection { albums: AlbumChoice::These(vec![album.id]), ..Selection::default() };
+        let mut walk = Walk::default();
+        let mut from = None;
+        loop {
+            let page = with_retries(ctx, async || {
+                let page = source.list(&wanted, from.as_ref()).await?;
+                walk.refuse_circle(page.next.as_ref(), "list an album")?;
+                Ok(page)
+            });
+            let page = page.await.ok_or_else(|| Error::Refused("the run was stopped".into()))??;
+            for item in page.items {
+                titles.entry(item.id).or_insert_with(|| Arc::clone(&title));
+            }
+            let Some(next) = page.next else { break };
+            walk.go(&next);
+            from = Some(next);
+        }
+    }
+    Ok(titles)
 }
 
 /// All albums that the storage shows.
