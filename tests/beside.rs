@@ -208,3 +208,71 @@ async fn sidecars_tell_what_the_account_says_and_leave_others_alone() {
     let verified = place.charon(&["verify", "home", "--json"]).await.json();
     assert_eq!(verified["verification"]["strange"], 0, "{verified:#}");
 }
+
+/// What a program prints, if it is there: `.ci/run` installs it where it can.
+fn told(program: &str, arguments: &[&str], folder: &Path) -> Option<String> {
+    let output = std::process::Command::new(program).args(arguments).current_dir(folder).output();
+    let Ok(output) = output else {
+        eprintln!("{program} is not installed: what it reads was not tried");
+        return None;
+    };
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).expect("text"))
+}
+
+#[tokio::test]
+async fn what_digikam_and_immich_read_with_finds_all_of_it_in_the_xmp() {
+    const WORDS: &str = "Oma & Opa <3 am \"Meer\"\nzweite Zeile – 海";
+    let place = Place::new().await;
+    let album = "Kinder & \"Meer\" | 2024/2025";
+    let camera = Some(("Canon & Söhne".to_owned(), "EOS <80D>".to_owned()));
+    let taken_at = Some("2024-07-31T23:30:00".parse().expect("a time"));
+    let picture =
+        gphotos_emulator::picture::Picture { camera, taken_at, ..gphotos_emulator::picture::Picture::new(1) };
+    place.world().seed(&Seed { albums: 1, album_titles: vec![album.into()], ..Seed::plain(1, 2_000) });
+    let in_album = place.world().albums()[0].item_ids[0].clone();
+    let id = place.world().add_item(crate::support::CLIENT_ID, "a.jpg", picture.jpeg()).expect("a picture");
+    assert!(place.world().set_description(&id, WORDS) && place.world().set_favorite(&id, true));
+    add_backup(&place, &json!({})).await;
+    full(&place).await;
+    let name = |id: &str| {
+        let original = place.world().original(id).expect("its bytes").to_vec();
+        place.mirrored().into_iter().find(|(_, bytes)| *bytes == original).expect("it is home").0 + ".xmp"
+    };
+    let (alone, in_album) = (name(&id), name(&in_album));
+    let mirror = place.path("mirror");
+
+    // Immich reads with exiftool.
+    if let Some(json) = told("exiftool", &["-j", "-XMP:all", &alone, &in_album], &mirror) {
+        let read: Value = serde_json::from_str(&json).expect("JSON");
+        let (first, second) = (&read[0], &read[1]);
+        assert_eq!(first["Description"], WORDS, "{read:#}");
+        assert_eq!((&first["Make"], &first["Model"]), (&json!("Canon & Söhne"), &json!("EOS <80D>")));
+        assert_eq!((&first["Rating"], &second["Rating"]), (&json!(5), &Value::Null));
+        assert_eq!(first["DateTimeOriginal"], "2024:07:31 23:30:00+00:00");
+        assert_eq!(second["Subject"], album);
+        assert_eq!(second["TagsList"], "Albums/Kinder & \"Meer\" | 2024_2025");
+        assert_eq!(second["HierarchicalSubject"], "Albums|Kinder & \"Meer\" _ 2024/2025");
+    }
+    // digiKam reads with Exiv2.
+    for (path, lines) in [
+        (
+            &alone,
+            vec![
+                ("Xmp.tiff.Make", "Canon & Söhne"),
+                ("Xmp.xmp.Rating", "5"),
+                ("Xmp.exif.DateTimeOriginal", "2024-07-31T23:30:00"),
+            ],
+        ),
+        (
+            &in_album,
+            vec![("Xmp.dc.subject", album), ("Xmp.digiKam.TagsList", "Albums/Kinder & \"Meer\" | 2024_2025")],
+        ),
+    ] {
+        let Some(read) = told("exiv2", &["-PXkt", path], &mirror) else { continue };
+        for (key, value) in lines {
+            let line = read.lines().find(|line| line.starts_with(key));
+            assert!(line.is_some_and(|line| line.contains(value)), "{key}: {read}");
+        }
+    }
+}

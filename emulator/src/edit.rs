@@ -117,6 +117,11 @@ impl World {
         self.edit(id, |state, number| filename.clone_into(&mut state.items[number].filename))
     }
 
+    /// Gives an item another description, as when the user writes one; whether there is such an item.
+    pub fn set_description(&self, id: &str, description: &str) -> bool {
+        self.edit(id, |state, number| description.clone_into(&mut state.items[number].description))
+    }
+
     /// Gives an item another date, also one in the future; whether there is such an item.
     pub fn set_taken_at(&self, id: &str, at: Timestamp) -> bool {
         let at = Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at);
