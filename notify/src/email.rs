@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use charon_http::innermost;
 use charon_schema::{Mistake, Mistakes};
 use jiff::Timestamp;
 use lettre::{
@@ -24,14 +25,7 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    address,
-    error::DeliveryError,
-    hidden::Hidden,
-    http::{innermost, is_tls},
-    notice::Notice,
-    preset::cut,
-};
+use crate::{address, error::DeliveryError, hidden::Hidden, http::is_tls, notice::Notice, preset::cut};
 
 /// How long it may take to hand over a message, from the connection to the last answer.
 const LIMIT: Duration = Duration::from_mins(1);

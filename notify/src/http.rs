@@ -1,16 +1,13 @@
-//! The one constructor of HTTP clients of this room, and one attempt at a request.
+//! One attempt at a request over HTTP.
 //!
-//! No client follows redirects: what is sent carries tokens and is meant for the address that was entered. Requests go
+//! What is sent carries tokens and is meant for the address that was entered: no redirect is followed. Requests go
 //! through the proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), except for `http` to this machine.
 //! A client is made for each request: there are few, and what the environment and the system trust is read anew.
-//!
-//! Certificates are judged by `rustls-platform-verifier`. Where the system has no verifier of its own (Linux, BSD) it
-//! trusts what `rustls-native-certs` loads, and that is the file that `SSL_CERT_FILE` names, where it is set. macOS and
-//! Windows judge by their own store and do not know that variable, so its certificates are added there.
 
 use std::{error::Error as StdError, io, time::Duration};
 
-use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
+use charon_http::innermost;
+use jiff::Timestamp;
 use reqwest::{
     Client, ClientBuilder, Response, StatusCode,
     header::{self, HeaderMap},
@@ -23,8 +20,6 @@ use crate::{address, error::DeliveryError, hidden::Hidden};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a request may take, its answer included.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
-/// Nobody is left alone for longer than this on the word of a header.
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// How much of an answer is read, in bytes: enough to say what went wrong.
 const MOST: usize = 2048;
 
@@ -58,44 +53,19 @@ impl Telling<'_> {
             .headers()
             .get(header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
-            .and_then(|text| wait(text, now));
+            .and_then(|text| charon_http::retry_after(text, now));
         let said = self.hidden.quote(&beginning(response).await);
         Err(refusal(status, &said, self.server).not_before(retry_after))
     }
 }
 
 fn client(url: &Url) -> Result<Client, reqwest::Error> {
-    // Another room may have installed it already; it is the same one.
-    drop(rustls::crypto::ring::default_provider().install_default());
+    let in_time = |builder: ClientBuilder| builder.connect_timeout(CONNECT).timeout(LIMIT);
     if url.scheme() == "https" {
-        return secure_builder().build();
+        return in_time(charon_http::secure()).build();
     }
-    // Plain http needs no certificates to be installed.
-    let plain = builder().tls_certs_only([]);
+    let plain = in_time(charon_http::plain());
     if url.host_str().is_some_and(address::is_loopback) { plain.no_proxy().build() } else { plain.build() }
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the one constructor of HTTP clients of this room")]
-fn builder() -> ClientBuilder {
-    Client::builder()
-        .user_agent(concat!("charon/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT)
-        .timeout(LIMIT)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-}
-
-#[cfg(not(any(windows, target_vendor = "apple")))]
-fn secure_builder() -> ClientBuilder {
-    builder()
-}
-
-#[cfg(any(windows, target_vendor = "apple"))]
-fn secure_builder() -> ClientBuilder {
-    let bundle = std::env::var_os("SSL_CERT_FILE").and_then(|path| std::fs::read(path).ok());
-    let certificates = bundle.and_then(|pem| reqwest::Certificate::from_pem_bundle(&pem).ok());
-    builder().tls_certs_merge(certificates.unwrap_or_default())
 }
 
 /// What an answer begins with. What does not come is not waited for longer than the request may take.
@@ -156,44 +126,11 @@ pub(crate) fn is_tls(error: &(dyn StdError + 'static)) -> bool {
         || error.source().is_some_and(is_tls)
 }
 
-/// The last cause in the chain, which is the one that says something.
-pub(crate) fn innermost(error: &(dyn StdError + 'static)) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        words = inner.to_string();
-        cause = inner.source();
-    }
-    words
-}
-
-/// How long a `Retry-After` header asks to wait: seconds, or a date. `None` if it cannot be read.
-fn wait(text: &str, now: Timestamp) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
-    }
-    let date = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
-    Some(Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO).min(LONGEST_WAIT))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use reqwest::StatusCode;
 
-    use super::{refusal, wait};
-
-    #[test]
-    fn seconds_and_dates_are_understood() {
-        let now = "2026-11-21T08:00:00Z".parse().expect("a time");
-        assert_eq!(wait("120", now), Some(Duration::from_mins(2)));
-        assert_eq!(wait("Sat, 21 Nov 2026 08:00:30 GMT", now), Some(Duration::from_secs(30)));
-        assert_eq!(wait("Sat, 21 Nov 2026 07:00:30 GMT", now), Some(Duration::ZERO));
-        assert_eq!(wait("99999999999", now), Some(Duration::from_hours(24)));
-        assert_eq!(wait("soon", now), None);
-    }
+    use super::refusal;
 
     #[test]
     fn the_status_tells_whether_it_helps_to_try_again() {

@@ -1,15 +1,10 @@
-//! The one constructor of HTTP clients, and one attempt at a request.
+//! One attempt at a request.
 //!
 //! No client follows redirects: an API that redirects is not the one that was configured, and whoever fetches bytes
 //! follows them by hand, so that every hop is asked a permit for. `https` goes through the proxy that the environment
-//! names (`HTTPS_PROXY`, `NO_PROXY`); `http`, which is spoken to this machine alone, goes through none.
-//!
-//! Certificates are judged by `rustls-platform-verifier`. Where the system has no verifier of its own (Linux, BSD) it
-//! trusts what `rustls-native-certs` loads, and that is the file that `SSL_CERT_FILE` names, where it is set. macOS and
-//! Windows judge by their own store and do not know that variable, so its certificates are added there.
+//! names; `http`, which is spoken to this machine alone, goes through none.
 
 use std::{
-    error::Error as _,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -18,6 +13,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use charon_http::innermost;
 use charon_provider::Host;
 use futures::{Stream, stream};
 use reqwest::{
@@ -28,8 +24,6 @@ use url::Url;
 
 use crate::endpoint;
 
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(20);
 /// How long nothing may come in.
 const SILENCE: Duration = Duration::from_mins(1);
 /// How long a connection to the proxy for originals may take to be made; it is near.
@@ -51,10 +45,7 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) fn new() -> Result<Self, String> {
-        // Another room may have installed it already; it is the same one.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        // These clients never speak TLS, and so need no certificates to be installed.
-        let plain = built(builder().no_proxy().tls_certs_only([]))?;
+        let plain = built(charon_http::plain().no_proxy())?;
         Ok(Self { plain, secure: OnceLock::new(), proxy: OnceLock::new() })
     }
 
@@ -81,41 +72,19 @@ impl Clients {
     /// a secret, and goes through no other proxy. Its patience is for whoever asks.
     pub(crate) fn of_proxy(&self, url: &Url) -> Result<&Client, Trouble> {
         let build = || {
-            let base = if url.scheme() == "https" { secure_builder() } else { builder().tls_certs_only([]) };
+            let base = if url.scheme() == "https" { charon_http::secure() } else { charon_http::plain() };
             built(base.no_proxy().connect_timeout(CONNECT_TO_PROXY))
         };
         self.proxy.get_or_init(build).as_ref().map_err(|words| Trouble::unsent(words.as_str()))
     }
 
     fn secure(&self) -> Result<&Client, &str> {
-        self.secure.get_or_init(|| built(secure_builder())).as_ref().map_err(String::as_str)
+        self.secure.get_or_init(|| built(charon_http::secure())).as_ref().map_err(String::as_str)
     }
 }
 
 fn built(builder: ClientBuilder) -> Result<Client, String> {
     builder.build().map_err(|error| innermost(&error))
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the one constructor of HTTP clients of this room")]
-fn builder() -> ClientBuilder {
-    Client::builder()
-        .user_agent(concat!("charon/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-}
-
-#[cfg(not(any(windows, target_vendor = "apple")))]
-fn secure_builder() -> ClientBuilder {
-    builder()
-}
-
-#[cfg(any(windows, target_vendor = "apple"))]
-fn secure_builder() -> ClientBuilder {
-    let bundle = std::env::var_os("SSL_CERT_FILE").and_then(|path| std::fs::read(path).ok());
-    let certificates = bundle.and_then(|pem| reqwest::Certificate::from_pem_bundle(&pem).ok());
-    builder().tls_certs_merge(certificates.unwrap_or_default())
 }
 
 /// An attempt that got no whole answer.
@@ -152,17 +121,6 @@ impl From<reqwest::Error> for Trouble {
         let cause = innermost(&error.without_url());
         Self { sent, words: format!("{what}: {cause}") }
     }
-}
-
-/// The last cause in the chain, which is the one that says something.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause = error.source();
-    let mut words = error.to_string();
-    while let Some(inner) = cause {
-        words = inner.to_string();
-        cause = inner.source();
-    }
-    words
 }
 
 /// A whole answer.

@@ -4,7 +4,6 @@
 //! (see [`fault`]), and the words of a message often tell more than its code, so both are looked at, the words first.
 
 pub(crate) mod fault;
-mod retry_after;
 #[cfg(test)]
 mod tests;
 
@@ -52,7 +51,7 @@ const CERTIFICATE: &str =
 pub(crate) fn refused(doing: &str, subject: Subject, answer: &Answer, now: Timestamp) -> Error {
     let fault = Fault::read(answer);
     let error = |class| Error::new(class, doing, fault.words(answer.status));
-    let wait = answer.retry_after.as_deref().and_then(|text| retry_after::parse(text, now));
+    let wait = answer.retry_after.as_deref().and_then(|text| charon_http::retry_after(text, now));
     let unknowable = || if subject.leaves_traces() { Reason::Unanswered } else { Reason::Other };
 
     if let Some(error) = known(&fault, subject, &error) {

@@ -5,7 +5,6 @@
 
 mod client;
 mod outgoing;
-mod retry_after;
 mod trouble;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -102,7 +101,7 @@ impl Wire {
         Refusal {
             method,
             status: response.status(),
-            retry_after: retry_after.and_then(|text| retry_after::parse(text, self.host.now())),
+            retry_after: retry_after.and_then(|text| charon_http::retry_after(text, self.host.now())),
             body: String::from_utf8_lossy(&body).into_owned(),
         }
     }

@@ -1,7 +1,8 @@
 //! A request that got no whole answer.
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
+use charon_http::innermost;
 use charon_provider::{Class, Error};
 use url::Url;
 
@@ -32,15 +33,4 @@ pub(super) fn of(doing: &str, error: reqwest::Error) -> Error {
 /// That nothing came for so long.
 pub(super) fn silence(doing: &str, patience: Duration) -> Error {
     Error::new(Class::Transient, doing, format!("nothing moved for {} seconds", patience.as_secs()))
-}
-
-/// The last cause in the chain, which is the one that says something.
-pub(super) fn innermost(error: &reqwest::Error) -> String {
-    let mut cause = error.source();
-    let mut words = error.to_string();
-    while let Some(inner) = cause {
-        words = inner.to_string();
-        cause = inner.source();
-    }
-    words
 }
