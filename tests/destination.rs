@@ -220,7 +220,7 @@ async fn a_mirror_that_was_moved_and_is_linked_to_goes_on_and_a_link_to_elsewher
 /// A shell script in a mount namespace of its own, whose mirror is a small disk in memory. `None` where that is not
 /// permitted.
 #[cfg(target_os = "linux")]
-async fn on_a_small_disk(place: &Place, script: &str) -> Option<String> {
+pub(crate) async fn on_a_small_disk(place: &Place, script: &str) -> Option<String> {
     use tokio::process::Command;
     let mut unshare = Command::new("unshare");
     unshare.args(["-rm", "sh", "-euc"]).kill_on_drop(true).current_dir(place.path("."));

@@ -151,6 +151,10 @@ async fn where_much_is_gone_the_run_stops_and_asks() {
     let told = summary["errors"][0]["message"].as_str().expect("why");
     assert!(told.contains("6 of 22 items") && told.contains("charon trash agree"), "{told}");
     assert_eq!(place.mirrored().len(), before.len() + 2, "what is new is home, and nothing was moved");
+    for (path, _) in place.mirrored() {
+        let sidecar = place.path("mirror").join(format!("{path}.json"));
+        assert!(sidecar.is_file(), "{path} has its sidecar, though the question is open");
+    }
     let listed = trash(&place, &["list", "home"]).await;
     assert_eq!((&listed["standing"]["asked_about"], &listed["standing"]["files"]), (&json!(6), &json!(0)));
     // It asks again until somebody answers.

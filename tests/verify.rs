@@ -208,3 +208,37 @@ async fn each_backup_verifies_a_share_and_mends_what_is_damaged_in_it() {
     let (code, summary) = verify(&place, &[]).await;
     assert_eq!((code, &summary["verification"]["good"]), (Some(0), &json!(20)), "{summary:#}");
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_bad_place_of_the_disk_is_told_and_the_rest_is_read() {
+    let place = Place::new().await;
+    place.seed(10);
+    place.add_storage().await;
+    let plan = json!({"kind": "backup", "storage": "family", "destination": place.path("mirror")});
+    fs::write(place.path("plan.json"), plan.to_string()).expect("a file");
+    // The memory of a process cannot be read at its beginning: that is an I/O error, as a disk gives it.
+    let told = crate::destination::on_a_small_disk(
+        &place,
+        "charon plan add home --config plan.json >&2
+         charon run home >&2
+         file=$(find mirror/photos -name '*.jpg' | sort | head -n 1)
+         sleep 100 & process=$!
+         mount --bind /proc/$process/mem \"$file\"
+         head -c 1 \"$file\" > /dev/null 2>&1 && exit 8
+         charon verify home --json > bad.json && exit 9 || echo \"code $?\"
+         umount \"$file\"
+         kill $process
+         charon verify home --repair --json > mended.json; echo \"code $?\"",
+    )
+    .await;
+    let Some(told) = told else { return };
+    assert_eq!(told.lines().collect::<Vec<_>>(), ["code 3", "code 0"]);
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(place.path(name)).expect("a file")).expect("JSON")
+    };
+    let bad = read("bad.json");
+    assert_eq!(found(&bad), [&json!(9), &json!(0), &json!(0), &json!(1), &json!(0)], "{bad:#}");
+    assert!(bad["errors"][0]["message"].as_str().expect("why").contains("cannot be read"), "{bad:#}");
+    assert_eq!(found(&read("mended.json")), [&json!(10), &json!(0), &json!(0), &json!(0), &json!(0)]);
+}

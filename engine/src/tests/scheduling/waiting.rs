@@ -5,7 +5,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Answers, RunState, Stage};
-use crate::ids::RunId;
+use crate::{
+    RunOptions, Trigger,
+    ids::RunId,
+    job::{Job, TrashJob, VerifyJob},
+};
 
 fn instant(text: &str) -> Timestamp {
     text.parse().expect("a time")
@@ -181,4 +185,35 @@ async fn an_occurrence_that_comes_again_after_the_clock_was_set_back_stops_nothi
     stage.answer(Answers::Well);
     stage.until(asked, RunState::Succeeded).await;
     assert_eq!(stage.runs("home").await.len(), 2);
+}
+
+#[tokio::test]
+async fn who_asks_for_something_else_gets_a_run_of_its_own_and_who_asks_for_the_same_gets_the_same() {
+    let mut stage = Stage::new().await;
+    stage.add_plan("home", json!({})).await;
+    let restore = |item| Job::Trash(TrashJob::Restore { items: vec![item] });
+    let verify = |percent| Job::Verify(VerifyJob { repair: false, percent });
+    let jobs = [
+        Job::Plan,
+        restore(1),
+        restore(2),
+        Job::Trash(TrashJob::Empty { everything: false }),
+        verify(None),
+        verify(Some(5)),
+    ];
+    let mut runs = Vec::new();
+    for job in &jobs {
+        let options = || RunOptions { job: job.clone(), ..RunOptions::default() };
+        let (run, is_new) =
+            stage.engine.ask_for_run("home", Trigger::Manual, options()).await.expect("asked");
+        assert!(is_new, "{job:?} is not swallowed by {runs:?}");
+        let (again, is_new) =
+            stage.engine.ask_for_run("home", Trigger::Manual, options()).await.expect("asked");
+        assert_eq!((again, is_new), (run, false), "{job:?}");
+        runs.push(run);
+    }
+    // One after the other, since they share the mirror.
+    for run in runs {
+        stage.until(run, RunState::Succeeded).await;
+    }
 }
