@@ -224,7 +224,9 @@ async fn look_after_the_mirror(engine: &Engine, emulator: &Emulator, photos: &Pa
         run(full()).await;
     }
     assert_eq!(engine.trash_standing(plan).await.expect("the trash").asked_about, 2);
-    engine.answer_deletion(plan, true).await.expect("an answer");
+    assert_eq!(engine.asked_about(plan, None, 10).await.expect("the items").len(), 2);
+    engine.agree_to_deletion(plan, 1).await.expect_err("they are more than that");
+    engine.agree_to_deletion(plan, 2).await.expect("an answer");
     run(full()).await;
     let page = engine.trash(plan, None, 100).await.expect("the trash");
     assert_eq!(page.files.len(), 2);
@@ -243,8 +245,11 @@ async fn look_after_the_mirror(engine: &Engine, emulator: &Emulator, photos: &Pa
     for (repair, percent) in [(false, None), (false, Some(10)), (true, None)] {
         run(job(Job::Verify(VerifyJob { repair, percent }))).await;
     }
-    let known = engine.verifications(plan, 10).await.expect("verifications");
+    let known = engine.verifications(plan, None, 10).await.expect("verifications");
     assert_eq!(known.len(), 3);
+    assert_eq!(engine.verifications(plan, Some(known[0].run), 10).await.expect("older ones").len(), 2);
+    let standing = engine.mirror_standing(plan).await.expect("the mirror in numbers");
+    assert!(standing.files > 0 && standing.last_verification.is_some(), "{standing:?}");
     assert!(engine.verification_report(known[0].run).await.expect("a report").is_some());
     assert!(!engine.checksums("home", None).await.expect("checksums").lines.is_empty());
     let ended = run(RunOptions::default()).await;

@@ -159,6 +159,8 @@ async fn where_much_is_gone_the_run_stops_and_asks() {
     assert_eq!((&listed["standing"]["asked_about"], &listed["standing"]["files"]), (&json!(6), &json!(0)));
     // It asks again until somebody answers.
     assert_eq!(full(&place).await.0, 1);
+    let more = place.charon(&["trash", "agree", "home", "--items", "5"]).await;
+    assert!(more.code == Some(1) && more.stderr.contains("about 6 items by now"), "{more:?}");
     assert_eq!(trash(&place, &["agree", "home"]).await["items"], 6);
     let nobody = place.charon(&["trash", "keep", "home"]).await;
     assert!(nobody.code != Some(0) && nobody.stderr.contains("asks about nothing"), "{nobody:?}");

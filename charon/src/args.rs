@@ -386,9 +386,14 @@ pub(crate) enum Trash {
         everything: bool,
     },
     /// Agree that the items that a run asks about go to the trash.
+    ///
+    /// It shows how many they are, and agrees to so many: should a run ask about more meanwhile, it is refused.
     Agree {
         /// The plan's name.
         plan: String,
+        /// How many they were when you looked (`charon trash list`); it is refused if they are more by now.
+        #[arg(long, short = 'n')]
+        items: Option<u64>,
     },
     /// Keep the items that a run asks about.
     Keep {

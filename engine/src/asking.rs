@@ -137,7 +137,12 @@ impl Engine {
         trigger: Trigger,
         options: RunOptions,
     ) -> Result<(RunId, bool), Error> {
-        let row = self.plan_row_by_id(plan).await?;
+        let row = if options.job.is_plan() {
+            self.plan_row_by_id(plan).await?
+        } else {
+            // What it is about is the plan's mirror.
+            self.mirrored_plan(plan).await?
+        };
         let asked = self.store.ask_for_run(&self.new_run(row.id, trigger, options), self.clock.now()).await?;
         self.wake();
         Ok(asked)

@@ -107,8 +107,8 @@ pub use inbox::{Handing, Mode, NotTaken, Receipt, ReceiptState, Receiving};
 pub use job::{Job, TrashJob, VerifyJob};
 pub use journal::RunLog;
 pub use library::{
-    Holder, InAlbum, InMirror, ItemDetails, ItemId, LibraryAlbum, LibraryFilter, LibraryItem, LibraryPage,
-    MonthOfItems, NotAPosition, Position, StoredFile, StoredPart,
+    FilesOf, Holder, InAlbum, InMirror, ItemDetails, ItemId, LibraryAlbum, LibraryFilter, LibraryItem,
+    LibraryPage, MirrorStanding, MonthOfItems, NotAPosition, Position, StoredFile, StoredPart, VerifiedFiles,
 };
 pub use numbers::with_commas;
 pub use overview::{Overview, PlanStanding};
@@ -136,7 +136,7 @@ pub use telling::{
     channel_kinds, channel_schemas,
 };
 pub use timing::{MissedPolicy, OverlapPolicy, PolicyConfig, ScheduleConfig, system_time_zone};
-pub use trash::{TrashPage, TrashStanding, TrashedItem};
+pub use trash::{AskedItem, TrashPage, TrashStanding, TrashedItem};
 pub use unsaved::{Unsaved, config_check, open_unsaved};
 pub use upcoming::{MOST_UPCOMING, Upcoming, UpcomingTime};
 pub use verify::{Checksums, Damage, Findings, Problem, Report, VerificationView};

@@ -14,6 +14,7 @@ mod coming_in;
 mod demo;
 mod harness;
 mod looking;
+mod mirror;
 mod page;
 mod plans_and_runs;
 mod settings;

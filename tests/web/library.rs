@@ -21,6 +21,11 @@ struct Home {
 impl Home {
     async fn of(place: Place) -> Self {
         place.add_backup().await;
+        Self::brought(place).await
+    }
+
+    /// The same, once there is the plan.
+    async fn brought(place: Place) -> Self {
         let (code, summary) = place.run("home").await;
         assert_eq!(code, 0, "{summary}");
         let id = async |what: &str, name: &str| {
@@ -370,6 +375,39 @@ async fn the_pages_of_the_library_show_everything_once_and_lead_on() {
     assert_eq!(home.browser.get(&format!("/library/{plan}/999999")).await.status, 404);
     let stranger = home.served.stranger().get("/library").await;
     assert_eq!(stranger.status, 303, "{stranger:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn albums_of_the_account_are_those_of_the_library() {
+    let place = Place::new().await;
+    place.world().seed(&Seed { albums: 2, ..Seed::plain(12, 2_000) });
+    place.add_storage().await;
+    let config = json!({
+        "kind": "backup", "storage": "family", "destination": place.path("mirror"), "albums": "manifest",
+    });
+    place.add_plan("home", &config).await;
+    let mut home = Home::brought(place).await;
+    let truth = home.place.world().albums();
+    let albums = home.ok(&format!("/plans/{}/albums", home.plan)).await;
+    let albums = albums["items"].as_array().expect("a list").clone();
+    let titles: BTreeSet<&str> =
+        albums.iter().map(|album| album["title"].as_str().expect("a title")).collect();
+    assert_eq!(titles, truth.iter().map(|album| album.title.as_str()).collect());
+    for album in &albums {
+        let (id, title) = (album["id"].as_str().expect("an id"), album["title"].as_str().expect("a title"));
+        let inside = home.all(&format!("/plans/{}/items?limit=3&album={id}", home.plan)).await;
+        assert!(!inside.is_empty());
+        assert_eq!((json!(inside.len()), &album["cover"]), (album["items"].clone(), &inside[0]["id"]));
+        let details = home.ok(&home.item(&inside[0], "")).await;
+        let of_item = details["albums"].as_array().expect("a list");
+        assert!(of_item.iter().any(|one| one["title"] == title), "{details:#}");
+        let page = home.browser.get(&format!("/library/{}/{}", home.plan, inside[0]["id"])).await;
+        assert!(page.body.contains(title), "{}", page.body);
+    }
+    let page = home.browser.get("/library/albums").await;
+    assert!(titles.iter().all(|title| page.body.contains(title)), "{}", page.body);
+    let inside = home.browser.get(&page.link("album=")).await;
+    assert!(inside.body.contains("of this album at home"), "{}", inside.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 mod channels;
 mod client;
 mod library;
+mod mirror;
 mod plans;
 mod refusals;
 mod runs;

@@ -7,7 +7,7 @@ use super::run::run_with;
 use crate::{
     args::Trash,
     exit::{Exit, Failure},
-    output::{Output, bytes, table},
+    output::{Output, bytes, say_aside, table},
 };
 
 /// Files that are looked up at once.
@@ -16,9 +16,9 @@ const AT_ONCE: u32 = 500;
 pub(crate) async fn run(engine: &Engine, command: Trash, output: Output) -> Result<Exit, Failure> {
     match command {
         Trash::List { plan, limit } => {
-            let plan = engine.plan(&plan).await?.id;
-            let standing = engine.trash_standing(plan).await?;
-            let files = files(engine, plan, limit, |_| true).await?;
+            let id = engine.plan(&plan).await?.id;
+            let standing = engine.trash_standing(id).await?;
+            let files = files(engine, id, limit, |_| true).await?;
             output.print(&json!({ "standing": standing, "files": files }), || {
                 let mut text = if files.is_empty() {
                     "The trash is empty.".to_owned()
@@ -39,7 +39,7 @@ pub(crate) async fn run(engine: &Engine, command: Trash, output: Output) -> Resu
                 }
                 if standing.asked_about > 0 {
                     text += &format!(
-                        "\n{} items that are gone from the account wait for your answer: charon trash agree, or charon trash keep",
+                        "\n{0} items that are gone from the account wait for your answer: charon trash agree {plan} --items {0}, or charon trash keep {plan}",
                         standing.asked_about
                     );
                 }
@@ -57,19 +57,34 @@ pub(crate) async fn run(engine: &Engine, command: Trash, output: Output) -> Resu
             let job = Job::Trash(TrashJob::Empty { everything });
             run_with(engine, &plan, RunOptions { job, ..RunOptions::default() }, output).await
         }
-        Trash::Agree { plan } => answer(engine, &plan, true, output).await,
-        Trash::Keep { plan } => answer(engine, &plan, false, output).await,
+        Trash::Agree { plan, items } => agree(engine, &plan, items, output).await,
+        Trash::Keep { plan } => {
+            let kept = engine.refuse_deletion(engine.plan(&plan).await?.id).await?;
+            output.print(&json!({ "items": kept, "may_go": false }), || {
+                format!("{kept} items stay where they are.")
+            })?;
+            Ok(Exit::Done)
+        }
     }
 }
 
-async fn answer(engine: &Engine, plan: &str, may_go: bool, output: Output) -> Result<Exit, Failure> {
-    let answered = engine.answer_deletion(engine.plan(plan).await?.id, may_go).await?;
-    output.print(&json!({ "items": answered, "may_go": may_go }), || {
-        if may_go {
-            format!("{answered} items may go: the next full listing looks each up once more, and moves it (charon run {plan} --full).")
-        } else {
-            format!("{answered} items stay where they are.")
+/// Agrees to as many items as somebody has seen; to as many as it shows now, if nobody says how many those were.
+async fn agree(engine: &Engine, plan: &str, seen: Option<u64>, output: Output) -> Result<Exit, Failure> {
+    let id = engine.plan(plan).await?.id;
+    let seen = if let Some(seen) = seen {
+        seen
+    } else {
+        let asked = engine.trash_standing(id).await?.asked_about;
+        if asked > 0 && !output.quiet {
+            say_aside(&format!("{asked} items of {plan} are gone from the account."));
         }
+        asked
+    };
+    let agreed = engine.agree_to_deletion(id, seen).await?;
+    output.print(&json!({ "items": agreed, "may_go": true }), || {
+        format!(
+            "{agreed} items may go: the next full listing looks each up once more, and moves it (charon run {plan} --full)."
+        )
     })?;
     Ok(Exit::Done)
 }

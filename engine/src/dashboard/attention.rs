@@ -63,6 +63,16 @@ pub enum Cure {
         /// The channel.
         channel: ChannelId,
     },
+    /// Say whether what is gone from the account may go to the trash of a mirror.
+    AnswerDeletion {
+        /// The plan.
+        plan: PlanId,
+    },
+    /// Fetch again what is damaged in a mirror: a run of its plan does.
+    Repair {
+        /// The plan.
+        plan: PlanId,
+    },
     /// Make a first plan.
     AddPlan,
     /// Look at what was handed over to a storage.
@@ -195,8 +205,10 @@ fn of_plan(plan: &PlanFacts, now: Timestamp) -> Vec<Attention> {
             cure: Cure::RetryFailed { run: whole.failed_in },
         });
     }
+    all.extend(of_mirror(plan));
     let end = plan.last_end.as_ref().filter(|end| end.state == RunState::Failed && plan.live.is_none());
-    if let Some(end) = end {
+    // One that stopped to ask is told with its question.
+    if let Some(end) = end.filter(|end| plan.asked_about == 0 || end.class != Some(Class::Config)) {
         let title = match end.class {
             Some(Class::Destination) => format!("The destination of {name} takes nothing"),
             Some(Class::Config) => format!("The plan {name} cannot run as it is"),
@@ -226,6 +238,41 @@ fn of_plan(plan: &PlanFacts, now: Timestamp) -> Vec<Attention> {
             title: format!("The plan {name} is paused"),
             text: format!("It is not due {until}."),
             cure: Cure::ResumePlan { plan: plan.plan },
+        });
+    }
+    all
+}
+
+/// What a mirror itself calls for.
+fn of_mirror(plan: &PlanFacts) -> Vec<Attention> {
+    let PlanFacts { name, plan: id, damaged, asked_about, .. } = plan;
+    let mut all = Vec::new();
+    if *asked_about > 0 {
+        let (items, they) = match asked_about {
+            1 => ("1 item".to_owned(), "it"),
+            many => (format!("{} items", with_commas(*many)), "they"),
+        };
+        all.push(Attention {
+            is_urgent: true,
+            title: format!("{items} of {name}: gone from the account"),
+            text: format!(
+                "That is more than goes to the trash without a question, and nothing of it was moved. Say whether {they} may go."
+            ),
+            cure: Cure::AnswerDeletion { plan: *id },
+        });
+    }
+    if *damaged > 0 {
+        let title = match damaged {
+            1 => format!("1 file of {name} is damaged"),
+            many => format!("{} files of {name} are damaged", with_commas(*many)),
+        };
+        all.push(Attention {
+            is_urgent: false,
+            title,
+            text: "A verification found what is missing, changed or unreadable in the mirror. The next run fetches again what the \
+                   account still holds; you can do it now."
+                .into(),
+            cure: Cure::Repair { plan: *id },
         });
     }
     all
@@ -289,6 +336,8 @@ mod tests {
             last_end: None,
             live: None,
             home: None,
+            damaged: 0,
+            asked_about: 0,
         }
     }
 
@@ -337,6 +386,9 @@ mod tests {
             PlanFacts { whole: Some(whole.clone()), is_paused: true, ..plan("e") },
             PlanFacts { last_end: ended(Some(Class::Destination)), ..plan("f") },
             PlanFacts { overdue_since: Some(Timestamp::UNIX_EPOCH), ..plan("g") },
+            PlanFacts { damaged: 1, ..plan("i") },
+            // It stopped to ask, and that is told once.
+            PlanFacts { asked_about: 1_200, last_end: ended(Some(Class::Config)), ..plan("j") },
             // It is at work on it.
             PlanFacts { whole: Some(whole), live: waiting(None, RunState::Paused, "it"), ..plan("h") },
             plan("well"),
@@ -374,10 +426,12 @@ mod tests {
                 (true, "A run of c waits for you", &Cure::ResumeRun { run: RUN }),
                 (true, "The destination of f takes nothing", &Cure::RunNow { plan: PLAN }),
                 (true, "The plan g is overdue", &Cure::RunNow { plan: PLAN }),
+                (true, "1,200 items of j: gone from the account", &Cure::AnswerDeletion { plan: PLAN }),
                 (true, "A run of inbox of other waits for you", &Cure::ResumeRun { run: RUN }),
                 (false, "A run of d is paused", &Cure::ResumeRun { run: RUN }),
                 (false, "2 items of e failed", &Cure::RetryFailed { run: RUN }),
                 (false, "The plan e is paused", &Cure::ResumePlan { plan: PLAN }),
+                (false, "1 file of i is damaged", &Cure::Repair { plan: PLAN }),
                 (false, "A run of h is paused", &Cure::ResumeRun { run: RUN }),
                 (
                     false,
@@ -389,7 +443,7 @@ mod tests {
         );
         assert_eq!(all[1].text, "the token was revoked. Connect it again; a, b, inbox of family go on then.");
         assert_eq!(
-            all[7].text,
+            all[8].text,
             "In the run that ended 3 h ago, mostly: 404. The next run tries them again; you can do it now."
         );
         assert_eq!(of(&[plan("well")], (&[plan("inbox")], &[]), &[], None, now), []);

@@ -40,6 +40,10 @@ pub(crate) struct PlanFacts {
     pub(crate) live: Option<Live>,
     /// What is at home, if that has been counted.
     pub(crate) home: Option<Home>,
+    /// Files of its mirror that are known to be damaged.
+    pub(crate) damaged: u64,
+    /// Items that are gone from the account, and about which somebody is asked.
+    pub(crate) asked_about: u64,
 }
 
 /// What a run came to that looked at everything.

@@ -195,12 +195,13 @@ impl Engine {
         let days = config.policy().overdue_days.and_then(NonZeroU32::new);
         let live =
             live.iter().find(|(status, _)| status.plan == row.id).map(|(status, run)| of_live(status, run));
-        let home = match config {
+        let (home, damaged, asked_about) = match config {
             PlanConfig::Backup(_) => {
                 let newest = last_end.as_ref().map(|end| end.run).or(whole.as_ref().map(|whole| whole.run));
-                self.home_of(row.id, newest, live.is_some()).await
+                let home = self.home_of(row.id, newest, live.is_some()).await;
+                (home, self.store.count_damaged(row.id).await?, self.store.asked_about(row.id).await?)
             }
-            PlanConfig::Upload(_) => None,
+            PlanConfig::Upload(_) => (None, 0, 0),
         };
         Ok(PlanFacts {
             plan: row.id,
@@ -219,6 +220,8 @@ impl Engine {
             last_end,
             live,
             home,
+            damaged,
+            asked_about,
         })
     }
 
@@ -243,6 +246,8 @@ impl Engine {
                 last_end: None,
                 live: Some(of_live(status, run)),
                 home: None,
+                damaged: 0,
+                asked_about: 0,
                 name: row.name,
             })
         };

@@ -47,6 +47,7 @@ pub(crate) fn of_plan(plan: &PlanFacts, now: Timestamp) -> Sentence {
         Some(whole) => (vec![of_whole(plan, whole, now)], tone_of(plan, whole)),
         None => nothing_yet(plan),
     };
+    let tone = if plan.damaged > 0 && tone == Tone::Good { Tone::Attention } else { tone };
     if plan.whole.is_some() || plan.last_end.is_some() {
         sentences.extend(plan.live.as_ref().map(|live| of_live(plan, live, now)));
     }
@@ -54,6 +55,10 @@ pub(crate) fn of_plan(plan: &PlanFacts, now: Timestamp) -> Sentence {
         let how = if end.state == RunState::Cancelled { "was stopped" } else { "failed" };
         let why = if end.message.is_empty() { String::new() } else { format!(": {}", cut(&end.message)) };
         sentences.push(format!("The last run {how} {}{}", ago(end.ended_at, now), ended(&why)));
+    }
+    if plan.damaged > 0 {
+        let (count, are) = (files(plan.damaged), if plan.damaged == 1 { "is" } else { "are" });
+        sentences.push(format!("{count} at home {are} known to be damaged."));
     }
     if let Some(since) = plan.overdue_since {
         sentences

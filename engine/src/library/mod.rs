@@ -1,11 +1,12 @@
 //! The library: what the mirror of a backup plan holds, by when it was taken, by name and by album; and its files.
 //!
-//! It is what the ledger knows, and asks nobody. Albums are those that Charon has put items into: listings do not tell which album an
-//! item is in.
+//! It is what the ledger knows, and asks nobody. Albums are those that the last listing of albums showed, and those that Charon has put
+//! items into.
 
 mod counted;
 mod file;
 mod position;
+mod standing;
 
 use charon_provider::{AlbumId, Fidelity, Kind, RemoteId};
 use jiff::{Timestamp, civil::Date};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use counted::Counted;
 pub use file::StoredFile;
 pub use position::{NotAPosition, Position};
+pub use standing::{FilesOf, MirrorStanding, VerifiedFiles};
 
 use crate::{
     engine::Engine,
@@ -24,6 +26,7 @@ use crate::{
     plan::{BackupConfig, PlanConfig},
     plans::config_of,
     store::{LibraryPlace, LibraryWanted, Shelved, class},
+    verify::Damage,
 };
 
 /// The number of an item in the ledger. It is never another's.
@@ -139,6 +142,10 @@ pub struct StoredPart {
     pub stored_at: Timestamp,
     /// How true it is to the original.
     pub fidelity: Fidelity,
+    /// When it was last read again and found to be as it was stored.
+    pub verified_at: Option<Timestamp>,
+    /// What is known to be wrong with it: it counts as not home.
+    pub damage: Option<Damage>,
 }
 
 /// A storage that holds an item.
@@ -262,8 +269,8 @@ impl Engine {
         Ok(months.filter(|month| month.items > 0).collect())
     }
 
-    /// The albums that are known of a plan's storage, by title; those into which Charon has put items. The counts may be a few seconds
-    /// old while items are stored.
+    /// The albums that are known of a plan's storage, by title: those that it showed when its albums were listed last, and those into
+    /// which Charon has put items. The counts may be a few seconds old while items are stored.
     ///
     /// # Errors
     /// When there is no such backup plan.

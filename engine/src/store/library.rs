@@ -227,17 +227,23 @@ const OF_KEYS: &str = shown!(concat!(
 /// One item (`?2`).
 const OF_ASSET: &str = shown!("SELECT ?2 AS asset_id");
 
-/// The items of an album (`?2`) of the plan's storage that are in its mirror.
+/// The items of an album of the plan's storage that are in its mirror: those that the storage showed there, and those that Charon has
+/// put there.
 macro_rules! of_album {
-    () => {
+    ($album:literal) => {
         concat!(
-            "album_items CROSS JOIN remotes AS member ON member.storage = ",
+            "(SELECT asset_id FROM album_members WHERE storage = ",
+            storage_of_plan!(),
+            " AND album_id = ",
+            $album,
+            " UNION SELECT member.asset_id FROM album_items CROSS JOIN remotes AS member ON member.storage = ",
             storage_of_plan!(),
             " AND member.remote_id = album_items.remote_id
-             CROSS JOIN copies AS held ON held.plan = ",
+             WHERE album_items.storage_id = (SELECT storage_id FROM plans WHERE id = ?1) AND album_items.album_id = ",
+            $album,
+            ") AS known_members CROSS JOIN copies AS held ON held.plan = ",
             no!(plan "?1"),
-            " AND held.asset_id = member.asset_id AND held.part = 0 AND held.class IS NOT NULL
-             WHERE album_items.storage_id = (SELECT storage_id FROM plans WHERE id = ?1) AND album_items.album_id = "
+            " AND held.asset_id = known_members.asset_id AND held.part = 0 AND held.class IS NOT NULL"
         )
     };
 }
@@ -245,23 +251,29 @@ macro_rules! of_album {
 /// A page of an album: those wanted (`?3`) behind a place (`?4`, `?5`), not taken before `?6`, whose names begin with `?8`; `?7` of them.
 const IN_ALBUM: &str = shown!(concat!(
     "SELECT DISTINCT held.asset_id FROM (SELECT held.asset_id, held.taken, COALESCE(held.path_key, lower(held.path)) AS key FROM ",
-    of_album!(),
-    "?2 AND (?3 >> held.class) & 1 = 1 AND (held.taken, held.asset_id) < (?4, ?5) AND held.taken >= ?6) AS held
+    of_album!("?2"),
+    " WHERE (?3 >> held.class) & 1 = 1 AND (held.taken, held.asset_id) < (?4, ?5) AND held.taken >= ?6) AS held
      WHERE substr(key, length(",
     folder!(),
     ") + 1, length(?8)) = ?8 ORDER BY held.taken DESC, held.asset_id DESC LIMIT ?7"
 ));
 
-/// The albums that are known of the storage of the plan `?1`, with how many of their items are in its mirror, and the newest of them.
+/// The albums that are known of the storage of the plan `?1`, with how many of their items are in its mirror, and the newest of them. The
+/// storage's own title of an album counts.
 const ALBUMS: &str = concat!(
-    "SELECT albums.album_id, albums.title,
+    "SELECT known.album_id, known.title,
          (SELECT COUNT(DISTINCT held.asset_id) FROM ",
-    of_album!(),
-    "albums.album_id) AS items,
+    of_album!("known.album_id"),
+    ") AS items,
          (SELECT held.asset_id FROM ",
-    of_album!(),
-    "albums.album_id ORDER BY held.taken DESC, held.asset_id DESC LIMIT 1) AS cover
-     FROM albums WHERE storage_id = (SELECT storage_id FROM plans WHERE id = ?1) AND album_id IS NOT NULL ORDER BY title"
+    of_album!("known.album_id"),
+    " ORDER BY held.taken DESC, held.asset_id DESC LIMIT 1) AS cover
+     FROM (SELECT album_id, title FROM storage_albums WHERE storage = ",
+    storage_of_plan!(),
+    " UNION ALL SELECT album_id, title FROM albums WHERE storage_id = (SELECT storage_id FROM plans WHERE id = ?1)
+             AND album_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM storage_albums AS shown WHERE shown.storage = ",
+    storage_of_plan!(),
+    " AND shown.album_id = albums.album_id)) AS known ORDER BY known.title, known.album_id"
 );
 
 /// When the last item of a class was taken before this.
@@ -503,8 +515,8 @@ impl Store {
     /// Its files in the mirror.
     pub(crate) async fn library_parts(&self, plan: PlanId, item: ItemId) -> Result<Vec<StoredPart>, Error> {
         let rows = sqlx::query(concat!(
-            "SELECT copies.part, copies.path, copies.size, copies.sha256, copies.stored_at, contents.fidelity FROM copies
-             JOIN contents ON contents.asset_id = copies.asset_id AND contents.part = copies.part
+            "SELECT copies.part, copies.path, copies.size, copies.sha256, copies.stored_at, copies.verified_at, copies.damage,
+                 contents.fidelity FROM copies JOIN contents ON contents.asset_id = copies.asset_id AND contents.part = copies.part
                  AND contents.sha256 = copies.sha256
              WHERE copies.plan = ",
             no!(plan "?1"),
@@ -515,6 +527,8 @@ impl Store {
         .fetch_all(&self.reader)
         .await;
         let part = |row: &SqliteRow| {
+            let (verified_at, damage): (Option<i64>, Option<&str>) =
+                (row.try_get("verified_at")?, row.try_get("damage")?);
             Ok(StoredPart {
                 is_clip: row.try_get::<i64, _>("part")? == 1,
                 path: row.try_get("path")?,
@@ -522,6 +536,11 @@ impl Store {
                 sha256: sha256(row)?,
                 stored_at: moment(row, "stored_at")?,
                 fidelity: fidelity(row.try_get::<&str, _>("fidelity")? == "original"),
+                verified_at: verified_at
+                    .map(Timestamp::from_microsecond)
+                    .transpose()
+                    .map_err(decode_error)?,
+                damage: damage.map(|damage| damage.parse().map_err(decode_error)).transpose()?,
             })
         };
         rows.and_then(|rows| rows.iter().map(part).collect()).doing("look up the files of an item")
@@ -595,13 +614,19 @@ impl Store {
 
     /// The albums that it is known to be in, by title.
     pub(crate) async fn albums_of(&self, item: ItemId) -> Result<Vec<InAlbum>, Error> {
+        // What the storage itself calls an album comes first.
         let rows = sqlx::query(
-            "SELECT DISTINCT albums.album_id, albums.title FROM remotes
+            "SELECT storage_albums.album_id, storage_albums.title, 0 AS is_ours FROM album_members
+             CROSS JOIN storage_albums ON storage_albums.storage = album_members.storage
+                 AND storage_albums.album_id = album_members.album_id
+             WHERE album_members.asset_id = ?1
+             UNION
+             SELECT albums.album_id, albums.title, 1 FROM remotes
              CROSS JOIN storages ON storages.no = remotes.storage
              CROSS JOIN albums ON albums.storage_id = storages.id AND albums.album_id IS NOT NULL
              CROSS JOIN album_items ON album_items.storage_id = storages.id AND album_items.album_id = albums.album_id
                  AND album_items.remote_id = remotes.remote_id
-             WHERE remotes.asset_id = ? ORDER BY albums.title",
+             WHERE remotes.asset_id = ?1 ORDER BY is_ours",
         )
         .bind(item.0)
         .fetch_all(&self.reader)
@@ -609,7 +634,16 @@ impl Store {
         let album = |row: &SqliteRow| {
             Ok(InAlbum { id: AlbumId(row.try_get("album_id")?), title: row.try_get("title")? })
         };
-        rows.and_then(|rows| rows.iter().map(album).collect()).doing("look up the albums of an item")
+        let found: Vec<InAlbum> =
+            rows.and_then(|rows| rows.iter().map(album).collect()).doing("look up the albums of an item")?;
+        let mut albums: Vec<InAlbum> = Vec::new();
+        for album in found {
+            if albums.iter().all(|known| known.id != album.id) {
+                albums.push(album);
+            }
+        }
+        albums.sort_by(|one, other| (&one.title, &one.id.0).cmp(&(&other.title, &other.id.0)));
+        Ok(albums)
     }
 }
 

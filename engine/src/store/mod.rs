@@ -24,6 +24,7 @@ mod queue;
 mod runs;
 mod sidecars;
 mod staging;
+mod standing;
 mod storage_tests;
 mod storages;
 mod telling;

@@ -52,6 +52,10 @@ pub(crate) struct TrashedFile {
 
 const DOING: &str = "look after the trash";
 
+/// How many items somebody is asked about.
+const ASKED_ABOUT: &str =
+    concat!("SELECT COUNT(*) AS items FROM absences WHERE answer = 1 AND plan = ", no!(plan "?1"));
+
 impl Store {
     /// Counts what a complete listing has lacked of what is home. Absences under another selection, client or account are forgotten
     /// first, and so are those of items that it has shown.
@@ -209,19 +213,53 @@ impl Store {
         .map(drop)
     }
 
-    /// Answers for all items that somebody is asked about; gives how many they are.
-    pub(crate) async fn answer(&self, plan: PlanId, answer: Answer) -> Result<u64, Error> {
-        let sql = concat!("UPDATE absences SET answer = ?2 WHERE answer = 1 AND plan = ", no!(plan "?1"));
-        let done = sqlx::query(sql).bind(plan.to_string()).bind(answer.number()).execute(&self.writer).await;
-        Ok(done.doing(DOING)?.rows_affected())
+    /// Answers for all items that somebody is asked about, unless they are more than so many; gives how many they are.
+    pub(crate) async fn answer(&self, plan: PlanId, answer: Answer, most: u64) -> Result<u64, Error> {
+        let mut tx = self.begin().await.doing(DOING)?;
+        let row = sqlx::query(ASKED_ABOUT).bind(plan.to_string()).fetch_one(&mut *tx).await.doing(DOING)?;
+        let asked = count(&row, "items").doing(DOING)?;
+        if asked <= most {
+            let sql = concat!("UPDATE absences SET answer = ?2 WHERE answer = 1 AND plan = ", no!(plan "?1"));
+            let done = sqlx::query(sql).bind(plan.to_string()).bind(answer.number()).execute(&mut *tx).await;
+            done.doing(DOING)?;
+            tx.commit().await.doing(DOING)?;
+        }
+        Ok(asked)
     }
 
     /// How many items somebody is asked about.
     pub(crate) async fn asked_about(&self, plan: PlanId) -> Result<u64, Error> {
-        let sql =
-            concat!("SELECT COUNT(*) AS items FROM absences WHERE answer = 1 AND plan = ", no!(plan "?1"));
-        let row = sqlx::query(sql).bind(plan.to_string()).fetch_one(&self.reader).await.doing(DOING)?;
-        count(&row, "items").doing(DOING)
+        let row = sqlx::query(ASKED_ABOUT).bind(plan.to_string()).fetch_one(&self.reader).await;
+        count(&row.doing(DOING)?, "items").doing(DOING)
+    }
+
+    /// The items behind this one that somebody is asked about: so many, each with what people call it and where it is.
+    pub(crate) async fn asked_items(
+        &self,
+        plan: PlanId,
+        storage: StorageId,
+        after: i64,
+        most: u32,
+    ) -> Result<Vec<(i64, String, String)>, Error> {
+        let rows = sqlx::query(concat!(
+            "SELECT absences.asset_id, copies.path, COALESCE((SELECT file_name FROM remotes WHERE remotes.asset_id = absences.asset_id
+                 AND remotes.storage = ",
+            no!(storage "?2"),
+            " ORDER BY remote_id LIMIT 1), '') AS name FROM absences
+             CROSS JOIN copies ON copies.plan = absences.plan AND copies.asset_id = absences.asset_id AND copies.part = 0
+             WHERE absences.plan = ",
+            no!(plan "?1"),
+            " AND absences.asset_id > ?3 AND absences.answer = 1 ORDER BY absences.asset_id LIMIT ?4"
+        ))
+        .bind(plan.to_string())
+        .bind(storage.to_string())
+        .bind(after)
+        .bind(most)
+        .fetch_all(&self.reader)
+        .await;
+        let read =
+            |row: &SqliteRow| Ok((row.try_get("asset_id")?, row.try_get("name")?, row.try_get("path")?));
+        rows.and_then(|rows| rows.iter().map(read).collect()).doing(DOING)
     }
 
     /// These items stay, whatever listings lack: somebody took them out of the trash.

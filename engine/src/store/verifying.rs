@@ -1,6 +1,6 @@
 //! Verifications: which files are to be read, what was found, how far they are.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use charon_provider::{Part, RemoteId};
 use jiff::Timestamp;
@@ -154,19 +154,23 @@ impl Store {
         row.and_then(|row| row.map(read).transpose()).doing("look up a verification")
     }
 
-    /// The last verifications of a plan that came to the end of their reading, the newest first: their runs and what they found.
+    /// The verifications of a plan that came to the end of their reading, the newest first, before this one: their runs and what
+    /// they found.
     pub(crate) async fn verifications(
         &self,
         plan: PlanId,
+        before: Option<RunId>,
         most: u32,
     ) -> Result<Vec<(RunId, Option<u8>, Timestamp, Findings)>, Error> {
         const DOING: &str = "list the verifications";
         let rows = sqlx::query(
             "SELECT runs.id, runs.queued_at, runs.ended_at, verifications.* FROM runs CROSS JOIN verifications
                  ON verifications.run = runs.no
-             WHERE runs.plan_id = ? AND verifications.is_over = 1 ORDER BY runs.id DESC LIMIT ?",
+             WHERE runs.plan_id = ? AND runs.id < ? AND verifications.is_over = 1 ORDER BY runs.id DESC LIMIT ?",
         )
         .bind(plan.to_string())
+        // Behind every id.
+        .bind(before.map_or("~".to_owned(), |before| before.to_string()))
         .bind(most)
         .fetch_all(&self.reader)
         .await
@@ -282,6 +286,42 @@ impl Store {
         .await
         .doing(DOING)?;
         rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().doing(DOING)
+    }
+
+    /// Where the files of these items of a run's storage are in the mirror of its plan.
+    pub(crate) async fn paths_of(
+        &self,
+        run: RunId,
+        items: impl Iterator<Item = &str>,
+    ) -> Result<HashMap<String, String>, Error> {
+        let items: Vec<&str> = items.collect();
+        let rows = sqlx::query(
+            "SELECT remotes.remote_id, copies.path FROM runs CROSS JOIN plans ON plans.id = runs.plan_id
+             CROSS JOIN storages ON storages.id = plans.storage_id CROSS JOIN json_each(?2) AS wanted
+             CROSS JOIN remotes ON remotes.storage = storages.no AND remotes.remote_id = wanted.value
+             CROSS JOIN copies ON copies.plan = plans.no AND copies.asset_id = remotes.asset_id AND copies.part = 0
+             WHERE runs.id = ?1",
+        )
+        .bind(run.to_string())
+        .bind(json!(items).to_string())
+        .fetch_all(&self.reader)
+        .await;
+        rows.and_then(|rows| rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect())
+            .doing("look up where items are")
+    }
+
+    /// How many files of a plan are known to be damaged.
+    pub(crate) async fn count_damaged(&self, plan: PlanId) -> Result<u64, Error> {
+        const DOING: &str = "count the damaged files of a mirror";
+        let row = sqlx::query(concat!(
+            "SELECT COUNT(*) AS files FROM copies INDEXED BY copies_damaged WHERE damage IS NOT NULL AND plan = ",
+            no!(plan "?1")
+        ))
+        .bind(plan.to_string())
+        .fetch_one(&self.reader)
+        .await
+        .doing(DOING)?;
+        count(&row, "files").doing(DOING)
     }
 
     /// How many files of a plan are stored, and how many bytes they have.

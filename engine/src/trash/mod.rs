@@ -12,7 +12,7 @@ mod view;
 pub(crate) use gone::after_listing;
 pub(crate) use job::{Trashing, run};
 pub(crate) use moving::{bring_back, settle_unfinished};
-pub use view::{TrashPage, TrashStanding, TrashedItem};
+pub use view::{AskedItem, TrashPage, TrashStanding, TrashedItem};
 
 /// What somebody has said of an item that is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

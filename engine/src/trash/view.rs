@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::Answer;
 use crate::{
-    engine::Engine, error::Error, ids::PlanId, library::ItemId, plan::PlanConfig, plans::config_of,
-    store::PlanRow,
+    engine::Engine, error::Error, ids::PlanId, library::ItemId, numbers::with_commas, plan::PlanConfig,
+    plans::config_of, store::PlanRow,
 };
 
 /// What is in the trash of a mirror, in numbers.
@@ -43,6 +43,17 @@ pub struct TrashedItem {
     pub trashed_at: Timestamp,
     /// From then on a run may remove it for good.
     pub until: Timestamp,
+}
+
+/// An item that is gone from the account, and about which somebody is asked. It is still in its place.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct AskedItem {
+    /// The item.
+    pub item: ItemId,
+    /// What people call it.
+    pub name: String,
+    /// Where it is, below the destination.
+    pub path: String,
 }
 
 /// Some of what is in the trash.
@@ -96,25 +107,62 @@ impl Engine {
         Ok(TrashPage { files: shown.collect(), next })
     }
 
-    /// Answers the question about items that are gone from the account: they may go to the trash (the next complete listing looks
-    /// them up once more), or they stay for good. Gives how many they are.
+    /// The items that are gone from the account, and about which somebody is asked, behind this one: so many at most.
+    ///
+    /// # Errors
+    /// When there is no such plan, or it keeps no mirror.
+    pub async fn asked_about(
+        &self,
+        plan: PlanId,
+        after: Option<ItemId>,
+        most: u32,
+    ) -> Result<Vec<AskedItem>, Error> {
+        let row = self.mirrored_plan(plan).await?;
+        let after = after.map_or(0, |after| after.0);
+        let found = self.store.asked_items(row.id, row.storage_id, after, most).await?;
+        let item = |(item, name, path)| AskedItem { item: ItemId(item), name, path };
+        Ok(found.into_iter().map(item).collect())
+    }
+
+    /// Agrees that the items that are gone from the account, and about which somebody is asked, go to the trash: the next complete
+    /// listing looks them up once more. `seen` is how many they were when they were shown to whoever agrees. Gives how many they are.
+    ///
+    /// # Errors
+    /// When there is no such plan, it keeps no mirror, nobody is asked, or somebody is asked about more by now.
+    pub async fn agree_to_deletion(&self, plan: PlanId, seen: u64) -> Result<u64, Error> {
+        self.answer_deletion(plan, Answer::Agreed, seen).await
+    }
+
+    /// Keeps the items about which somebody is asked where they are, for good. Gives how many they are.
     ///
     /// # Errors
     /// When there is no such plan, it keeps no mirror, or nobody is asked.
-    pub async fn answer_deletion(&self, plan: PlanId, may_go: bool) -> Result<u64, Error> {
+    pub async fn refuse_deletion(&self, plan: PlanId) -> Result<u64, Error> {
+        self.answer_deletion(plan, Answer::Keep, u64::MAX).await
+    }
+
+    async fn answer_deletion(&self, plan: PlanId, answer: Answer, seen: u64) -> Result<u64, Error> {
         let row = self.mirrored_plan(plan).await?;
-        let answer = if may_go { Answer::Agreed } else { Answer::Keep };
-        let answered = self.store.answer(row.id, answer).await?;
-        if answered == 0 {
+        let asked = self.store.answer(row.id, answer, seen).await?;
+        if asked == 0 {
             return Err(Error::Refused(format!(
                 "the plan {} asks about nothing that would be moved to the trash",
                 row.name
             )));
         }
-        Ok(answered)
+        if asked > seen {
+            return Err(Error::Refused(format!(
+                "the plan {} asks about {} items by now, and not about {} as when you looked; look again, and answer then",
+                row.name,
+                with_commas(asked),
+                with_commas(seen)
+            )));
+        }
+        Ok(asked)
     }
 
-    async fn mirrored_plan(&self, plan: PlanId) -> Result<PlanRow, Error> {
+    /// A plan that keeps a mirror.
+    pub(crate) async fn mirrored_plan(&self, plan: PlanId) -> Result<PlanRow, Error> {
         let row = self.plan_row_by_id(plan).await?;
         match config_of(&row)? {
             PlanConfig::Backup(_) => Ok(row),

@@ -14,7 +14,7 @@ use crate::{
     ids::{PlanId, RunId},
     mirror::OWN_FOLDER,
     run::Outcome,
-    store::{ItemFilter, Store},
+    store::{ItemFilter, ItemRecord, RunRecord, Store},
 };
 
 /// The most problems that a report names; the run's items are all of them.
@@ -46,19 +46,23 @@ pub struct Problem {
     pub item: String,
     /// What people call it.
     pub name: String,
+    /// Where its file is below the destination, if it has a place there.
+    pub path: Option<String>,
     /// `done` for what was repaired, `failed` for what was not, `skipped` for a file that is not Charon's.
     pub outcome: Outcome,
     /// What is wrong.
     pub reason: Option<String>,
 }
 
-/// A verification that came to the end of its reading.
+/// What a verification has found, in numbers.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct VerificationView {
     /// Its run.
     pub run: RunId,
-    /// When it ended.
+    /// When it ended; when it was looked at, of one that has not ended.
     pub at: Timestamp,
+    /// Whether all that was to be read has been read.
+    pub is_whole: bool,
     /// How many hundredths of the files were read; `None` for all of them.
     pub percent: Option<u8>,
     /// What it found.
@@ -69,39 +73,85 @@ pub struct VerificationView {
 impl Engine {
     /// What a verification has found so far, with what is wrong; `None` for a run that is none.
     pub async fn verification_report(&self, run: RunId) -> Result<Option<Report>, Error> {
+        let Some(VerificationView { at, percent, findings, .. }) = self.verification(run).await? else {
+            return Ok(None);
+        };
         let Some(record) = self.store.run(run).await? else { return Ok(None) };
-        let Some(standing) = self.store.verification(run).await? else { return Ok(None) };
-        let mut problems = problems(&self.store, run).await?;
-        // Of a backup that has read a share, what is new is none.
-        problems.retain(|problem| problem.outcome != Outcome::Done || !record.options.job.is_plan());
-        let at = record.ended_at.unwrap_or_else(|| self.clock.now());
-        let (percent, findings) = (standing.percent, standing.findings);
+        let problems = problems(&self.store, run, outcome_of(&record)).await?;
         Ok(Some(Report { run, plan: record.plan_id, at, percent, findings, problems }))
     }
 
-    /// The last verifications of a plan, the newest first.
-    pub async fn verifications(&self, plan: PlanId, most: u32) -> Result<Vec<VerificationView>, Error> {
-        let found = self.store.verifications(plan, most).await?;
-        let view = |(run, percent, at, findings)| VerificationView { run, at, percent, findings };
+    /// What a verification has found so far, in numbers; `None` for a run that is none.
+    pub async fn verification(&self, run: RunId) -> Result<Option<VerificationView>, Error> {
+        let Some(standing) = self.store.verification(run).await? else { return Ok(None) };
+        let Some(record) = self.store.run(run).await? else { return Ok(None) };
+        let at = record.ended_at.unwrap_or_else(|| self.clock.now());
+        let (percent, findings) = (standing.percent, standing.findings);
+        Ok(Some(VerificationView { run, at, is_whole: standing.is_over, percent, findings }))
+    }
+
+    /// Some of what a verification found to be wrong, behind an item.
+    pub async fn verification_problems(
+        &self,
+        run: RunId,
+        after: Option<String>,
+        most: u32,
+    ) -> Result<Vec<Problem>, Error> {
+        let Some(record) = self.store.run(run).await? else { return Ok(Vec::new()) };
+        let filter = ItemFilter { outcome: outcome_of(&record), after };
+        some_problems(&self.store, run, &filter, most).await
+    }
+
+    /// The verifications of a plan that came to the end of their reading, the newest first: those before this one, so many at most.
+    ///
+    /// # Errors
+    /// When there is no such plan, or it keeps no mirror.
+    pub async fn verifications(
+        &self,
+        plan: PlanId,
+        before: Option<RunId>,
+        most: u32,
+    ) -> Result<Vec<VerificationView>, Error> {
+        let plan = self.mirrored_plan(plan).await?.id;
+        let found = self.store.verifications(plan, before, most).await?;
+        let view =
+            |(run, percent, at, findings)| VerificationView { run, at, is_whole: true, percent, findings };
         Ok(found.into_iter().map(view).collect())
     }
 }
 
-async fn problems(store: &Store, run: RunId) -> Result<Vec<Problem>, Error> {
+async fn some_problems(
+    store: &Store,
+    run: RunId,
+    filter: &ItemFilter,
+    most: u32,
+) -> Result<Vec<Problem>, Error> {
+    let items = store.run_items(run, filter, most).await?;
+    let paths = store.paths_of(run, items.iter().map(|item| item.item.as_str())).await?;
+    let problem = |item: ItemRecord| {
+        // What the storage has no name for is known by its path.
+        let is_path = |item: &String| item.contains(['/', '.']);
+        let path = paths.get(&item.item).cloned().or_else(|| Some(item.item.clone()).filter(is_path));
+        Problem { item: item.item, name: item.name, path, outcome: item.outcome, reason: item.reason }
+    };
+    Ok(items.into_iter().map(problem).collect())
+}
+
+/// Of a backup that has read a share, what is new or left out is no problem of that.
+fn outcome_of(record: &RunRecord) -> Option<Outcome> {
+    record.options.job.is_plan().then_some(Outcome::Failed)
+}
+
+async fn problems(store: &Store, run: RunId, outcome: Option<Outcome>) -> Result<Vec<Problem>, Error> {
     let mut problems = Vec::new();
-    let mut filter = ItemFilter::default();
+    let mut filter = ItemFilter { outcome, after: None };
     while problems.len() < NAMED {
-        let items = store.run_items(run, &filter, TOGETHER).await?;
-        filter.after = items.last().map(|item| item.item.clone());
+        let some = some_problems(store, run, &filter, TOGETHER).await?;
+        filter.after = some.last().map(|problem| problem.item.clone());
         if filter.after.is_none() {
             break;
         }
-        problems.extend(items.into_iter().map(|item| Problem {
-            item: item.item,
-            name: item.name,
-            outcome: item.outcome,
-            reason: item.reason,
-        }));
+        problems.extend(some);
     }
     problems.truncate(NAMED);
     Ok(problems)
@@ -111,7 +161,7 @@ async fn problems(store: &Store, run: RunId) -> Result<Vec<Problem>, Error> {
 pub(super) async fn write(backup: &Arc<Backup>) -> Result<(), Error> {
     let (ctx, mirror) = (backup.context(), backup.mirror());
     let Some(standing) = ctx.store.verification(ctx.run).await? else { return Ok(()) };
-    let problems = problems(&ctx.store, ctx.run).await?;
+    let problems = problems(&ctx.store, ctx.run, None).await?;
     let now = ctx.clock.now();
     let (percent, findings) = (standing.percent, standing.findings);
     let report = Report { run: ctx.run, plan: ctx.plan, at: now, percent, findings, problems };

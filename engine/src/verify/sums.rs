@@ -1,6 +1,6 @@
 //! Checksums of a mirror, for other programs.
 
-use crate::{engine::Engine, error::Error, plan::PlanConfig, plans::config_of};
+use crate::{engine::Engine, error::Error, ids::PlanId};
 
 /// Files that are told together.
 const TOGETHER: u32 = 1_000;
@@ -21,10 +21,15 @@ impl Engine {
     /// # Errors
     /// When there is no such plan, or it keeps no mirror.
     pub async fn checksums(&self, plan: &str, from: Option<i64>) -> Result<Checksums, Error> {
-        let row = self.plan_row(plan).await?;
-        if !matches!(config_of(&row)?, PlanConfig::Backup(_)) {
-            return Err(Error::Refused(format!("{plan} is an upload plan, and keeps no mirror")));
-        }
+        self.checksums_by_id(self.plan_row(plan).await?.id, from).await
+    }
+
+    /// As [`checksums`](Engine::checksums), for the plan with this id.
+    ///
+    /// # Errors
+    /// As for that.
+    pub async fn checksums_by_id(&self, plan: PlanId, from: Option<i64>) -> Result<Checksums, Error> {
+        let row = self.mirrored_plan(plan).await?;
         let kept = self.store.kept(row.id, row.storage_id, from.unwrap_or_default(), TOGETHER).await?;
         let next = kept.last().map(|last| last.asset_id);
         let lines = kept.iter().map(|kept| line(&kept.sha256.to_string(), &kept.path)).collect();

@@ -47,8 +47,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .answer::<Page<MonthOfItems>>(200, "All months, the last one first"),
         Endpoint::get("/plans/{id}/albums", "list_library_albums", "The albums that are known of the plan's storage", albums)
             .notes(
-                "Those into which Charon has put items, with how many of them are in the mirror. A backup does not learn from \
-                 Google which album an item is in.",
+                "Those that the storage showed when a backup listed its albums last, and those into which Charon has put items; with \
+                 how many of their items are in the mirror.",
             )
             .answer::<Page<LibraryAlbum>>(200, "All albums, by title"),
         Endpoint::get("/plans/{id}/items/{item}", "get_library_item", "All that is known of an item", show)

@@ -28,6 +28,7 @@ pub(crate) mod paging;
 pub(crate) mod problem;
 mod verbs;
 
+mod asked;
 mod audit;
 mod authorizing;
 pub(crate) mod browse;
@@ -37,6 +38,7 @@ mod events;
 mod folders;
 pub(crate) mod items;
 pub(crate) mod library;
+mod mirror;
 pub(crate) mod notifications;
 mod plans;
 mod providers;
@@ -47,6 +49,8 @@ mod settings;
 mod storages;
 pub(crate) mod testing;
 mod tokens;
+mod trash;
+pub(crate) mod verifications;
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -100,6 +104,14 @@ pub(crate) fn resources() -> Vec<(&'static str, &'static str, Vec<Endpoint>)> {
         ("Schedules", "What schedules mean.", schedules::endpoints()),
         ("Folders", "The folders that plans may name.", folders::endpoints()),
         ("Library", "What the mirrors of backup plans hold.", library::endpoints()),
+        (
+            "Mirror",
+            "How the mirrors of backup plans stand, the proof that they are good, and their trash.",
+            [mirror::endpoints(), verifications::endpoints(), trash::endpoints()]
+                .into_iter()
+                .flatten()
+                .collect(),
+        ),
         ("Browse", "What storages themselves show, fetched from them.", browse::endpoints()),
     ]
 }

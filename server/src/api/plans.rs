@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
+    asked::{Asked, accepted},
     endpoint::Endpoint,
     etag::{ETag, IfMatch},
     extract::{Id, Json, Query},
@@ -209,15 +210,6 @@ struct RunRequest {
     failed_of: Option<RunId>,
 }
 
-/// A run that was asked for.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Asked {
-    /// The run.
-    run: RunId,
-    /// Whether it was not there before.
-    is_new: bool,
-}
-
 /// A pause.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -370,9 +362,7 @@ async fn run(
         let options = RunOptions { full_listing, ..RunOptions::default() };
         engine.ask_for_run_by_id(id, Trigger::Api, options).await?
     };
-    let location = format!("{}/runs/{run}", super::BASE);
-    let headers = AppendHeaders([(header::LOCATION, location)]);
-    Ok((StatusCode::ACCEPTED, headers, Answer(Asked { run, is_new })).into_response())
+    Ok(accepted((run, is_new)))
 }
 
 async fn pause(

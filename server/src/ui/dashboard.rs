@@ -92,6 +92,13 @@ fn cure(page: &PageOf, cure: &Cure, has_storage: bool) -> Markup {
         Cure::TestChannel { channel } => html! {
             a.button.second href={ "/settings/notifications/" (channel) } { "Look at the channel" }
         },
+        Cure::AnswerDeletion { plan } => html! {
+            a.button href={ "/plans/" (plan) "/trash" } { "See which, and answer" }
+        },
+        Cure::Repair { plan } => html! {
+            (post(format!("/plans/{plan}/run"), "Run it now"))
+            a.button.second href={ "/plans/" (plan) "/mirror" } { "Look at the mirror" }
+        },
         Cure::AddPlan if has_storage => {
             html! { a.button href="/plans/new?kind=backup" { "Make a backup plan" } }
         }

@@ -26,6 +26,7 @@ pub(crate) mod form;
 pub(crate) mod layout;
 mod library;
 mod login;
+mod mirror;
 mod notifications;
 mod plans;
 mod runs;
@@ -50,6 +51,7 @@ pub(crate) fn router() -> Router<App> {
         .merge(runs::router())
         .merge(settings::router())
         .merge(plans::router())
+        .merge(mirror::router())
         .merge(library::router())
         .merge(browse::router())
         .merge(storages::router())

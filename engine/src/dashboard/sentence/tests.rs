@@ -39,6 +39,8 @@ fn plan() -> PlanFacts {
         last_end: None,
         live: None,
         home: None,
+        damaged: 0,
+        asked_about: 0,
     }
 }
 
@@ -104,6 +106,12 @@ fn one_sentence_tells_the_truth_about_a_backup_plan() {
             good(1),
             Tone::Good,
             "The only item that Google Photos shows Charon is backed up. Last good run 3 h ago, next in 21 h.",
+        ),
+        (
+            PlanFacts { damaged: 2, ..good(1) },
+            Tone::Attention,
+            "The only item that Google Photos shows Charon is backed up. 2 files at home are known to be damaged. Last good run 3 h ago, \
+             next in 21 h.",
         ),
         (
             good(0),

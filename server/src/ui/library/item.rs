@@ -1,8 +1,8 @@
 //! `/library/{plan}/{item}`: one item, what is known of it, and where it is.
 
 use axum::extract::State;
-use charon_engine::{Fidelity, ItemDetails, Kind, PlanId};
-use jiff::tz::TimeZone;
+use charon_engine::{Fidelity, ItemDetails, Kind, PlanId, StoredPart};
+use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
 
 use super::{encoded, told};
@@ -48,14 +48,15 @@ pub(super) async fn show(
             // A file that is opened alone has no cookie to ask for its parts with, so a video is played here.
             @if item.kind != Kind::Video { a.button.second href=(original) { "Open the file" } }
         }
-        (facts(&details, &zone))
+        (facts(&details, engine.now(), &zone))
         (places(plan, &details, &zone))
     };
     Ok(page.titled(&item.name, Section::Library, &content))
 }
 
-fn facts(details: &ItemDetails, zone: &TimeZone) -> Markup {
+fn facts(details: &ItemDetails, now: Timestamp, zone: &TimeZone) -> Markup {
     let item = &details.item;
+    let whole = details.parts.iter().find(|part| !part.is_clip);
     html! {
         section.card {
             h2 { "What it is" }
@@ -77,9 +78,26 @@ fn facts(details: &ItemDetails, zone: &TimeZone) -> Markup {
                     }
                 }
                 dt { "Stored" } dd { (words::moment(item.stored_at, zone)) }
-                dt { "Verified" } dd { "not verified yet" }
+                dt { "Verified" } dd { @if let Some(whole) = whole { (verified(whole, now, zone)) } }
                 dt { "SHA-256" } dd { code { (item.sha256) } }
             }
+        }
+    }
+}
+
+/// Whether a file was read again, and what is wrong with it.
+fn verified(part: &StoredPart, now: Timestamp, zone: &TimeZone) -> Markup {
+    html! {
+        @if let Some(damage) = part.damage {
+            span.state.bad { (damage) } " The next run of the plan fetches it again, if the account still holds it. "
+        }
+        @match part.verified_at {
+            Some(at) => {
+                @if part.damage.is_some() { "It was as it was stored " } @else { "It is as it was stored: read again " }
+                (words::ago(at, now, zone)) "."
+            },
+            None if part.damage.is_none() => "not verified yet",
+            None => {},
         }
     }
 }
@@ -91,7 +109,13 @@ fn places(plan: PlanId, details: &ItemDetails, zone: &TimeZone) -> Markup {
             dl.facts {
                 @for part in &details.parts {
                     dt { @if part.is_clip { "Its clip in the mirror" } @else { "In the mirror" } }
-                    dd { code { (part.path) } @if part.is_clip { " (" (words::bytes(part.size)) ")" } }
+                    dd {
+                        code { (part.path) }
+                        @if part.is_clip {
+                            " (" (words::bytes(part.size)) ")"
+                            @if let Some(damage) = part.damage { " " span.state.bad { (damage) } }
+                        }
+                    }
                 }
                 @for mirror in &details.mirrors {
                     dt { "In the mirror of " (mirror.name) }

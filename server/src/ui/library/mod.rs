@@ -229,7 +229,7 @@ fn said(look: &Look, months: &[MonthOfItems], album: Option<&LibraryAlbum>) -> M
     html! {
         @if let Some(album) = album {
             p.soft {
-                (counted(album.items, "item", "items")) " of this album that Charon has put there, and that are home. "
+                (counted(album.items, "item", "items")) " of this album at home. "
                 a href=(look.address("/library", |look| look.album.clear())) { "Leave the album" }
             }
         } @else if !look.narrows() && all > 0 {
@@ -386,12 +386,14 @@ async fn albums(page: PageOf, State(app): State<App>, Query(mut look): Query<Loo
         h1 { "Albums" }
         (parts(&plans, &plan, &look, "albums"))
         p.soft {
-            "These are the albums into which Charon has put items. A backup does not learn from Google which album an item is in; "
-            "what the account itself shows of its albums is in "
-            a href={ "/storages" } { "the storage" } "."
+            "The albums of the account, as the last backup that listed them saw them, and those into which Charon has put items. Counted is "
+            "what is home; what the account itself shows is in " a href={ "/storages/" (plan.storage_id) "/browse/albums" } { "the storage" } "."
         }
         @if albums.is_empty() {
-            p.notice { "No album is known. An upload plan with an album makes one known." }
+            p.notice {
+                "No album is known. A backup plan that keeps albums or sidecars lists those of the account, and an upload plan with an album \
+                 makes one known."
+            }
         }
         ul.albums {
             @for album in &albums {

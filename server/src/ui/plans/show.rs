@@ -12,9 +12,10 @@ use crate::{
     ui::{
         failing::Failing,
         layout::{Page, PageOf, Section},
+        mirror::question,
         states, strip,
         table::scrolling,
-        words::{ago, bytes, duration, moment},
+        words::{ago, bytes, counted, duration, moment},
     },
 };
 
@@ -58,6 +59,7 @@ pub(super) async fn show(
                 a href="/settings/notifications" { "Notifications" }
             }
         }
+        (mirror(&page, &app, &plan, status).await?)
         div.card {
             h2 { "What comes next" }
             @if is_paused { (pause_words(&plan, &zone)) }
@@ -71,6 +73,33 @@ pub(super) async fn show(
         }
     };
     Ok(page.titled(&plan.name, Section::Plans, &content))
+}
+
+/// What the plan keeps at home, if it is a backup plan; the mirror's own page has the rest.
+async fn mirror(
+    page: &PageOf,
+    app: &App,
+    plan: &PlanView,
+    status: Option<&PlanStatus>,
+) -> Result<Markup, Failing> {
+    if plan.config.kind() != "backup" {
+        return Ok(html! {});
+    }
+    let in_trash = app.engine().trash_standing(plan.id).await?.files;
+    let at = format!("/plans/{}", plan.id);
+    Ok(html! {
+        (question(page, app.engine(), plan).await?)
+        div.card {
+            h2 { a href={ (at) "/mirror" } { "Mirror" } }
+            @if let Some((items, size)) = status.and_then(|status| status.items_home.zip(status.bytes_home)) {
+                p { (counted(items, "item", "items")) " at home, " (bytes(size)) "." }
+            }
+            p {
+                a href={ (at) "/mirror" } { "Originals and copies, proof, reports" } " · "
+                a href={ (at) "/trash" } { @if in_trash > 0 { "Trash (" (counted(in_trash, "file", "files")) ")" } @else { "Trash" } }
+            }
+        }
+    })
 }
 
 /// How it stands.

@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use charon_engine::{
-    Cause, Counts, Error, Failures, Progress, RunId, RunRecord, RunState, StorageId, with_commas,
+    Cause, Counts, Error, Failures, Progress, RunId, RunRecord, RunState, StorageId, VerificationView,
+    with_commas,
 };
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
@@ -14,6 +15,7 @@ use crate::{
     ui::{
         failing::Failing,
         layout::{Page, PageOf, Section},
+        mirror::verdict,
         states, words,
     },
 };
@@ -28,6 +30,7 @@ pub(super) async fn show(page: PageOf, State(app): State<App>, Id(run): Id<RunId
         if progress.items.failed > 0 { engine.run_failures(run).await? } else { Failures::default() };
     let (now, zone) = (engine.now(), app.time_zone().await);
     let account = account_that_waits(&app, &record).await?;
+    let verification = engine.verification(run).await?;
     let live = record.state.is_live().then(|| format!("/api/v1/runs/{run}/events?items=false"));
     let content = html! {
         div data-live=[live] data-after=(after) data-run=(run) {
@@ -50,6 +53,7 @@ pub(super) async fn show(page: PageOf, State(app): State<App>, Id(run): Id<RunId
                 }
             }
             div data-part="outcomes" { (outcomes(&record, &progress)) }
+            div data-part="report" { @if let Some(verification) = &verification { (report(&record, verification)) } }
             div data-part="failures" { (causes(&page, &record, &failures)) }
             div data-part="facts" { (facts(&record, now, &zone)) }
         }
@@ -154,6 +158,15 @@ fn outcomes(record: &RunRecord, progress: &Progress) -> Markup {
             (outcome("skipped", skipped, "skipped", "left out, each for a reason"))
             (outcome("failed", failed, "failed", "each for a reason; a later run tries again"))
         }
+    }
+}
+
+/// What a verification found, and where its report is.
+fn report(record: &RunRecord, verification: &VerificationView) -> Markup {
+    html! {
+        h2 { "What it found" }
+        (verdict(verification, record))
+        p { a href={ "/plans/" (record.plan_id) "/verifications/" (record.run) } { "The report" } }
     }
 }
 
