@@ -47,6 +47,7 @@ pub(crate) fn measure(part: u32) {
         ("its items", vec![format!("/runs/{with_items}/items?outcome=done")]),
         ("the plans", one("/plans")),
         ("a plan", vec![format!("/plans/{plan}")]),
+        ("a mirror", vec![format!("/plans/{plan}/mirror")]),
     ] {
         let mut took: Vec<f64> =
             (0..ASKED).map(|number| client.get(&paths[number * 7_919 % paths.len()]).0).collect();

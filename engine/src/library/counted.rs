@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     error::Error,
     ids::PlanId,
-    store::{MonthOfClasses, Store},
+    store::{MonthOfClasses, OfFidelity, Store},
 };
 
 /// How old a count may be while the database changes.
@@ -25,6 +25,7 @@ const FRESH: Duration = Duration::from_secs(5);
 pub(crate) struct Counted {
     months: Kept<MonthOfClasses>,
     albums: Kept<LibraryAlbum>,
+    fidelities: Kept<OfFidelity>,
 }
 
 type Kept<T> = Arc<Mutex<HashMap<PlanId, Count<T>>>>;
@@ -43,7 +44,7 @@ impl Counted {
         clock: &dyn Clock,
         plan: PlanId,
     ) -> Result<Arc<[MonthOfClasses]>, Error> {
-        kept(&self.months, store, clock, plan, async || store.library_months(plan).await).await
+        kept(&self.months, store, clock, plan, FRESH, async || store.library_months(plan).await).await
     }
 
     pub(super) async fn albums(
@@ -52,7 +53,19 @@ impl Counted {
         clock: &dyn Clock,
         plan: PlanId,
     ) -> Result<Arc<[LibraryAlbum]>, Error> {
-        kept(&self.albums, store, clock, plan, async || store.library_albums(plan).await).await
+        kept(&self.albums, store, clock, plan, FRESH, async || store.library_albums(plan).await).await
+    }
+
+    /// These are never older than what was written last: one who has just verified a mirror looks at them.
+    pub(super) async fn fidelities(
+        &self,
+        store: &Store,
+        clock: &dyn Clock,
+        plan: PlanId,
+        since: (Timestamp, Timestamp),
+    ) -> Result<Arc<[OfFidelity]>, Error> {
+        let count = async || store.count_by_fidelity(plan, since).await;
+        kept(&self.fidelities, store, clock, plan, Duration::ZERO, count).await
     }
 }
 
@@ -61,6 +74,7 @@ async fn kept<T>(
     store: &Store,
     clock: &dyn Clock,
     plan: PlanId,
+    fresh: Duration,
     count: impl AsyncFnOnce() -> Result<Vec<T>, Error>,
 ) -> Result<Arc<[T]>, Error> {
     // Asked first: what is written while it counts makes the count an old one.
@@ -69,7 +83,7 @@ async fn kept<T>(
     let is_good = |count: &&Count<T>| {
         // A clock that was set back makes no count fresh.
         let age = Duration::try_from(at.duration_since(count.at));
-        count.version == version || age.is_ok_and(|age| age < FRESH)
+        count.version == version || age.is_ok_and(|age| age < fresh)
     };
     if let Some(found) = locked().get(&plan).filter(is_good).map(|count| Arc::clone(&count.found)) {
         return Ok(found);

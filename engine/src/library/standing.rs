@@ -64,7 +64,7 @@ impl Engine {
         let ago = |days: i64| {
             self.clock.now().checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MIN)
         };
-        let counted = self.store.count_by_fidelity(plan, (ago(30), ago(365))).await?;
+        let counted = self.counted.fidelities(&self.store, &*self.clock, plan, (ago(30), ago(365))).await?;
         let of = |fidelity| {
             counted.iter().find(|one| one.fidelity == fidelity).map(|one| one.files).unwrap_or_default()
         };

@@ -58,6 +58,7 @@ pub(crate) use queue::{Before, Ended, LiveRun, NewRun, SoFar};
 pub(crate) use runs::AttemptRecord;
 pub use runs::{ItemFilter, ItemRecord, RunFilter, RunRecord};
 pub(crate) use staging::Refusal;
+pub(crate) use standing::OfFidelity;
 pub(crate) use storage_tests::{TestRow, WaitingRow};
 pub(crate) use storages::{Changed, StorageRow};
 pub use telling::DeliveryRecord;
