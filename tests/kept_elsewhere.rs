@@ -321,6 +321,23 @@ async fn a_full_and_a_read_only_webdav_server_do_no_harm() {
 }
 
 #[tokio::test]
+async fn a_mirror_that_a_server_keeps_is_taken_over_when_its_database_is_lost() {
+    let Some((place, server)) = set_up("webdav", 10).await else { return };
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["items"]["done"]), (0, &json!(10)), "{summary:#}");
+    fs::remove_dir_all(place.data_dir()).expect("removed");
+    place.add_storage().await;
+    server.add_storage(&place).await;
+    let ended = place.charon(&["adopt", "nas:family", "--plan", "home", "--json"]).await;
+    let summary = ended.json();
+    assert_eq!((ended.code, &summary["items"]["done"]), (Some(0), &json!(10)), "{summary:#}");
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["items"]["unchanged"]), (0, &json!(10)), "{summary:#}");
+    assert_eq!(place.count("media.bytes"), 10, "nothing is fetched twice");
+    assert_good(&place, &server).await;
+}
+
+#[tokio::test]
 async fn a_storage_that_keeps_no_files_is_refused_as_a_destination_and_one_that_does_as_a_storage() {
     let place = Place::new().await;
     place.add_storage().await;

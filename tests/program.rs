@@ -1,6 +1,7 @@
 //! Whole-program tests: the real binary, the emulator over real HTTP, real files, real kills.
 
 mod account;
+mod adopt;
 mod authorize;
 mod backup;
 mod bad_input;

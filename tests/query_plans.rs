@@ -10,7 +10,7 @@ use std::{
 };
 
 use charon_engine::{
-    AccountTold, ChannelChange, ChannelChoice, DeliveryState, Engine, Handing, ItemFilter, Job,
+    AccountTold, Adopting, ChannelChange, ChannelChoice, DeliveryState, Engine, Handing, ItemFilter, Job,
     LibraryFilter, Mode, NewAuditEntry, NoticeEvent, Outcome, PlanChange, Registry, RunFilter, RunOptions,
     RunState, SchedulerSettings, Scope, Settings, StorageChange, StorageId, TrashJob, VerifyJob,
 };
@@ -254,6 +254,15 @@ async fn look_after_the_mirror(engine: &Engine, emulator: &Emulator, photos: &Pa
     assert!(!engine.checksums("home", None).await.expect("checksums").lines.is_empty());
     let ended = run(RunOptions::default()).await;
     assert_eq!(ended.state, RunState::Succeeded, "{ended:#?}");
+    // What an earlier tool has left is taken over.
+    let old = photos.parent().expect("the mirror").with_file_name("old");
+    std::fs::create_dir_all(&old).expect("a folder");
+    std::fs::write(old.join(format!("IMG {{{}}}.jpg", "x".repeat(60))), picture(300)).expect("a picture");
+    let adopting = Adopting { place: Some(old), plan: Some("home".into()), ..Adopting::default() };
+    let adopting = engine.adopting(adopting).await.expect("a plan");
+    let told = engine.preview_adoption(&adopting).await.expect("a preview").adopted;
+    let adopted = run(job(Job::Adopt(adopting.job))).await.adopted.expect("an adoption");
+    assert_eq!((adopted, adopted.not_shown), (told, 1));
 }
 
 /// Everything that an engine can do, once.

@@ -106,6 +106,28 @@ pub(crate) enum Command {
         /// The plan's name.
         plan: String,
     },
+    /// Take over photos that lie in a folder already, so that the next backup fetches nothing of them again.
+    ///
+    /// The folder may be one that gphotos-sync or rclone has filled, or a mirror of Charon whose database is lost. It becomes the
+    /// mirror of a new plan as it is, or is adopted into the mirror of the plan that --plan names. Nothing in it is changed or moved.
+    Adopt {
+        /// The folder, or NAME:path of a storage that keeps files; without it, the mirror of the plan.
+        #[arg(required_unless_present = "plan", value_name = "DIR")]
+        place: Option<PathBuf>,
+        /// The plan: one that there is, or the name of a new one. Without it, that whose mirror the folder is, or a new one that is
+        /// called like the folder.
+        #[arg(long, short)]
+        plan: Option<String>,
+        /// The storage whose photos they are, for a new plan. It need not be named where there is one only.
+        #[arg(long, short)]
+        storage: Option<String>,
+        /// The database of gphotos-sync, where it is not in the folder.
+        #[arg(long, value_name = "FILE")]
+        database: Option<PathBuf>,
+        /// Tell what would be adopted, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// What backups have moved aside because it is gone from the account.
     #[command(subcommand)]
     Trash(Trash),

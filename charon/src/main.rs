@@ -14,7 +14,7 @@ mod signals;
 
 use std::{io::IsTerminal, process::ExitCode};
 
-use charon_engine::{Engine, Registry, Settings, VerifyJob};
+use charon_engine::{Adopting, Engine, Registry, Settings, VerifyJob};
 use charon_provider_gphotos::GPhotos;
 use charon_provider_remote::{S3, WebDav};
 use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
@@ -88,6 +88,10 @@ async fn run(args: Args) -> Result<Exit, Failure> {
         Command::Run { plan, full, .. } => commands::run::run(&engine, &plan, full, output).await,
         Command::Verify { plan, repair, percent } => {
             commands::verify::verify(&engine, &plan, VerifyJob { repair, percent }, output).await
+        }
+        Command::Adopt { place, plan, storage, database, dry_run } => {
+            let adopting = Adopting { place, plan, storage, database };
+            Box::pin(commands::adopt::run(&engine, adopting, dry_run, output)).await
         }
         Command::Trash(command) => commands::trash::run(&engine, command, output).await,
         Command::Originals { plan } => commands::verify::originals(&engine, &plan, output).await,

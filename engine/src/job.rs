@@ -1,5 +1,7 @@
 //! What a run does: what its plan is for, or another long thing with the plan's mirror.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,20 @@ pub enum Job {
     Originals,
     /// Takes files out of the trash of the mirror, or empties it.
     Trash(TrashJob),
+    /// Takes what lies in a folder already into the ledger.
+    Adopt(AdoptJob),
+}
+
+/// What is adopted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct AdoptJob {
+    /// The folder; `None` for the plan's own mirror.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// The database of gphotos-sync, where it is not in the folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<PathBuf>,
 }
 
 /// What is done with a trash.
@@ -57,7 +73,7 @@ impl Job {
     /// Whether it speaks to the plan's storage, and so needs the lane of its account.
     pub(crate) fn needs_storage(&self) -> bool {
         match self {
-            Self::Plan | Self::Originals => true,
+            Self::Plan | Self::Originals | Self::Adopt(_) => true,
             Self::Verify(verify) => verify.repair,
             Self::Trash(_) => false,
         }
@@ -74,6 +90,7 @@ impl Job {
             Self::Plan => None,
             Self::Verify(_) => Some("verify"),
             Self::Originals => Some("originals"),
+            Self::Adopt(_) => Some("adopt"),
             Self::Trash(TrashJob::Restore { .. }) => Some("trash restore"),
             Self::Trash(TrashJob::Empty { .. }) => Some("trash empty"),
         }

@@ -6,7 +6,7 @@
 //! The rooms within: [`clock`] (injected time and randomness), `store` (all SQL), `vault` (secrets at rest), `naming` and
 //! `mirror` (files that came home), `backup` and `upload` (the pipelines), `template` (titles and paths that plans make up), `retry` and `lane` (waiting), `budget` (what a day's
 //! quota leaves), `brief` (reasons at a glance), `run` (the context that every stage is given), `account` (whose it is), `changing` (of a storage), `health` (how one
-//! stands), `unsaved` (what is tried before it is saved), `put` (what a host gives along with each run), `estimate` (what a run would do), [`schedule`] (expressions and their
+//! stands), `unsaved` (what is tried before it is saved), `put` (what a host gives along with each run), `estimate` (what a run would do), `adopt` (what lies in a folder already) and `whole` (whether a photo is), [`schedule`] (expressions and their
 //! occurrences, jitter, allowed windows), `timing` (what a plan says of that), `upcoming` (when it is due next, in plain words),
 //! `replanning` (changes of plans), `from_afar` (what of a plan may be said over HTTP), `scheduler` (what is due and what may begin),
 //! `asking` (for runs, and following them), `running` and `overseeing` (one attempt at a run), `events` (what happened),
@@ -17,6 +17,7 @@
 
 mod access;
 mod account;
+mod adopt;
 mod album_files;
 mod asking;
 mod backup;
@@ -79,10 +80,12 @@ mod upcoming;
 mod upload;
 mod vault;
 mod verify;
+mod whole;
 
 pub use access::{
     AuditEntry, InstanceSettings, NewAuditEntry, NewToken, OpenedSession, Scope, Session, Token, Versioned,
 };
+pub use adopt::{Adopted, Adopting, AdoptingPlan, AdoptionPreview};
 pub use asking::{Canceller, Run};
 pub use brief::in_brief;
 pub use browsing::{Browsed, BrowsedItem, InLibrary, Original, Preview, RemoteAlbum};
@@ -104,7 +107,7 @@ pub use health::{
 };
 pub use ids::{ChannelId, NoticeId, PlanId, ReceiptId, RunId, SessionId, Sha256, StorageId, TokenId};
 pub use inbox::{Handing, Mode, NotTaken, Receipt, ReceiptState, Receiving};
-pub use job::{Job, TrashJob, VerifyJob};
+pub use job::{AdoptJob, Job, TrashJob, VerifyJob};
 pub use journal::RunLog;
 pub use library::{
     FilesOf, Holder, InAlbum, InMirror, ItemDetails, ItemId, LibraryAlbum, LibraryFilter, LibraryItem,

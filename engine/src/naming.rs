@@ -50,6 +50,11 @@ pub(crate) fn clip_candidates(
     in_folder(folder.to_owned(), with_suffix(&format!("{stem}{extension}"), ""), id)
 }
 
+/// The names that the file of an item may get, the preferred one first; all others carry a hash of its id.
+pub(crate) fn file_names(file_name: &str, id: &str) -> impl Iterator<Item = String> + use<> {
+    in_folder(String::new(), safe_name(file_name), id)
+}
+
 /// The name for an item that comes without one: an extension at least, so that it can be opened.
 pub(crate) fn unnamed(mime_type: &str) -> &'static str {
     match mime_type {

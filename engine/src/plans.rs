@@ -56,8 +56,30 @@ impl Engine {
     /// # Errors
     /// Every mistake in the configuration; a name that is taken; a storage that cannot do it; folders that overlap (I11).
     pub async fn add_plan(&self, name: &str, config: Map<String, Value>) -> Result<PlanView, Error> {
-        refuse_bad_name("plan", name)?;
         let wrong = |mistakes| Error::Config { what: format!("the plan {name}"), mistakes };
+        let (row, config) = self.add_plan_row(name, config).await?;
+        if let PlanConfig::Backup(backup) = &config {
+            let initialised = async {
+                let site = self.site(row.id, backup).await?;
+                Mirror::initialise(&site, row.id).await
+            };
+            if let Err(refusal) = initialised.await {
+                self.store.remove_plan(row.id, name, self.clock.now()).await?;
+                return Err(wrong(Mistake::in_field("destination", refusal.to_string()).into()));
+            }
+            self.store.mirror_is_ready(row.id).await?;
+        }
+        self.wake();
+        self.plan_by_id(row.id).await
+    }
+
+    /// Adds a plan whose destination is not looked at yet.
+    pub(crate) async fn add_plan_row(
+        &self,
+        name: &str,
+        config: Map<String, Value>,
+    ) -> Result<(PlanRow, PlanConfig), Error> {
+        refuse_bad_name("plan", name)?;
         let (config, storage) = self.judge_new_plan(name, config).await?;
         let row = PlanRow {
             id: PlanId::new(&*self.clock, &*self.entropy),
@@ -76,19 +98,7 @@ impl Engine {
         if !self.store.add_plan(&row).await? {
             return Err(name_taken(name));
         }
-        if let PlanConfig::Backup(backup) = &config {
-            let initialised = async {
-                let site = self.site(row.id, backup).await?;
-                Mirror::initialise(&site, row.id).await
-            };
-            if let Err(refusal) = initialised.await {
-                self.store.remove_plan(row.id, name, self.clock.now()).await?;
-                return Err(wrong(Mistake::in_field("destination", refusal.to_string()).into()));
-            }
-            self.store.mirror_is_ready(row.id).await?;
-        }
-        self.wake();
-        self.plan_by_id(row.id).await
+        Ok((row, config))
     }
 
     /// Judges the configuration of a plan that is not there yet. Gives it, and the storage that it is of.

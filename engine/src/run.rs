@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use context::RunContext;
 
-use crate::{ids::RunId, job::Job, store::ItemRecord, verify::Findings};
+use crate::{adopt::Adopted, ids::RunId, job::Job, store::ItemRecord, verify::Findings};
 
 /// An enum whose variants have names that stay: in the database, in JSON, on a screen.
 macro_rules! named {
@@ -382,6 +382,9 @@ pub struct Summary {
     /// How true the items are that a backup brought home: how many are `original`, how many `api-copy`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub fidelity: BTreeMap<String, u64>,
+    /// What an adoption has come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
     /// What a verification found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verification: Option<Findings>,

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     account,
+    adopt::{self, Adoption},
     backup::{self, Backup, Keeping},
     budget::Purpose,
     clock::Clock,
@@ -115,6 +116,7 @@ pub(crate) enum Work {
     Verify(Verification),
     Originals(Backup),
     Trash(Trashing),
+    Adopt(Adoption),
 }
 
 impl Engine {
@@ -211,6 +213,7 @@ impl Engine {
                 Ok(Work::Originals(backup)) => backup::better(backup).await,
                 Ok(Work::Verify(verification)) => verify::run(verification).await,
                 Ok(Work::Trash(trashing)) => trash::run(trashing).await,
+                Ok(Work::Adopt(adoption)) => Box::pin(adopt::run(adoption)).await,
                 Err(error) => ctx.stop_for(&error),
             }
         };
@@ -358,6 +361,11 @@ impl Engine {
         if job.needs_storage() {
             self.refuse_unable(row, ctx, &*storage).await?;
         }
+        if let Job::Adopt(job) = job {
+            let config = adopt::keeper(row)?;
+            let adoption = Box::pin(self.prepare_adoption(row, ctx, storage, &config, job));
+            return Ok(Work::Adopt(adoption.await?));
+        }
         match config_of(row)? {
             PlanConfig::Upload(_) if !job.is_plan() => Err(Error::Refused(
                 "an upload plan keeps no mirror; this can be done with a backup plan".into(),
@@ -372,7 +380,7 @@ impl Engine {
                 let mirror = Mirror::open(site, row.id, ctx.run).await?;
                 let wanted = match job {
                     Job::Plan => backup::select(ctx, &*storage, &config.selection).await?,
-                    Job::Verify(_) | Job::Originals | Job::Trash(_) => Selection::default(),
+                    Job::Verify(_) | Job::Originals | Job::Trash(_) | Job::Adopt(_) => Selection::default(),
                 };
                 let wrong = |mistakes| Error::Config { what: format!("the plan {}", row.name), mistakes };
                 let layout = config.layout().map_err(wrong)?;
@@ -385,7 +393,7 @@ impl Engine {
                 let backup = Backup::new(Arc::clone(ctx), storage, mirror, wanted, hours, keeping);
                 let backup = backup.laid_out(layout, titles);
                 Ok(match job {
-                    Job::Plan => Work::Backup(backup),
+                    Job::Plan | Job::Adopt(_) => Work::Backup(backup),
                     Job::Originals => Work::Originals(backup),
                     Job::Verify(job) => Work::Verify(Verification { backup, job: job.clone() }),
                     Job::Trash(job) => Work::Trash(Trashing { backup, job: job.clone() }),
@@ -457,6 +465,10 @@ impl Engine {
             hints: self.hints(&record.plan, &skipped).await?,
             skipped,
             fidelity: self.store.fidelity_of(record.run).await?,
+            adopted: match record.options.job {
+                Job::Adopt(_) => Some(self.store.adopted(record.run).await?),
+                _ => None,
+            },
             verification: self.store.verification(record.run).await?.map(|standing| standing.findings),
             listing: listing.map(|listing| if listing.is_full { "full" } else { "quick" }),
             listing_complete: listing.map(|listing| listing.is_complete),

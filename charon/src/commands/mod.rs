@@ -1,5 +1,6 @@
 //! One file per noun of the command line.
 
+pub(crate) mod adopt;
 pub(crate) mod authorize;
 pub(crate) mod budget;
 pub(crate) mod check;

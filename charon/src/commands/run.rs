@@ -7,6 +7,7 @@ use charon_engine::{
     clock::{Clock, SystemClock},
 };
 
+use super::adopt;
 use crate::{
     exit::{Exit, Failure},
     output::{Output, bytes, say_aside},
@@ -28,6 +29,18 @@ pub(crate) async fn run_with(
     options: RunOptions,
     output: Output,
 ) -> Result<Exit, Failure> {
+    let summary = run_to_end(engine, plan, options, output).await?;
+    output.print(&summary, || tell(&summary))?;
+    Ok(Exit::of(summary.state))
+}
+
+/// Has a run of a plan done, and gives what it came to.
+pub(crate) async fn run_to_end(
+    engine: &Engine,
+    plan: &str,
+    options: RunOptions,
+    output: Output,
+) -> Result<Summary, Failure> {
     let asked = interrupted();
     let full = options.full_listing;
     let run = engine.start_with(plan, options).await?;
@@ -47,8 +60,7 @@ pub(crate) async fn run_with(
     if is_here {
         tell_people(engine).await;
     }
-    output.print(&summary, || tell(&summary))?;
-    Ok(Exit::of(summary.state))
+    Ok(summary)
 }
 
 /// Tells people what became of the run, for a while; what does not get through is told by the next run, or by `charon serve`.
@@ -121,6 +133,10 @@ pub(crate) fn tell(summary: &Summary) -> String {
     }
     for (fidelity, count) in &summary.fidelity {
         text += &format!("\n  fidelity: {count} × {fidelity}");
+    }
+    if let Some(adopted) = &summary.adopted {
+        text += &adopt::tell(adopted);
+        text += &format!("\n  each of them: charon runs show {}", summary.run);
     }
     if let Some(found) = &summary.verification {
         text += &format!(

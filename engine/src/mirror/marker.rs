@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use charon_provider::{Class, Depth, Error as StorageError, Reason};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::{Mirror, OWN_FOLDER, Site, clear, folder::cure};
+use super::{Mirror, OWN_FOLDER, Site, clear, folder::cure, read_small};
 use crate::{
     error::Error,
     ids::{PlanId, RunId},
@@ -42,6 +42,19 @@ impl Mirror {
         if Self::refuse_unfit(site, plan).await? {
             return Ok(());
         }
+        Self::take_over(site, plan).await
+    }
+
+    /// The plan whose mirror a place says that it is, if it says so.
+    pub(crate) async fn owner(site: &Site) -> Result<Option<PlanId>, Error> {
+        Ok(read_marker(site).await?.map(|marker| marker.plan))
+    }
+
+    /// Makes a mirror of a place, whatever lies there, by putting the plan's marker there.
+    ///
+    /// # Errors
+    /// [`Error::Destination`]: why it cannot be used.
+    pub(crate) async fn take_over(site: &Site, plan: PlanId) -> Result<(), Error> {
         let about = "This folder is the mirror of a Charon backup plan. Without this file Charon writes nothing here.";
         let marker = Marker { about: about.into(), plan };
         let text =
@@ -80,7 +93,8 @@ impl Mirror {
             if !name.starts_with('.') && !IGNORED_WHEN_EMPTY.contains(&&*name) {
                 return Err(Error::Destination(format!(
                     "the destination {shown} is not empty (it holds {name}); choose an empty folder, or one that does \
-                     not exist yet"
+                     not exist yet; if these are your photos, brought home by Charon, gphotos-sync or rclone, take them over: \
+                     charon adopt {shown}"
                 )));
             }
         }
@@ -131,16 +145,7 @@ pub(crate) fn mirror_above(path: &Path) -> Option<&Path> {
 }
 
 async fn read_marker(site: &Site) -> Result<Option<Marker>, Error> {
-    let read = async {
-        let pieces = site.files().read(&path(), 0, Some(MOST_BYTES)).await?;
-        let text = pieces.try_fold(Vec::new(), async |mut text, piece| {
-            text.extend_from_slice(&piece);
-            Ok(text)
-        });
-        text.await
-    };
-    let text: Result<Vec<u8>, StorageError> = read.await;
-    match text {
+    match read_small(site.files(), &path(), MOST_BYTES).await {
         Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
             let shown = site.shown();
             Error::Destination(format!(

@@ -212,6 +212,16 @@ pub(crate) async fn hash_counting(
     Ok((Sha256(hasher.finalize().into()), size))
 }
 
+/// Reads a small file, or as much of it.
+pub(crate) async fn read_small(files: &dyn Destination, path: &str, most: u64) -> Result<Vec<u8>, Error> {
+    let pieces = files.read(path, 0, Some(most)).await?;
+    let text = pieces.try_fold(Vec::new(), async |mut text, piece| {
+        text.extend_from_slice(&piece);
+        Ok(text)
+    });
+    text.await
+}
+
 /// Empties a workshop, or makes one. Blocks.
 fn clear(workshop: &Path) -> std::io::Result<()> {
     match fs::remove_dir_all(workshop) {

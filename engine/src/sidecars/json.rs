@@ -50,6 +50,11 @@ pub(crate) struct File {
     pub(crate) fidelity: Fidelity,
 }
 
+/// Reads a sidecar; `None` if it is none of ours, or is written in words that are not known yet.
+pub(crate) fn read(text: &[u8]) -> Option<Sheet> {
+    serde_json::from_slice(text).ok().filter(|sheet: &Sheet| sheet.charon == VERSION)
+}
+
 /// The sidecar of an item.
 pub(super) fn write(told: &Told) -> Vec<u8> {
     let clip = |clip: &ToldClip| File {

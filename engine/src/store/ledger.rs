@@ -103,7 +103,7 @@ pub(super) fn number(part: Part) -> i64 {
 }
 
 /// The key of a path, unless the database makes the same one of the path.
-fn unlike<'a>(path: &str, key: &'a str) -> Option<&'a str> {
+pub(super) fn unlike<'a>(path: &str, key: &'a str) -> Option<&'a str> {
     (path.to_ascii_lowercase() != key).then_some(key)
 }
 

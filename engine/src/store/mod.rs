@@ -4,6 +4,7 @@
 //! others. Ids and times are given by the caller.
 
 mod access;
+mod adopting;
 mod album_files;
 mod albums;
 mod backup;
@@ -42,6 +43,7 @@ use sqlx::{
 };
 
 pub(crate) use access::{NewSession, NewTokenRow};
+pub(crate) use adopting::{SyncFile, TakenIn, read_gphotos_sync};
 pub(crate) use album_files::{AlbumEntry, AlbumItem};
 pub(crate) use backup::BackupStanding;
 pub(crate) use budget::{DayRow, Take};

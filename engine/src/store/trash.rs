@@ -3,7 +3,7 @@
 use charon_provider::{Fidelity, Part, RemoteId};
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
     Doing, ItemRecord, Store, count, decode_error, ledger::number, micros, moment, no, queue::is_at_work,
@@ -264,20 +264,8 @@ impl Store {
 
     /// These items stay, whatever listings lack: somebody took them out of the trash.
     pub(crate) async fn keep(&self, plan: PlanId, asset: i64, run: RunId) -> Result<(), Error> {
-        sqlx::query(concat!(
-            "INSERT INTO absences (plan, asset_id, listings, counted_by, answer) SELECT ",
-            no!(plan "?1"),
-            ", ?2, 0, ",
-            no!(run "?3"),
-            ", 3 WHERE true ON CONFLICT (plan, asset_id) DO UPDATE SET answer = 3"
-        ))
-        .bind(plan.to_string())
-        .bind(asset)
-        .bind(run.to_string())
-        .execute(&self.writer)
-        .await
-        .doing(DOING)
-        .map(drop)
+        let mut connection = self.writer.acquire().await.doing(DOING)?;
+        keep_in(&mut connection, plan, asset, run).await.doing(DOING)
     }
 
     /// Says that the files of items are about to be moved to the trash, before any is; `aside` says where each goes.
@@ -425,6 +413,28 @@ impl Store {
         let row = sqlx::query(sql).bind(plan.to_string()).fetch_one(&self.reader).await.doing(DOING)?;
         Ok((count(&row, "files").doing(DOING)?, count(&row, "bytes").doing(DOING)?))
     }
+}
+
+/// This item stays, whatever listings lack, until one shows it.
+pub(super) async fn keep_in(
+    connection: &mut SqliteConnection,
+    plan: PlanId,
+    asset: i64,
+    run: RunId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(concat!(
+        "INSERT INTO absences (plan, asset_id, listings, counted_by, answer) SELECT ",
+        no!(plan "?1"),
+        ", ?2, 0, ",
+        no!(run "?3"),
+        ", 3 WHERE true ON CONFLICT (plan, asset_id) DO UPDATE SET answer = 3"
+    ))
+    .bind(plan.to_string())
+    .bind(asset)
+    .bind(run.to_string())
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// Says that files have left the trash, as part of what the caller records.

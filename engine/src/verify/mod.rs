@@ -21,6 +21,7 @@ use crate::{
     run::named,
 };
 pub use report::{Problem, Report, VerificationView};
+pub(crate) use strange::is_passed_over;
 pub use sums::Checksums;
 
 named! {

@@ -65,7 +65,8 @@ pub(super) async fn look(backup: &Arc<Backup>) -> Result<(), Error> {
     Ok(())
 }
 
-fn is_passed_over(path: &str) -> bool {
+/// Whether it is Charon's own, or what file managers leave.
+pub(crate) fn is_passed_over(path: &str) -> bool {
     let mut parts = path.split('/');
     parts.clone().next() == Some(OWN_FOLDER)
         || parts.any(|part| RUBBISH.contains(&part) || part.starts_with("._"))
