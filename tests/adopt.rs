@@ -329,7 +329,9 @@ async fn a_tree_of_rclone_is_adopted_into_another_mirror_by_ids_names_and_times(
 #[tokio::test]
 async fn a_mirror_whose_database_is_lost_is_taken_over_from_its_sidecars() {
     let place = Place::new().await;
-    place.world().seed(&Seed { items: 12, video_share: 0.2, ..Seed::default() });
+    let seed =
+        Seed { items: 12, video_share: 0.2, albums: 1, album_titles: vec!["Sea".into()], ..Seed::default() };
+    let album = place.world().seed(&seed).album_ids[0].clone();
     let clip = Video::new(1).mp4();
     place.world().add_motion_photo(CLIENT_ID, "PXL_1.MP.jpg", picture(1), clip).expect("a photo");
     place.add_storage().await;
@@ -337,7 +339,8 @@ async fn a_mirror_whose_database_is_lost_is_taken_over_from_its_sidecars() {
     place.add_plan("home", &config).await;
     assert_eq!(place.run("home").await.0, 0);
     // One is gone from the account, and all the same remembered.
-    let gone = place.world().items()[2].id.clone();
+    let in_album = place.world().albums()[0].item_ids.clone();
+    let gone = place.world().items().into_iter().find(|item| !in_album.contains(&item.id)).expect("one").id;
     assert!(place.world().remove_item(&gone));
     let before = place.mirrored();
     assert_eq!(before.len(), 14, "a clip among them");
@@ -355,6 +358,30 @@ async fn a_mirror_whose_database_is_lost_is_taken_over_from_its_sidecars() {
     for (path, bytes) in before {
         assert!(sums.contains(&format!("{}  {path}", hex_sha256(&bytes))), "{path} in {sums}");
     }
+
+    // What lies beside the photos follows the account again: its own earlier links and sidecars are no stranger's.
+    assert!(!folders(&place.path("mirror/albums")).is_empty());
+    let favourite = place.world().items()[0].id.clone();
+    assert!(place.world().remove_album(&album) && place.world().set_favorite(&favourite, true));
+    let ended = place.charon(&["run", "home", "--full", "--json"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(folders(&place.path("mirror/albums")), Vec::<String>::new());
+    let rated = place.mirrored().into_iter().filter(|(path, _)| {
+        let read = |kind: &str| {
+            fs::read_to_string(place.path("mirror").join(format!("{path}.{kind}"))).unwrap_or_default()
+        };
+        read("json").contains("\"favourite\": true") && read("xmp").contains("xmp:Rating")
+    });
+    assert_eq!(rated.count(), 1);
+}
+
+/// The folders below one.
+fn folders(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn proof(files: u32) {
     place::head();
     let place = Place::new(0, &json!({})).await;
     place.emulator.world().seed(&Seed::plain(files, PHOTO_BYTES));
-    place.backup("backup", &Promise::of_anything()).await;
+    place.full("backup", &Promise::of_anything()).await;
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let mut by_charon = f64::MAX;
     let mut by_sha256sum = f64::MAX;

@@ -88,6 +88,14 @@ pub(super) async fn is_ours(mirror: &Mirror, entry: &AlbumEntry) -> Result<bool,
     }
 }
 
+/// Whether what is at the path of an entry is the very link that would be made.
+pub(super) async fn is_alike(mirror: &Mirror, entry: &AlbumEntry) -> bool {
+    let (AlbumFiles::Symlink, Some(root)) = (entry.kind, mirror.root()) else { return false };
+    let (path, target) = (root.join(&entry.path), layout::relative(&entry.path, &entry.target));
+    let read = tokio::task::spawn_blocking(move || fs::read_link(path)).await;
+    read.is_ok_and(|read| read.is_ok_and(|leads_to| leads_to == Path::new(&target)))
+}
+
 fn make_link(root: &Path, beside: &Path, entry: &AlbumEntry) -> io::Result<()> {
     let (place, target) = (root.join(&entry.path), root.join(&entry.target));
     beside.parent().map_or(Ok(()), fs::create_dir_all)?;

@@ -84,7 +84,8 @@ async fn place_one(backup: &Arc<Backup>, kind: AlbumFiles, id: &AlbumId, title: 
         let is_free = !is_on_disk
             || match last {
                 Some(last) => making::is_ours(mirror, last).await?,
-                None => false,
+                // One that leads to the same photo is as good as ours, whoever has put it there.
+                None => making::is_alike(mirror, entry).await,
             };
         if is_free {
             new.push(entry);

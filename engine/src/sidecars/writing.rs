@@ -6,13 +6,15 @@ use charon_provider::{EntryKind, Error as StorageError};
 use futures::{StreamExt, TryStreamExt, stream};
 use sha2::Digest;
 
-use super::{Sidecar, Written, json, xmp};
+use super::{Sidecar, Told, Written, json, xmp};
 use crate::{backup::Backup, error::Error, ids::Sha256, mirror};
 
 /// Items that are looked at together.
 const TOGETHER: u32 = 200;
 /// Sidecars that are written at a time.
 const AT_A_TIME: usize = 16;
+/// The longest sidecar that may be Charon's, in bytes.
+const LONGEST: u64 = 1024 * 1024;
 
 /// Brings the sidecars of all items up to date.
 pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
@@ -44,7 +46,7 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
                 let last = told.written.iter().find(|last| last.kind == *kind);
                 let is_written = last.is_some_and(|last| last.is_there && last.sha256 == sha256);
                 let path = kind.path(&told.path);
-                if !is_written && may_be_written(backup, &path, last, sha256).await? {
+                if !is_written && may_be_written(backup, told, *kind, last, sha256).await? {
                     new.push(((told.asset_id, *kind, sha256), path, text));
                 }
             }
@@ -72,18 +74,32 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
 /// Whether nobody else's file is at the place of a sidecar.
 async fn may_be_written(
     backup: &Arc<Backup>,
-    path: &str,
+    told: &Told,
+    kind: Sidecar,
     last: Option<&Written>,
     new: Sha256,
 ) -> Result<bool, Error> {
-    let files = backup.mirror().files();
-    let Some(there) = files.look(&[path.to_owned()]).await?.pop().flatten() else { return Ok(true) };
+    let (files, path) = (backup.mirror().files(), kind.path(&told.path));
+    let Some(there) = files.look(std::slice::from_ref(&path)).await?.pop().flatten() else { return Ok(true) };
     if there.kind != EntryKind::File {
         return Ok(false);
     }
-    let present = mirror::hash(files, path).await?;
-    let ours = last.map(|last| [Some(last.sha256), last.before]);
-    let is_ours = present == new || ours.into_iter().flatten().flatten().any(|sha256| sha256 == present);
+    let is_ours = match last {
+        Some(last) => {
+            let present = mirror::hash(files, &path).await?;
+            [Some(new), Some(last.sha256), last.before].contains(&Some(present))
+        }
+        // A Charon that has lost its database wrote it.
+        None => {
+            let text = mirror::read_small(files, &path, LONGEST).await?;
+            match kind {
+                Sidecar::Json => json::read(&text).is_some_and(|sheet| {
+                    (sheet.media_id, sheet.file.path) == (told.remote.0.clone(), told.path.clone())
+                }),
+                Sidecar::Xmp => xmp::is_ours(&text),
+            }
+        }
+    };
     if !is_ours {
         tracing::info!(path, "a sidecar was written or changed by another program, and is left as it is");
     }

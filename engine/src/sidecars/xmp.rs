@@ -3,6 +3,14 @@
 
 use super::Told;
 
+/// What says that Charon wrote a sidecar: other programs put their own name there when they write it anew.
+const TOOLKIT: &str = "x:xmptk=\"Charon\"";
+
+/// Whether this is a sidecar as Charon writes it.
+pub(super) fn is_ours(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| text.contains(TOOLKIT))
+}
+
 /// The sidecar of an item.
 pub(super) fn write(told: &Told) -> Vec<u8> {
     let mut text = String::from(

@@ -37,7 +37,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .with_header("Location", "where the run is")
             .problems(&[409]),
         Endpoint::post("/plans/{id}/trash:empty", "empty_trash", "Removes for good what has been in the trash for long enough", empty)
-            .scope(Scope::Run)
+            .scope(Scope::Admin)
             .notes("A run like any other.")
             .body::<Emptying>()
             .optional_body()
@@ -45,7 +45,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .with_header("Location", "where the run is")
             .problems(&[409]),
         Endpoint::post("/plans/{id}/trash:agree", "agree_to_deletion", "Agrees that items that are gone from the account go to the trash", agree)
-            .scope(Scope::Run)
+            .scope(Scope::Admin)
             .notes(
                 "Where more is gone than the plan moves without a question, a run asks: `asked_about` in `GET …/mirror` says how many \
                  items. The next complete listing looks each of them up once more, and moves it. Refused (409) if the plan asks about \
