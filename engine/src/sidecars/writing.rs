@@ -84,20 +84,17 @@ async fn may_be_written(
     if there.kind != EntryKind::File {
         return Ok(false);
     }
-    let is_ours = match last {
-        Some(last) => {
-            let present = mirror::hash(files, &path).await?;
-            [Some(new), Some(last.sha256), last.before].contains(&Some(present))
-        }
+    let is_ours = if let Some(last) = last {
+        let present = mirror::hash(files, &path).await?;
+        [Some(new), Some(last.sha256), last.before].contains(&Some(present))
+    } else {
         // A Charon that has lost its database wrote it.
-        None => {
-            let text = mirror::read_small(files, &path, LONGEST).await?;
-            match kind {
-                Sidecar::Json => json::read(&text).is_some_and(|sheet| {
-                    (sheet.media_id, sheet.file.path) == (told.remote.0.clone(), told.path.clone())
-                }),
-                Sidecar::Xmp => xmp::is_ours(&text),
-            }
+        let text = mirror::read_small(files, &path, LONGEST).await?;
+        match kind {
+            Sidecar::Json => json::read(&text).is_some_and(|sheet| {
+                (sheet.media_id, sheet.file.path) == (told.remote.0.clone(), told.path.clone())
+            }),
+            Sidecar::Xmp => xmp::is_ours(&text),
         }
     };
     if !is_ours {
