@@ -11,7 +11,10 @@ use gphotos_emulator::{Action, Fault};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::support::Place;
+use crate::{
+    restore::{storage, tree},
+    support::Place,
+};
 
 const BUCKET: &str = "photos";
 
@@ -184,6 +187,18 @@ async fn assert_good(place: &Place, server: &Server) {
     assert_eq!(verified["strange"], 0, "{summary:#}");
 }
 
+/// Checks that what the server keeps comes back to a folder of this machine, and to another account.
+async fn assert_comes_back(place: &Place, server: &Server, items: usize) {
+    let ended = place.charon(&["restore", "home", "--to-folder", "back", "--json"]).await;
+    assert_eq!((ended.code, &ended.json()["items"]["done"]), (Some(0), &json!(items)), "{ended:?}");
+    let kept = server.folder.join(BUCKET).join("family/photos");
+    assert!(tree(&place.path("back/photos")) == tree(&kept), "the bytes are those that the server keeps");
+    storage::add_other(place, &json!({})).await;
+    let (code, summary) = storage::restore(place, "new", &[]).await;
+    assert_eq!((code, &summary["items"]["done"]), (Some(0), &json!(items)), "{summary:#}");
+    assert_eq!(storage::photos_of(place, storage::OTHER).len(), items);
+}
+
 async fn a_mirror_is_kept_proven_and_mended(kind: &'static str) {
     let Some((place, mut server)) = set_up(kind, 40).await else { return };
     let (code, summary) = place.run("home").await;
@@ -218,6 +233,7 @@ async fn a_mirror_is_kept_proven_and_mended(kind: &'static str) {
     assert_eq!((&verified["missing"], &verified["changed"]), (&json!(1), &json!(1)), "{summary:#}");
     assert_eq!((ended.code, &summary["items"]["done"]), (Some(0), &json!(2)), "{summary:#}");
     assert_good(&place, &server).await;
+    assert_comes_back(&place, &server, 40).await;
 
     // The storage is in use, and follows another name.
     let ended = place.charon(&["storage", "remove", "nas"]).await;

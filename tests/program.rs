@@ -30,6 +30,7 @@ mod preview;
 mod query_plans;
 mod queue;
 mod real_browser;
+mod restore;
 mod schedule;
 mod secrets;
 mod security;

@@ -11,8 +11,9 @@ use std::{
 
 use charon_engine::{
     AccountTold, Adopting, ChannelChange, ChannelChoice, DeliveryState, Engine, Handing, ItemFilter, Job,
-    LibraryFilter, Mode, NewAuditEntry, NoticeEvent, Outcome, PlanChange, Registry, RunFilter, RunOptions,
-    RunState, SchedulerSettings, Scope, Settings, StorageChange, StorageId, TrashJob, VerifyJob,
+    LibraryFilter, Mode, NewAuditEntry, NoticeEvent, Outcome, PlanChange, Registry, RestoreJob,
+    RestoreSelection, RestoreTo, RunFilter, RunOptions, RunState, SchedulerSettings, Scope, Settings,
+    StorageChange, StorageId, TrashJob, VerifyJob,
 };
 use charon_provider_gphotos::GPhotos;
 use futures::StreamExt;
@@ -245,6 +246,7 @@ async fn look_after_the_mirror(engine: &Engine, emulator: &Emulator, photos: &Pa
     for (repair, percent) in [(false, None), (false, Some(10)), (true, None)] {
         run(job(Job::Verify(VerifyJob { repair, percent }))).await;
     }
+    restore_from_the_mirror(engine, emulator, photos).await;
     let known = engine.verifications(plan, None, 10).await.expect("verifications");
     assert_eq!(known.len(), 3);
     assert_eq!(engine.verifications(plan, Some(known[0].run), 10).await.expect("older ones").len(), 2);
@@ -263,6 +265,30 @@ async fn look_after_the_mirror(engine: &Engine, emulator: &Emulator, photos: &Pa
     let told = engine.preview_adoption(&adopting).await.expect("a preview").adopted;
     let adopted = run(job(Job::Adopt(adopting.job))).await.adopted.expect("an adoption");
     assert_eq!((adopted, adopted.not_shown), (told, 1));
+}
+
+/// To a folder, to another account, and to the one that has lost something.
+async fn restore_from_the_mirror(engine: &Engine, emulator: &Emulator, photos: &Path) {
+    const OTHER: &str = "987654321-other.apps.googleusercontent.com";
+    let url = emulator.url();
+    let other = object(json!({
+        "client_id": OTHER, "client_secret": "a-client-secret", "token": emulator.token_blob(OTHER, &[]),
+        "token_url": format!("{url}/token"), "api_url": url, "batch_size": 5,
+    }));
+    let other = engine.add_storage("other", "gphotos", other).await.expect("a storage").id;
+    let plan = engine.plan("home").await.expect("a plan");
+    let folder = photos.parent().expect("the mirror").with_file_name("restored");
+    for target in [RestoreTo::Folder(folder), RestoreTo::Storage(other), RestoreTo::Storage(plan.storage_id)]
+    {
+        let job = RestoreJob { target, selection: RestoreSelection::default() };
+        for _ in 0..2 {
+            engine.preview_restore(plan.id, &job).await.expect("a preview");
+            let options = RunOptions { job: Job::Restore(job.clone()), ..RunOptions::default() };
+            let ended =
+                engine.start_with("home", options).await.expect("a run").finished().await.expect("its end");
+            assert!(matches!(ended.state, RunState::Succeeded | RunState::Partial), "{ended:#?}");
+        }
+    }
 }
 
 /// Everything that an engine can do, once.

@@ -128,6 +128,11 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Take photos and videos out of a backup plan's mirror, to where they are wanted. The mirror stays as it is.
+    ///
+    /// Each file is checked on its way. Nothing is overwritten, and what is there already is left as it is: repeat it, and it goes
+    /// on where it was.
+    Restore(Restore),
     /// What backups have moved aside because it is gone from the account.
     #[command(subcommand)]
     Trash(Trash),
@@ -219,6 +224,34 @@ pub(crate) struct Authorize {
     /// Open no browser.
     #[arg(long)]
     pub(crate) no_browser: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("target").required(true).args(["to_folder", "to_storage"]))]
+pub(crate) struct Restore {
+    /// The plan's name.
+    pub(crate) plan: String,
+    /// To this folder, in which they lie as they do in the mirror.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to_folder: Option<PathBuf>,
+    /// To the account of this storage: what it does not hold is sent there, and albums are put together again.
+    #[arg(long, value_name = "STORAGE")]
+    pub(crate) to_storage: Option<String>,
+    /// Only what was taken on this day or later, in the plan's time zone.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<String>,
+    /// Only what was taken on this day or before.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<String>,
+    /// Only what is in the album of this title; may be given several times.
+    #[arg(long = "album", value_name = "TITLE")]
+    pub(crate) albums: Vec<String>,
+    /// Only what has such a name, for instance "IMG_*.jpg"; case does not matter.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) name: Option<String>,
+    /// Restore nothing; tell what would be.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -93,6 +93,7 @@ async fn run(args: Args) -> Result<Exit, Failure> {
             let adopting = Adopting { place, plan, storage, database };
             Box::pin(commands::adopt::run(&engine, adopting, dry_run, output)).await
         }
+        Command::Restore(command) => commands::restore::restore(&engine, command, output).await,
         Command::Trash(command) => commands::trash::run(&engine, command, output).await,
         Command::Originals { plan } => commands::verify::originals(&engine, &plan, output).await,
         Command::Sums { plan, output: to } => commands::verify::sums(&engine, &plan, to.as_deref()).await,

@@ -10,6 +10,7 @@ use crate::{
     engine::Engine,
     error::Error,
     ids::{PlanId, RunId},
+    job::Job,
     run::{Progress, RunOptions, RunState, Stop, Summary, Trigger, Wish},
     scheduler::{self, Waiting},
     store::{ItemFilter, ItemRecord, NewRun, RunFilter, RunRecord},
@@ -265,7 +266,11 @@ impl Engine {
                 "nothing failed in the run {run}; there is nothing to try again"
             )));
         }
-        let options = RunOptions { failed_of: Some(run), ..RunOptions::default() };
+        let options = match &record.options.job {
+            // What it has restored is left as it is.
+            job @ Job::Restore(_) => RunOptions { job: job.clone(), ..RunOptions::default() },
+            _ => RunOptions { failed_of: Some(run), ..RunOptions::default() },
+        };
         let (id, is_new) = self.ask_for_run(&record.plan, Trigger::Retry, options).await?;
         if !is_new {
             return Err(Error::Refused(format!(

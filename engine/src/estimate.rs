@@ -150,7 +150,7 @@ impl Engine {
 }
 
 /// An error that would have ended the run ends the estimate.
-fn refuse_stopped(ctx: &RunContext) -> Result<(), Error> {
+pub(crate) fn refuse_stopped(ctx: &RunContext) -> Result<(), Error> {
     let Some(stop) = ctx.stopped() else { return Ok(()) };
     Err(match stop.class {
         Some(class) => StorageError::new(class, "estimate the run", stop.message.clone()).into(),
@@ -243,7 +243,7 @@ async fn pages_beside(
     }
 }
 
-async fn of_upload(ctx: &RunContext, counted: &upload::Counted) -> Result<Estimate, Error> {
+pub(crate) async fn of_upload(ctx: &RunContext, counted: &upload::Counted) -> Result<Estimate, Error> {
     let (costs, others) = (&ctx.facts.costs, ctx.progress().items);
     let estimate = Estimate {
         items: counted.files + others.skipped + others.failed,

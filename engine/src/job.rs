@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::ids::StorageId;
 
 /// What a run does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +23,8 @@ pub enum Job {
     Trash(TrashJob),
     /// Takes what lies in a folder already into the ledger.
     Adopt(AdoptJob),
+    /// Takes files of the mirror to where they are wanted.
+    Restore(RestoreJob),
 }
 
 /// What is adopted.
@@ -32,6 +37,45 @@ pub struct AdoptJob {
     /// The database of gphotos-sync, where it is not in the folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<PathBuf>,
+}
+
+/// What is taken out of a mirror, and where to. The mirror stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RestoreJob {
+    /// Where to.
+    #[serde(flatten)]
+    pub target: RestoreTo,
+    /// What.
+    #[serde(flatten)]
+    pub selection: RestoreSelection,
+}
+
+/// Where files of a mirror are taken to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RestoreTo {
+    /// A folder, in which they lie as they do in the mirror.
+    Folder(PathBuf),
+    /// A storage: what its account does not hold is sent there, and albums are put together again.
+    Storage(StorageId),
+}
+
+/// What is taken out of a mirror: what all of these say, and everything where none of them is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RestoreSelection {
+    /// Taken on this day or later, in the time zone of the plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<Date>,
+    /// Taken on this day or before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_until: Option<Date>,
+    /// In one of the albums with these titles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub albums: Vec<String>,
+    /// With such a name: a glob as gitignore has them, without regard to case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// What is done with a trash.
@@ -76,6 +120,15 @@ impl Job {
             Self::Plan | Self::Originals | Self::Adopt(_) => true,
             Self::Verify(verify) => verify.repair,
             Self::Trash(_) => false,
+            Self::Restore(_) => self.other_storage().is_some(),
+        }
+    }
+
+    /// The storage that it speaks to instead of the plan's, if it does.
+    pub(crate) fn other_storage(&self) -> Option<StorageId> {
+        match self {
+            Self::Restore(RestoreJob { target: RestoreTo::Storage(storage), .. }) => Some(*storage),
+            _ => None,
         }
     }
 
@@ -93,6 +146,7 @@ impl Job {
             Self::Adopt(_) => Some("adopt"),
             Self::Trash(TrashJob::Restore { .. }) => Some("trash restore"),
             Self::Trash(TrashJob::Empty { .. }) => Some("trash empty"),
+            Self::Restore(_) => Some("restore"),
         }
     }
 }

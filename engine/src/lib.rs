@@ -57,6 +57,7 @@ mod pulse;
 mod put;
 mod registry;
 mod replanning;
+mod restore;
 mod retry;
 mod roots;
 mod run;
@@ -107,7 +108,7 @@ pub use health::{
 };
 pub use ids::{ChannelId, NoticeId, PlanId, ReceiptId, RunId, SessionId, Sha256, StorageId, TokenId};
 pub use inbox::{Handing, Mode, NotTaken, Receipt, ReceiptState, Receiving};
-pub use job::{AdoptJob, Job, TrashJob, VerifyJob};
+pub use job::{AdoptJob, Job, RestoreJob, RestoreSelection, RestoreTo, TrashJob, VerifyJob};
 pub use journal::RunLog;
 pub use library::{
     FilesOf, Holder, InAlbum, InMirror, ItemDetails, ItemId, LibraryAlbum, LibraryFilter, LibraryItem,
@@ -124,6 +125,7 @@ pub use pulse::Unwell;
 pub use put::Put;
 pub use registry::Registry;
 pub use replanning::PlanChange;
+pub use restore::RestorePreview;
 pub use roots::{FolderEntry, FolderList, Outside, Roots};
 pub use run::{
     Counts, Current, Outcome, Progress, RunOptions, RunState, Stop, Summary, Trigger, Trouble, Wish,

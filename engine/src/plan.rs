@@ -381,7 +381,7 @@ fn real_folder(path: &Path) -> Result<PathBuf, String> {
 }
 
 /// The path with its symbolic links resolved, as far as it exists.
-fn real_path(path: &Path) -> PathBuf {
+pub(crate) fn real_path(path: &Path) -> PathBuf {
     let existing = path.ancestors().find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
     match existing {
         Some((ancestor, real)) => match path.strip_prefix(ancestor) {

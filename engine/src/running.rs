@@ -29,6 +29,7 @@ use crate::{
     overseeing::{LEASE, Overseer},
     plan::{PlanConfig, judge_move_to, judge_sources},
     plans::{config_of, incapable},
+    restore::{self, Restoring},
     retry,
     run::{Attempt, Outcome, Progress, RunContext, RunState, Stop, Summary, Trouble},
     storages::Opened,
@@ -117,6 +118,7 @@ pub(crate) enum Work {
     Originals(Backup),
     Trash(Trashing),
     Adopt(Adoption),
+    Restore(Restoring),
 }
 
 impl Engine {
@@ -137,7 +139,7 @@ impl Engine {
         let Some(record) = self.store.run(run).await? else { return Ok(false) };
         let Some(row) = self.store.plan_by_id(live.plan).await? else { return Ok(false) };
         let requests = record.requests_by_meter.clone();
-        let ended = match self.ready(&row).await {
+        let ended = match self.ready(&row, &live.options.job).await {
             Ok((config, opened)) => {
                 let work =
                     self.work((&row, &config), opened, &entry, (attempt, before), (&live, requests), shown);
@@ -165,9 +167,13 @@ impl Engine {
         Ok(true)
     }
 
-    /// The plan's configuration and its storage, open.
-    async fn ready(&self, row: &PlanRow) -> Result<(PlanConfig, Opened), Error> {
-        Ok((config_of(row)?, self.open_storage_of(row, Purpose::Run).await?))
+    /// The plan's configuration, and the storage that the job speaks to, open.
+    async fn ready(&self, row: &PlanRow, job: &Job) -> Result<(PlanConfig, Opened), Error> {
+        let opened = match job.other_storage() {
+            None => self.open_storage_of(row, Purpose::Run).await?,
+            Some(other) => self.open_row_for(&self.row_of(other).await?, Purpose::Run)?,
+        };
+        Ok((config_of(row)?, opened))
     }
 
     async fn work(
@@ -214,6 +220,7 @@ impl Engine {
                 Ok(Work::Verify(verification)) => verify::run(verification).await,
                 Ok(Work::Trash(trashing)) => trash::run(trashing).await,
                 Ok(Work::Adopt(adoption)) => Box::pin(adopt::run(adoption)).await,
+                Ok(Work::Restore(restoring)) => Box::pin(restore::run(restoring)).await,
                 Err(error) => ctx.stop_for(&error),
             }
         };
@@ -324,7 +331,7 @@ impl Engine {
         RunContext::new(
             run,
             row.id,
-            row.storage_id,
+            opened.id,
             self.store.clone(),
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
@@ -358,6 +365,9 @@ impl Engine {
         storage: Arc<dyn Storage>,
         job: &Job,
     ) -> Result<Work, Error> {
+        if let Job::Restore(job) = job {
+            return Ok(Work::Restore(self.prepare_restore(row, ctx, storage, job).await?));
+        }
         if job.needs_storage() {
             self.refuse_unable(row, ctx, &*storage).await?;
         }
@@ -380,7 +390,9 @@ impl Engine {
                 let mirror = Mirror::open(site, row.id, ctx.run).await?;
                 let wanted = match job {
                     Job::Plan => backup::select(ctx, &*storage, &config.selection).await?,
-                    Job::Verify(_) | Job::Originals | Job::Trash(_) | Job::Adopt(_) => Selection::default(),
+                    Job::Verify(_) | Job::Originals | Job::Trash(_) | Job::Adopt(_) | Job::Restore(_) => {
+                        Selection::default()
+                    }
                 };
                 let wrong = |mistakes| Error::Config { what: format!("the plan {}", row.name), mistakes };
                 let layout = config.layout().map_err(wrong)?;
@@ -393,7 +405,7 @@ impl Engine {
                 let backup = Backup::new(Arc::clone(ctx), storage, mirror, wanted, hours, keeping);
                 let backup = backup.laid_out(layout, titles);
                 Ok(match job {
-                    Job::Plan | Job::Adopt(_) => Work::Backup(backup),
+                    Job::Plan | Job::Adopt(_) | Job::Restore(_) => Work::Backup(backup),
                     Job::Originals => Work::Originals(backup),
                     Job::Verify(job) => Work::Verify(Verification { backup, job: job.clone() }),
                     Job::Trash(job) => Work::Trash(Trashing { backup, job: job.clone() }),

@@ -139,6 +139,7 @@ impl Engine {
         let name = &row.name;
         let plans = self.store.plans().await?;
         let kept = self.kept_by(name).await?;
+        let live = self.store.live_runs().await?;
         let users = plans.iter().filter(|plan| plan.storage_id == row.id).chain(&kept);
         let users: Vec<&str> = users.map(|plan| plan.name.as_str()).collect();
         if !users.is_empty() {
@@ -151,8 +152,13 @@ impl Engine {
                 "the inbox of {name} holds files that have not been sent yet; wait until they are, then remove it"
             )));
         }
+        if let Some(run) = live.iter().find(|run| run.options.job.other_storage() == Some(row.id)) {
+            return Err(Error::Refused(format!(
+                "a restore of the plan {} sends to the storage {name}; wait until it is done, or stop it, then remove the storage",
+                run.plan_name
+            )));
+        }
         let inbox = self.store.inbox_plan(row.id).await?.map(|plan| plan.id);
-        let live = self.store.live_runs().await?;
         if self.store.remove_storage(&row, inbox, self.clock.now()).await? {
             for run in live.iter().filter(|run| Some(run.plan) == inbox) {
                 self.at_work.stop(run.run, Stop::cancelled());
@@ -215,7 +221,7 @@ impl Engine {
         let storage = provider.open(config, host).map_err(wrong)?;
         lane.set_pace(storage.facts().pace);
         spending.declare(&storage.facts().meters);
-        Ok(Opened { storage, lane, spending, requests, revision: row.revision })
+        Ok(Opened { id: row.id, storage, lane, spending, requests, revision: row.revision })
     }
 
     /// What a storage declares of itself. It is opened only if it was changed since it was asked last: that costs a page its time.
@@ -276,6 +282,7 @@ impl KnownFacts {
 
 /// A storage that is open.
 pub(crate) struct Opened {
+    pub(crate) id: StorageId,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) lane: Arc<Lane>,
     /// What its requests are counted by.

@@ -11,6 +11,7 @@ pub(crate) mod password;
 pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod preview;
+pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schedule;

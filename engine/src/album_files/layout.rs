@@ -33,7 +33,7 @@ pub(super) fn entry(folder: &str, position: usize, path: &str) -> String {
 }
 
 /// The way from an entry to what it stands for, both below the destination.
-pub(super) fn relative(entry: &str, target: &str) -> String {
+pub(crate) fn relative(entry: &str, target: &str) -> String {
     let up = entry.matches('/').count();
     format!("{}{target}", "../".repeat(up))
 }

@@ -96,7 +96,8 @@ pub(super) async fn is_alike(mirror: &Mirror, entry: &AlbumEntry) -> bool {
     read.is_ok_and(|read| read.is_ok_and(|leads_to| leads_to == Path::new(&target)))
 }
 
-fn make_link(root: &Path, beside: &Path, entry: &AlbumEntry) -> io::Result<()> {
+/// Makes a link or a copy below a root: `beside` first, and then renamed. Blocks.
+pub(crate) fn make_link(root: &Path, beside: &Path, entry: &AlbumEntry) -> io::Result<()> {
     let (place, target) = (root.join(&entry.path), root.join(&entry.target));
     beside.parent().map_or(Ok(()), fs::create_dir_all)?;
     place.parent().map_or(Ok(()), fs::create_dir_all)?;

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use charon_provider::{AlbumChoice, Albums, Class, Cursor, Reason, RemoteId, Selection};
+use charon_provider::{AlbumChoice, Albums, Class, Cursor, Reason, RemoteId, Selection, Source};
 
 use crate::{
     backup::{Backup, Walk},
     error::Error,
     retry::with_retries,
+    run::RunContext,
 };
 
 /// Lists all albums, and what is in each. Gives false if the run stops, or that cannot be told now.
 pub(super) async fn list(backup: &Arc<Backup>, albums: &dyn Albums) -> Result<bool, Error> {
     let ctx = backup.context();
+    let Some(source) = backup.source() else { return Ok(false) };
     let mut walk = Walk::default();
     let mut from: Option<Cursor> = None;
     loop {
@@ -34,7 +36,7 @@ pub(super) async fn list(backup: &Arc<Backup>, albums: &dyn Albums) -> Result<bo
             let wanted =
                 Selection { albums: AlbumChoice::These(vec![album.id.clone()]), ..Selection::default() };
             let items =
-                if album.items == Some(0) { Some(Vec::new()) } else { items_of(backup, &wanted).await };
+                if album.items == Some(0) { Some(Vec::new()) } else { items_of(ctx, source, &wanted).await };
             let Some(items) = items else { return Ok(false) };
             ctx.store.record_album(ctx.storage, ctx.attempt(), &album.id, &album.title, &items).await?;
         }
@@ -45,15 +47,18 @@ pub(super) async fn list(backup: &Arc<Backup>, albums: &dyn Albums) -> Result<bo
     ctx.store.forget_unlisted_albums(ctx.storage, ctx.attempt()).await?;
     if !backup.sidecars().is_empty() {
         let wanted = Selection { favourites: true, include_archived: true, ..Selection::default() };
-        let Some(favourites) = items_of(backup, &wanted).await else { return Ok(false) };
+        let Some(favourites) = items_of(ctx, source, &wanted).await else { return Ok(false) };
         ctx.store.set_favourites(ctx.storage, ctx.attempt(), &favourites).await?;
     }
     Ok(true)
 }
 
 /// What is in an album, or among the favourites, in its order. `None` if the run stops, or that cannot be told now.
-async fn items_of(backup: &Arc<Backup>, wanted: &Selection) -> Option<Vec<RemoteId>> {
-    let (ctx, source) = (backup.context(), backup.source()?);
+pub(crate) async fn items_of(
+    ctx: &RunContext,
+    source: &dyn Source,
+    wanted: &Selection,
+) -> Option<Vec<RemoteId>> {
     let mut walk = Walk::default();
     let mut from: Option<Cursor> = None;
     let mut items = Vec::new();

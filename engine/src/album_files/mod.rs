@@ -10,6 +10,10 @@ mod placing;
 
 use std::sync::Arc;
 
+pub(crate) use layout::relative;
+pub(crate) use making::make_link;
+pub(crate) use membership::items_of;
+
 use crate::{backup::Backup, error::Error, plan::AlbumFiles};
 
 /// Brings what stands for albums up to date, if this run has listed everything.

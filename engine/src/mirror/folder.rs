@@ -292,7 +292,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
 }
 
 /// Why something could not be written.
-pub(super) fn no_room(doing: &str, path: &Path, error: &io::Error) -> Error {
+pub(crate) fn no_room(doing: &str, path: &Path, error: &io::Error) -> Error {
     let cause = format!("{error}, writing to {}", path.display());
     match error.kind() {
         // This name, or something at its place, and not the disk.

@@ -31,6 +31,7 @@ use crate::{
 };
 #[cfg(test)]
 pub(crate) use bundle::tests::archive;
+pub(crate) use folder::no_room;
 pub(crate) use incoming::{Arrived, Incoming, Received};
 pub(crate) use marker::mirror_above;
 pub(crate) use opening::open_below;

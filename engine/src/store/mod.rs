@@ -22,6 +22,7 @@ mod originals;
 mod overview;
 mod plans;
 mod queue;
+mod restoring;
 mod runs;
 mod sidecars;
 mod staging;
@@ -57,6 +58,9 @@ pub(crate) use occurrences::{Decided, NewDecision};
 pub use occurrences::{Decision, Occurrence};
 pub(crate) use plans::PlanRow;
 pub(crate) use queue::{Before, Ended, LiveRun, NewRun, SoFar};
+pub(crate) use restoring::AtHome;
+#[cfg(test)]
+pub(crate) use restoring::File;
 pub(crate) use runs::AttemptRecord;
 pub use runs::{ItemFilter, ItemRecord, RunFilter, RunRecord};
 pub(crate) use staging::Refusal;
@@ -321,6 +325,14 @@ macro_rules! no {
     };
 }
 use no;
+
+/// The id of the storage that a run speaks to: its plan's, or the one that it restores to.
+macro_rules! spoken_to {
+    () => {
+        "COALESCE((SELECT other.id FROM storages AS other WHERE other.id = runs.options ->> '$.job.storage'), plans.storage_id)"
+    };
+}
+use spoken_to;
 
 /// A column that was written as a count.
 fn count(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<u64, sqlx::Error> {

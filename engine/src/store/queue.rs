@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{Doing, Store, count, decode_error, events::write_event, maybe_time, no, parsed, stored};
+use super::{
+    Doing, Store, count, decode_error, events::write_event, maybe_time, no, parsed, spoken_to, stored,
+};
 use crate::{
     error::Error,
     events::{EventKind, NewEvent},
@@ -92,11 +94,14 @@ pub(crate) struct Ended {
 /// A run whose process ended so often in the middle of it, without anything done since the time before, has failed.
 const MOST_IN_VAIN: u32 = 20;
 
-const LIVE: &str = "
-    SELECT runs.*, plans.name AS plan_name, plans.is_inbox, plans.storage_id, storages.name AS storage_name,
+const LIVE: &str = concat!(
+    "
+    SELECT runs.*, plans.name AS plan_name, plans.is_inbox, storages.id AS storage_id, storages.name AS storage_name,
         COALESCE(storages.account, storages.id) AS lane
-    FROM runs JOIN plans ON plans.id = runs.plan_id JOIN storages ON storages.id = plans.storage_id
-    WHERE runs.state IN ('queued', 'running', 'pausing', 'paused', 'parked')";
+    FROM runs JOIN plans ON plans.id = runs.plan_id JOIN storages ON storages.id = ",
+    spoken_to!(),
+    " WHERE runs.state IN ('queued', 'running', 'pausing', 'paused', 'parked')"
+);
 
 impl Store {
     /// The runs that have not come to their end, the oldest first.
@@ -367,10 +372,12 @@ impl Store {
     ) -> Result<(), Error> {
         const DOING: &str = "put a run back into the queue";
         let mut tx = self.begin().await.doing(DOING)?;
-        let rows = sqlx::query(
+        let rows = sqlx::query(concat!(
             "SELECT runs.id, runs.plan_id FROM runs JOIN plans ON plans.id = runs.plan_id
-             WHERE plans.storage_id = ? AND runs.state = 'parked' AND runs.parked_until IS NULL",
-        )
+             WHERE ",
+            spoken_to!(),
+            " = ? AND runs.state = 'parked' AND runs.parked_until IS NULL",
+        ))
         .bind(storage.to_string())
         .fetch_all(&mut *tx)
         .await
@@ -472,10 +479,11 @@ async fn storage_was_changed(
     run: RunId,
     seen: Option<i64>,
 ) -> Result<bool, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT storages.revision FROM runs JOIN plans ON plans.id = runs.plan_id JOIN storages ON storages.id = plans.storage_id
-         WHERE runs.id = ?",
-    )
+    let row = sqlx::query(concat!(
+        "SELECT storages.revision FROM runs JOIN plans ON plans.id = runs.plan_id JOIN storages ON storages.id = ",
+        spoken_to!(),
+        " WHERE runs.id = ?",
+    ))
     .bind(run.to_string())
     .fetch_optional(&mut **tx)
     .await?;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::Row;
 
-use super::{Doing, Store, decode_error, no, parsed};
+use super::{Doing, Store, decode_error, no, parsed, spoken_to};
 use crate::{
     error::Error,
     ids::{PlanId, RunId, StorageId},
@@ -66,11 +66,13 @@ impl Store {
 
     /// The runs of a storage that wait for a person, the oldest first.
     pub(crate) async fn runs_that_wait_for_a_person(&self, id: StorageId) -> Result<Vec<WaitingRow>, Error> {
-        let rows = sqlx::query(
+        let rows = sqlx::query(concat!(
             "SELECT runs.id, runs.plan_id, plans.name, COALESCE(runs.ended_at, runs.queued_at) AS since, runs.stop
              FROM runs JOIN plans ON plans.id = runs.plan_id
-             WHERE plans.storage_id = ? AND runs.state = 'parked' AND runs.parked_until IS NULL ORDER BY runs.id",
-        )
+             WHERE ",
+            spoken_to!(),
+            " = ? AND runs.state = 'parked' AND runs.parked_until IS NULL ORDER BY runs.id",
+        ))
         .bind(id.to_string())
         .fetch_all(&self.reader)
         .await;

@@ -89,6 +89,12 @@ pub(crate) struct Committed {
     pub(crate) file_name: String,
     pub(crate) mime_type: String,
     pub(crate) taken_at: Option<Timestamp>,
+    /// How true its bytes are.
+    pub(crate) fidelity: Fidelity,
+    /// The asset that they are of, where that is known.
+    pub(crate) asset_id: Option<i64>,
+    /// The item that it was before, and that is not there any more.
+    pub(crate) instead_of: Option<RemoteId>,
     pub(crate) record: ItemRecord,
 }
 
@@ -276,6 +282,43 @@ fn taken_of(row: &sqlx::sqlite::SqliteRow) -> Result<Taken, sqlx::Error> {
     })
 }
 
+/// An item takes the place of one that is not there any more, with all that is known of it.
+async fn take_the_place(
+    tx: &mut Transaction<'_, Sqlite>,
+    storage: StorageId,
+    old: &RemoteId,
+    new: &RemoteId,
+) -> Result<(), sqlx::Error> {
+    // It went out of all albums, even if it comes back under the same name.
+    sqlx::query(
+        "DELETE FROM album_items WHERE storage_id = ?1 AND remote_id = ?2
+             AND album_id IN (SELECT album_id FROM albums WHERE storage_id = ?1)",
+    )
+    .bind(storage.to_string())
+    .bind(&old.0)
+    .execute(&mut **tx)
+    .await?;
+    if old == new {
+        return Ok(());
+    }
+    for sql in [
+        concat!(
+            "UPDATE OR IGNORE remotes SET remote_id = ?3 WHERE storage = ",
+            no!(storage "?1"),
+            " AND remote_id = ?2"
+        ),
+        // Where the new one was known already.
+        concat!(
+            "DELETE FROM remotes WHERE storage = ",
+            no!(storage "?1"),
+            " AND remote_id = ?2 AND ?3 IS NOT NULL"
+        ),
+    ] {
+        sqlx::query(sql).bind(storage.to_string()).bind(&old.0).bind(&new.0).execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
 async fn record_committed_item(
     tx: &mut Transaction<'_, Sqlite>,
     storage: StorageId,
@@ -283,12 +326,15 @@ async fn record_committed_item(
     item: &Committed,
 ) -> Result<(), sqlx::Error> {
     let sha256 = item.sha256.to_string();
-    // The storage may know the bytes as an item that the ledger has already; otherwise the bytes may be an asset that only
-    // other storages hold (in one storage an asset is one item); otherwise the asset is new.
+    if let Some(old) = &item.instead_of {
+        take_the_place(tx, storage, old, &item.remote_id).await?;
+    }
+    // The storage may know the bytes as an item that the ledger has already; otherwise it may be known whose they are, or they may be
+    // an asset that only other storages hold (in one storage an asset is one item); otherwise the asset is new.
     let row = sqlx::query(concat!(
         "SELECT COALESCE((SELECT asset_id FROM remotes WHERE storage = ",
         no!(storage "?1"),
-        " AND remote_id = ?2),
+        " AND remote_id = ?2), ?4,
                          (SELECT asset_id FROM contents WHERE sha256 = ?3 AND part = 0 AND NOT EXISTS (
                               SELECT 1 FROM remotes
                               WHERE remotes.asset_id = contents.asset_id AND storage = ",
@@ -299,6 +345,7 @@ async fn record_committed_item(
     .bind(storage.to_string())
     .bind(&item.remote_id.0)
     .bind(&item.sha256.0[..])
+    .bind(item.asset_id)
     .fetch_one(&mut **tx)
     .await?;
     let asset = if let Some(asset) = row.try_get::<Option<i64>, _>(0)? {
@@ -323,10 +370,11 @@ async fn record_committed_item(
     .bind(micros(item.record.at))
     .execute(&mut **tx)
     .await?;
-    let fidelity = serde_json::to_value(Fidelity::Original).map_err(decode_error)?;
+    let fidelity = serde_json::to_value(item.fidelity).map_err(decode_error)?;
+    // A copy of lesser fidelity does not become the original by being sent, and the original stays it.
     sqlx::query(
         "INSERT INTO contents (asset_id, part, sha256, size, fidelity) VALUES (?, 0, ?, ?, ?)
-         ON CONFLICT (asset_id, part, sha256) DO UPDATE SET fidelity = excluded.fidelity",
+         ON CONFLICT (asset_id, part, sha256) DO UPDATE SET fidelity = excluded.fidelity WHERE excluded.fidelity = 'original'",
     )
     .bind(asset)
     .bind(&item.sha256.0[..])

@@ -12,6 +12,7 @@ mod library;
 mod model;
 mod planning;
 mod put;
+mod restoring;
 mod runs;
 mod scheduling;
 mod telling;

@@ -10,7 +10,10 @@ use charon_provider::{AlbumId, Albums, Class, Cursor, Error as StorageError, Rea
 use jiff::{SignedDuration, Timestamp};
 
 use super::Upload;
-use crate::{error::Error, retry::with_retries_and_grace};
+use crate::{
+    error::Error,
+    retry::{with_retries, with_retries_and_grace},
+};
 
 /// An album of which it is not known whether it was made is looked for so long, after the attempt to make it.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
@@ -53,11 +56,22 @@ impl AlbumsOfRun {
 const HELD: &str = "nothing panics while it holds what is known of albums";
 
 /// The id of the album of this title, if the ledger has it. Sends no request.
-pub(super) async fn known(upload: &Upload, title: Option<&str>) -> Result<Option<AlbumId>, Error> {
+pub(crate) async fn known(upload: &Upload, title: Option<&str>) -> Result<Option<AlbumId>, Error> {
     match title {
         Some(title) => upload.ctx.store.album(upload.ctx.storage, title).await,
         None => Ok(None),
     }
+}
+
+/// The id of the album of this title, if there is one: it is looked for, and not made. `None` when the run stops.
+pub(crate) async fn look_for(upload: &Upload, title: &str) -> Option<Result<Option<AlbumId>, Error>> {
+    match known(upload, Some(title)).await {
+        Ok(None) => {}
+        known => return Some(known),
+    }
+    let Some(albums) = upload.storage.albums() else { return Some(Ok(None)) };
+    let found = with_retries(&upload.ctx, || find(upload, albums, title)).await?;
+    Some(found.map_err(Error::from))
 }
 
 /// The id of the album of this title, which is looked for and made if need be. `None` when the run stops; it may still take `grace`
@@ -84,7 +98,7 @@ pub(super) async fn ensure(upload: &Upload, title: &str, grace: Duration) -> Opt
 
 /// Forgets which album the title stands for: the storage does not know it any more. What was in it is forgotten when another
 /// takes its place.
-pub(super) async fn forget(upload: &Upload, album: &AlbumId) -> Result<(), Error> {
+pub(crate) async fn forget(upload: &Upload, album: &AlbumId) -> Result<(), Error> {
     upload.albums.look_again();
     upload.ctx.store.forget_album(upload.ctx.storage, album).await
 }

@@ -9,7 +9,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use charon_provider::{AlbumId, Class, Error as StorageError, Placement, Reason, RemoteItem, Sink, Staged};
+use charon_provider::{
+    AlbumId, Class, Error as StorageError, Fidelity, Placement, Reason, RemoteItem, Sink, Staged,
+};
 use tokio::sync::oneshot;
 
 use super::{
@@ -188,6 +190,10 @@ impl Committer for ToStorage {
             let result = match result {
                 Ok((item, in_album)) => {
                     album = in_album;
+                    let kept = file.found.kept.as_deref();
+                    if kept.is_some() {
+                        self.upload.truth.made(&item.id);
+                    }
                     let record = ctx.done(file.found.key(), file.found.name(), file.found.size);
                     committed.push(Committed {
                         sha256: file.sha256,
@@ -196,6 +202,9 @@ impl Committer for ToStorage {
                         file_name: item.file_name,
                         mime_type: item.mime_type,
                         taken_at: item.taken_at,
+                        fidelity: kept.map_or(Fidelity::Original, |kept| kept.fidelity),
+                        asset_id: kept.map(|kept| kept.asset_id),
+                        instead_of: kept.and_then(|kept| kept.gone.clone()),
                         record,
                     });
                     Ok(())
@@ -252,8 +261,10 @@ async fn commit_once(
     answer_was_lost: &AtomicBool,
 ) -> Option<Result<Vec<Result<RemoteItem, StorageError>>, StorageError>> {
     let staged: Vec<Staged> = items.iter().map(|one| one.staged.clone()).collect();
-    let album =
-        album.map(|album| Placement { album: album.clone(), position: upload.album_position.clone() });
+    let album = album.map(|album| {
+        let position = upload.truth.position().unwrap_or_else(|| upload.album_position.clone());
+        Placement { album: album.clone(), position }
+    });
     let limit = upload.ctx.facts.batch.commit_timeout;
     with_retries_and_grace(&upload.ctx, GRACE, || async {
         let commit = sink.commit(album.as_ref(), &staged);

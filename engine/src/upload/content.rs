@@ -10,8 +10,8 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use charon_provider::Content;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use charon_provider::{Content, Error as StorageError, Reason};
+use futures::{Stream, StreamExt, TryStreamExt, stream, stream::BoxStream};
 use sha2::Digest;
 use tokio::{
     fs::File,
@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_util::io::ReaderStream;
 
-use super::Found;
+use super::{Found, Kept};
 use crate::{ids::Sha256, lane::Lane, moving::Board};
 
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -30,6 +30,15 @@ const STRIDE: u64 = 8 * 1024 * 1024;
 pub(super) struct Outgoing {
     content: Content,
     read: Arc<Mutex<Read>>,
+}
+
+/// Where bytes come from.
+#[derive(Clone)]
+enum Place {
+    /// A file of this machine.
+    Here(PathBuf),
+    /// A file of a mirror, wherever that is.
+    Kept(Arc<Kept>),
 }
 
 /// What has been read of a file.
@@ -46,12 +55,12 @@ struct Read {
 impl Outgoing {
     pub(super) fn new(found: &Found, lane: &Arc<Lane>, board: &Board) -> Self {
         let read = Arc::new(Mutex::new(Read::default()));
-        let (path, size) = (found.path.clone(), found.size);
+        let (place, size) = (Place::of(found), found.size);
         let (shared, lane) = (Arc::clone(&read), Arc::clone(lane));
         let moving = Arc::new(board.begin(&found.name(), 0, Some(size)));
         let open = move |offset: u64| {
             let (lane, moving) = (Arc::clone(&lane), Arc::clone(&moving));
-            let bytes = from(path.clone(), size, offset, Arc::clone(&shared));
+            let bytes = from(place.clone(), size, offset, Arc::clone(&shared));
             moving.is_at(offset);
             // Within the bandwidth that the storage may use.
             let paced = bytes.and_then(move |chunk| {
@@ -94,14 +103,14 @@ impl Outgoing {
 
 /// The bytes of a file from an offset on, and nothing beyond the size that it had.
 fn from(
-    path: PathBuf,
+    place: Place,
     size: u64,
     offset: u64,
     read: Arc<Mutex<Read>>,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send {
     let (mut at, mut hasher) = lock(&read).begin(offset);
     let in_trouble = Arc::clone(&read);
-    stream::once(async move { open(&path, size, at).await })
+    stream::once(async move { place.open(size, at).await })
         .try_flatten()
         // An empty piece stands for the end.
         .chain(stream::once(std::future::ready(Ok(Bytes::new()))))
@@ -124,6 +133,26 @@ fn from(
                 _ => format!("it cannot be read: {error}"),
             });
         })
+}
+
+impl Place {
+    fn of(found: &Found) -> Self {
+        found.kept.clone().map_or_else(|| Self::Here(found.path.clone()), Self::Kept)
+    }
+
+    async fn open(&self, size: u64, at: u64) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
+        let kept = match self {
+            Self::Here(path) => return Ok(open(path, size, at).await?.boxed()),
+            Self::Kept(kept) => kept,
+        };
+        let bytes = kept.site.files().read(&kept.path, at, Some(size - at)).await.map_err(unread)?;
+        Ok(bytes.map_err(unread).boxed())
+    }
+}
+
+fn unread(error: StorageError) -> io::Error {
+    let is_gone = error.reason == Reason::NotFound;
+    io::Error::new(if is_gone { io::ErrorKind::NotFound } else { io::ErrorKind::Other }, error)
 }
 
 async fn open(path: &Path, size: u64, at: u64) -> io::Result<ReaderStream<tokio::io::Take<File>>> {
@@ -179,6 +208,7 @@ mod tests {
             modified_ns: 0,
             format: &JPEG,
             place: 0,
+            kept: None,
         };
         Outgoing::new(&found, &Arc::new(Lane::new(Arc::new(SystemClock))), &Board::default())
     }

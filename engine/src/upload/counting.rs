@@ -39,7 +39,7 @@ struct OfAlbum {
 }
 
 /// An album that is not known is looked for, then made.
-const FOR_AN_ALBUM: u64 = 2;
+pub(crate) const FOR_AN_ALBUM: u64 = 2;
 
 /// Scans and hashes all folders, and compares them with the ledger.
 pub(crate) async fn count(upload: Arc<Upload>) -> Result<Counted, Error> {

@@ -6,11 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use charon_provider::{Position, Storage, UploadLimits};
+use charon_provider::{BatchPolicy, Position, Storage, UploadLimits};
 use tokio::sync::mpsc;
 
 use super::{
-    After, AlbumsOfRun, Found, Globs, Hashed, LOOKED_UP, Onwards, Shares, Titles, Upload, batcher,
+    After, AlbumsOfRun, Found, Globs, Hashed, LOOKED_UP, Onwards, Shares, Titles, Truth, Upload, batcher,
     committing::ToStorage, scanning, sending,
 };
 use crate::{error::Error, ids::Sha256, run::RunContext, vault::Vault};
@@ -41,6 +41,7 @@ impl Upload {
             left: tokio::sync::Mutex::default(),
             albums: AlbumsOfRun::default(),
             shares: Shares::default(),
+            truth: Truth::default(),
         }
     }
 }
@@ -61,16 +62,26 @@ pub(crate) async fn look_at(given: Given, limits: &UploadLimits) -> io::Result<H
     };
     let modified_ns = scanning::modified_ns(&metadata);
     let source: Arc<Path> = given.path.parent().unwrap_or(Path::new("")).into();
-    let found = Found { path: given.path, source, size: given.size, modified_ns, format, place: 0 };
+    let found =
+        Found { path: given.path, source, size: given.size, modified_ns, format, place: 0, kept: None };
     Ok(Hashed { found, sha256: given.sha256, album: given.album.map(Into::into) })
 }
 
 /// Sends these files to their end, or until the run stops. What the run records of them tells how each ended.
 pub(crate) async fn send_given(upload: Arc<Upload>, given: Vec<Hashed>) {
+    let policy = upload.ctx.facts.batch;
+    send_all(upload, given, &policy).await;
+}
+
+/// The same, with batches put together in this way.
+pub(super) async fn send_all(upload: Arc<Upload>, given: Vec<Hashed>, policy: &BatchPolicy) {
     let ctx = &upload.ctx;
-    ctx.tell(|progress| progress.found += given.len() as u64);
+    ctx.tell(|progress| {
+        progress.found += given.len() as u64;
+        progress.bytes_found += given.iter().map(|file| file.found.size).sum::<u64>();
+    });
     let (hashed_in, hashed) = mpsc::channel(LOOKED_UP);
-    let (intake, batcher) = batcher::batcher(&ctx.facts.batch);
+    let (intake, batcher) = batcher::batcher(policy);
     let more_may_come = intake.announce();
     let committer = ToStorage::new(Arc::clone(&upload));
     let or_stop = |ended: Result<(), Error>| ended.unwrap_or_else(|error| ctx.stop_for(&error));

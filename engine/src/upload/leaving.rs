@@ -210,7 +210,7 @@ fn numbered(name: &Path, number: u32) -> PathBuf {
 }
 
 /// Gives a file a name that nothing has. The old name stays where the file system knows several of one file.
-fn name_anew(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn name_anew(from: &Path, to: &Path) -> io::Result<()> {
     match fs::hard_link(from, to) {
         Err(error)
             if !matches!(

@@ -15,6 +15,7 @@ mod given;
 mod globs;
 mod hashing;
 mod joining;
+mod kept;
 mod leaving;
 mod one_file;
 mod refusals;
@@ -46,12 +47,14 @@ use crate::{
 };
 use afterwards::Onwards;
 use albums::AlbumsOfRun;
+pub(crate) use albums::{forget as forget_album, known as known_album, look_for as look_for_album};
 use committing::ToStorage;
-pub(crate) use counting::{Counted, count};
+pub(crate) use counting::{Counted, FOR_AN_ALBUM, count};
 pub(crate) use given::{Given, look_at, send_given};
 pub(crate) use globs::Globs;
-pub(crate) use leaving::After;
-pub(crate) use refusals::again_at;
+pub(crate) use kept::{Kept, Truth, of_mirror, send_in_order};
+pub(crate) use leaving::{After, name_anew};
+pub(crate) use refusals::{again_at, is_held_back};
 pub(crate) use scanning::{path_key, refuse_suddenly_empty};
 pub(crate) use sessions::forget_old;
 pub(crate) use shares::Shares;
@@ -85,6 +88,8 @@ pub(crate) struct Upload {
     pub(crate) albums: AlbumsOfRun,
     /// What is taken ahead of the budget for the commits of what is sent.
     pub(crate) shares: Shares,
+    /// What a restore has found out of the storage.
+    pub(crate) truth: Truth,
 }
 
 /// A file that a scan has found and that the storage takes.
@@ -99,6 +104,8 @@ struct Found {
     format: &'static Format,
     /// Its place in the scan.
     place: u64,
+    /// What is known of it, where it is a file of a mirror; its path is below the destination of that.
+    kept: Option<Arc<Kept>>,
 }
 
 /// A file whose bytes are known.
@@ -160,6 +167,7 @@ impl Upload {
             descriptions: config.descriptions,
             albums: AlbumsOfRun::default(),
             shares: Shares::default(),
+            truth: Truth::default(),
         })
     }
 
@@ -187,6 +195,9 @@ impl Found {
 
     /// The file's name, which the item shall have too.
     fn name(&self) -> String {
+        if let Some(kept) = &self.kept {
+            return kept.name.clone();
+        }
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 }

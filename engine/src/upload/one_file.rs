@@ -125,6 +125,9 @@ impl OneFile {
     /// What somebody has written of the photo, in a file beside it.
     async fn description(&self) -> Option<String> {
         let most_chars = self.upload.ctx.facts.limits.description_chars;
+        if let Some(kept) = &self.file.found.kept {
+            return sidecars::tidy(kept.description.as_ref()?, most_chars);
+        }
         if !self.upload.descriptions {
             return None;
         }
@@ -196,6 +199,11 @@ impl OneFile {
             // What the session has is of no use.
             keeper.forget().await?;
             let reason = match sha256 {
+                Ok(_) if self.file.found.kept.is_some() => format!(
+                    "the file {} of the mirror has other bytes than those that were stored, so it was not restored; charon verify \
+                     --repair fetches it again, if its account still has it",
+                    self.file.found.key()
+                ),
                 Ok(_) => "it changed while it was being sent; a later run sends it as it is then".to_owned(),
                 Err(error) => outgoing.trouble().unwrap_or_else(|| error.to_string()),
             };
@@ -217,6 +225,10 @@ impl OneFile {
 
 /// Whether a file still has the size and the modification time that it was found with.
 async fn is_as_it_was(found: &Found) -> bool {
+    if found.kept.is_some() {
+        // By its hash it will be known.
+        return true;
+    }
     let now = tokio::fs::metadata(&found.path).await;
     now.is_ok_and(|now| now.len() == found.size && modified_ns(&now) == found.modified_ns)
 }

@@ -3,7 +3,7 @@
 use charon_provider::{Class, Error as StorageError, Reason};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use crate::store::Refusal;
+use crate::store::{Known, Refusal};
 
 /// The longest wait before bytes are tried again.
 const MOST_DAYS: i64 = 90;
@@ -30,6 +30,11 @@ pub(super) fn held_back(refusal: Option<&Refusal>, now: Timestamp) -> Option<Str
     let refusal = refusal.filter(|refusal| refusal.again_at > now)?;
     let before = format!("not sent, since the storage refused it before: {}", refusal.reason);
     Some(with_date(&before, refusal.again_at))
+}
+
+/// Whether bytes are held back, by what the ledger knows of them.
+pub(crate) fn is_held_back(known: &Known, now: Timestamp) -> bool {
+    held_back(known.refused.as_ref(), now).is_some()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use charon_provider::{Class, UploadLimits};
+use charon_provider::{Class, Format, UploadLimits};
 use tokio::sync::mpsc;
 use walkdir::{DirEntry, WalkDir};
 
@@ -31,6 +31,9 @@ const NOT_PHOTOS: [&str; 7] = [
     ".thumbnails",
     ".Trash",
 ];
+
+/// What the record of a file says that is none.
+pub(super) const NOT_TAKEN: &str = "not a photo or video that the storage takes";
 
 /// So many files that failed are looked up at once.
 const AT_ONCE: u32 = 256;
@@ -261,7 +264,7 @@ impl Walk {
         }
         let extension = path.extension().unwrap_or_default().to_string_lossy();
         let Some(format) = self.limits.format_of(&extension) else {
-            return skipped(path, "not a photo or video that the storage takes");
+            return skipped(path, NOT_TAKEN);
         };
         if !path.strip_prefix(&self.source).is_ok_and(|below| self.globs.include(below)) {
             return skipped(path, "left out, as it is not among what the plan includes");
@@ -273,24 +276,33 @@ impl Walk {
                 return Seen::Failed { path, class: Class::Transient, reason };
             }
         };
-        let (size, largest) = (metadata.len(), self.limits.largest(format.kind));
-        if size == 0 {
-            return Seen::Failed {
-                path,
-                class: Class::Item,
-                reason: "the file is empty (zero bytes)".into(),
-            };
-        }
-        if size > largest {
-            let reason = format!(
-                "the file has {size} bytes, and the storage takes at most {largest}; nothing of it was sent"
-            );
+        let size = metadata.len();
+        if let Some(reason) = unfit_size(size, format, &self.limits) {
             return Seen::Failed { path, class: Class::Item, reason };
         }
         // Its place is known only to the scan as a whole.
         let source = Arc::clone(&self.source);
-        Seen::Found(Found { path, source, size, modified_ns: modified_ns(&metadata), format, place: 0 })
+        Seen::Found(Found {
+            path,
+            source,
+            size,
+            modified_ns: modified_ns(&metadata),
+            format,
+            place: 0,
+            kept: None,
+        })
     }
+}
+
+/// Why a file of this size is not taken, if it is not.
+pub(super) fn unfit_size(size: u64, format: &Format, limits: &UploadLimits) -> Option<String> {
+    let largest = limits.largest(format.kind);
+    if size == 0 {
+        return Some("the file is empty (zero bytes)".into());
+    }
+    (size > largest).then(|| {
+        format!("the file has {size} bytes, and the storage takes at most {largest}; nothing of it was sent")
+    })
 }
 
 /// Nanoseconds since the Unix epoch, as precisely as the file system keeps them.

@@ -104,7 +104,9 @@ pub(super) async fn known(upload: &Upload, files: &[Hashed]) -> Result<Vec<Known
             .unzip();
         let of_album = ctx.store.known(ctx.storage, album.as_ref(), &contents).await?;
         for (place, sha256) in places.into_iter().zip(contents) {
-            known[place] = of_album.get(&sha256).cloned().unwrap_or_default();
+            let of_file = of_album.get(&sha256).cloned().unwrap_or_default();
+            let is_kept = files[place].found.kept.is_some();
+            known[place] = if is_kept { upload.truth.corrected(of_file) } else { of_file };
         }
     }
     Ok(known)

@@ -131,7 +131,7 @@ fn in_xmp(text: &str) -> Result<Option<String>, String> {
 
 /// The text as it can be sent: without control characters but for line breaks, and not too long. Counted in UTF-16, the strictest
 /// reading of "characters" that there is.
-fn tidy(text: &str, most_chars: usize) -> Option<String> {
+pub(super) fn tidy(text: &str, most_chars: usize) -> Option<String> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\t', " ");
     let mut room = most_chars;
     let kept: String = text

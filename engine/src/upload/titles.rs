@@ -142,6 +142,7 @@ mod tests {
             modified_ns: 1_622_937_599_000_000_000,
             format: &JPEG,
             place: 0,
+            kept: None,
         }
     }
 

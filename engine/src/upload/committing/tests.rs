@@ -29,7 +29,7 @@ use crate::{
     lane::Lane,
     run::{Outcome, Progress, RunContext, RunState, Stop},
     store::{PlanRow, StorageRow, Store},
-    upload::{After, AlbumsOfRun, Found, Globs, Hashed, Shares, Titles, Upload, shares::Share},
+    upload::{After, AlbumsOfRun, Found, Globs, Hashed, Shares, Titles, Truth, Upload, shares::Share},
     vault::Vault,
 };
 
@@ -277,6 +277,7 @@ impl Place {
             left: tokio::sync::Mutex::default(),
             albums: AlbumsOfRun::default(),
             shares: Shares::default(),
+            truth: Truth::default(),
         });
         let committer = ToStorage::new(Arc::clone(&upload));
         Self { album, desk, upload, committer, store, storage, _folder: folder }
@@ -324,6 +325,7 @@ fn to_commit_into(byte: u8, album: Option<&str>) -> (ToCommit, Told) {
         modified_ns: 0,
         format: &JPEG,
         place: byte.into(),
+        kept: None,
     };
     let token = UploadToken { token: "token".into(), valid_until: Timestamp::MAX };
     let (reply, told) = oneshot::channel();
