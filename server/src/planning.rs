@@ -1,6 +1,6 @@
 //! What of a plan may be said by one who comes in over HTTP, by the roots of this server; and what a run of it would do.
 
-use charon_engine::{Error, Estimate, PlanConfig, PlanId};
+use charon_engine::{Error, Estimate, PlanConfig, PlanId, RestoreJob, RestorePreview};
 use charon_schema::{Mistake, Mistakes};
 use serde_json::{Map, Value};
 
@@ -42,16 +42,37 @@ pub(crate) async fn preview(
     plan: Option<PlanId>,
     config: Option<Map<String, Value>>,
 ) -> Result<Estimate, Error> {
-    let Ok(_turn) = app.previews().try_acquire() else {
-        let words = format!("{PREVIEWS} previews are being made already; try again when they have ended");
-        return Err(Error::Refused(words));
-    };
     let estimate = Box::pin(async {
         match (plan, config) {
             (Some(plan), config) => app.engine().preview_change(plan, config).await,
             (None, config) => app.engine().preview_plan(config.unwrap_or_default()).await,
         }
     });
-    let estimated = asker.unless_gone(estimate).await;
-    estimated.unwrap_or_else(|| Err(Error::Refused("nobody waits for the preview any more".into())))
+    in_turn(app, asker, estimate).await
+}
+
+/// Tells what a restore would do now. It is given up when who asks goes away.
+///
+/// # Errors
+/// As for [`preview_restore`](charon_engine::Engine::preview_restore), and when too many are being made.
+pub(crate) async fn preview_restore(
+    app: &App,
+    asker: &Asker,
+    plan: PlanId,
+    job: &RestoreJob,
+) -> Result<RestorePreview, Error> {
+    in_turn(app, asker, Box::pin(app.engine().preview_restore(plan, job))).await
+}
+
+async fn in_turn<T>(
+    app: &App,
+    asker: &Asker,
+    preview: impl Future<Output = Result<T, Error>> + Send,
+) -> Result<T, Error> {
+    let Ok(_turn) = app.previews().try_acquire() else {
+        let words = format!("{PREVIEWS} previews are being made already; try again when they have ended");
+        return Err(Error::Refused(words));
+    };
+    let made = asker.unless_gone(preview).await;
+    made.unwrap_or_else(|| Err(Error::Refused("nobody waits for the preview any more".into())))
 }

@@ -6,6 +6,7 @@ mod library;
 mod mirror;
 mod plans;
 mod refusals;
+mod restoring;
 mod runs;
 mod settings;
 mod storages;

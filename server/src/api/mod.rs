@@ -42,6 +42,7 @@ mod mirror;
 pub(crate) mod notifications;
 mod plans;
 mod providers;
+pub(crate) mod restoring;
 pub(crate) mod runs;
 mod schedules;
 mod session;
@@ -100,7 +101,11 @@ pub(crate) fn resources() -> Vec<(&'static str, &'static str, Vec<Endpoint>)> {
         ("Sessions", "Who asks, and which browsers are signed in.", session::endpoints()),
         ("Tokens", "What other programs come in with.", tokens::endpoints()),
         ("Audit", "Who changed what, and from where.", audit::endpoints()),
-        ("Plans", "What is to be done, and when.", plans::endpoints()),
+        (
+            "Plans",
+            "What is to be done, and when.",
+            [plans::endpoints(), restoring::endpoints()].into_iter().flatten().collect(),
+        ),
         ("Schedules", "What schedules mean.", schedules::endpoints()),
         ("Folders", "The folders that plans may name.", folders::endpoints()),
         ("Library", "What the mirrors of backup plans hold.", library::endpoints()),

@@ -4,6 +4,7 @@ mod editing;
 mod editor;
 mod folders;
 mod presets;
+mod restoring;
 mod show;
 mod telling;
 mod words;
@@ -35,6 +36,7 @@ pub(super) fn router() -> Router<App> {
         .route("/plans/{id}", get(show::show))
         .route("/plans/{id}/edit", get(editor::edit).post(editor::change))
         .route("/plans/{id}/run", post(run))
+        .route("/plans/{id}/restore", get(restoring::begin).post(restoring::ask))
         .route("/plans/{id}/pause", post(pause))
         .route("/plans/{id}/resume", post(resume))
         .route("/plans/{id}/remove", get(ask_to_remove).post(remove))

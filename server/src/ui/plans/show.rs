@@ -134,6 +134,7 @@ fn actions(page: &PageOf, plan: &PlanView, is_paused: bool) -> Markup {
         div.actions {
             form method="post" action={ (at) "/run" } { (page.csrf()) button type="submit" { "Run now" } }
             a.button.second href={ (at) "/edit" } { "Edit" }
+            @if plan.config.kind() == "backup" { a.button.second href={ (at) "/restore" } { "Restore…" } }
             @if is_paused {
                 form method="post" action={ (at) "/resume" } {
                     (page.csrf())
