@@ -236,6 +236,19 @@ async fn what_the_account_does_not_show_is_adopted_by_its_id_and_never_thrown_aw
             .any(|path| fs::read(path).is_ok_and(|there| there == bytes(&place, &item.id)));
         assert!(is_there, "{item:?}");
     }
+    // Nor is it sent to the account again, which says that it does not know it.
+    let sent = place.count("uploads");
+    let ended = place.charon(&["restore", "home", "--to-storage", "family", "--json"]).await;
+    let summary = ended.json();
+    assert_eq!(
+        (&summary["items"]["done"], &summary["items"]["unchanged"]),
+        (&json!(0), &json!(4)),
+        "{summary:#}"
+    );
+    assert_eq!(summary["items"]["failed"], 20, "{summary:#}");
+    let why = summary["errors"][0]["message"].as_str().expect("why");
+    assert!(why.contains("has never shown this one"), "{why}");
+    assert_eq!(place.count("uploads"), sent);
     // What has been shown once may go as ever.
     assert!(place.world().remove_item(&shown[0]));
     for _ in 0..2 {
@@ -243,6 +256,38 @@ async fn what_the_account_does_not_show_is_adopted_by_its_id_and_never_thrown_aw
     }
     let trash = place.charon(&["trash", "list", "home", "--json"]).await.json();
     assert_eq!(trash["standing"]["files"], 1, "{trash:#}");
+}
+
+#[tokio::test]
+async fn a_file_of_the_right_name_and_month_is_taken_for_an_item_only_if_it_says_when_it_was_taken() {
+    let taken = |at: &str, seed| {
+        let taken_at = Some(at.parse().expect("a time"));
+        gphotos_emulator::picture::Picture { taken_at, ..gphotos_emulator::picture::Picture::new(seed) }
+            .jpeg()
+    };
+    let place = Place::new().await;
+    let root = place.path("old");
+    let mut originals = Vec::new();
+    // Mum's three photos are in the account.
+    for (seed, name) in [(1, "IMG_0001.jpg"), (2, "IMG_0002.jpg"), (3, "IMG_0003.jpg")] {
+        let id = place.world().add_item(CLIENT_ID, name, taken(&format!("2024-07-1{seed}T12:00:00"), seed));
+        originals.push(bytes(&place, &id.expect("a photo")));
+    }
+    let long_ago = Some("2010-01-01T00:00:00Z".parse().expect("a time"));
+    // Of the folder, the first is hers, though the copy has lost its time; Dad's have her names, and were taken on another day or say
+    // nothing of it.
+    write(&root.join("photos/2024/07/IMG_0001.jpg"), &taken("2024-07-11T14:00:00", 1), long_ago);
+    write(&root.join("photos/2024/07/IMG_0002.jpg"), &taken("2024-07-20T09:00:00", 12), long_ago);
+    write(&root.join("photos/2024/07/IMG_0003.jpg"), &picture(13), long_ago);
+    place.add_storage().await;
+    let (code, summary) = adopt(&place, &[text(&root), "--plan", "home"]).await;
+    assert_eq!(code, Some(0), "{summary:#}");
+    assert_eq!(counts(&summary["adopted"]), expected(&[("by_name", 1), ("ambiguous", 2)]), "{summary:#}");
+    backup_fetches(&place, "home", 2).await;
+    let there: Vec<Vec<u8>> =
+        walk(&root.join("photos")).iter().map(|path| fs::read(path).expect("a file")).collect();
+    assert!(originals[1..].iter().all(|original| there.contains(original)), "hers are home");
+    assert!(there.contains(&picture(13)), "and his are where they were");
 }
 
 #[tokio::test]

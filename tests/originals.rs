@@ -88,6 +88,7 @@ async fn originals_that_turn_up_on_this_machine_take_the_place_of_copies() {
     assert_eq!(place.count("media.bytes"), 0);
     let after: Vec<String> = place.mirrored().into_iter().map(|(path, _)| path).collect();
     assert_eq!(before, after, "I4: a path stays");
+    assert!(!place.path("mirror/.charon/set-aside").exists(), "what has given way takes no room");
     let pictures = pictures(&place);
     let originals = home(&place).into_iter().filter(|bytes| pictures.contains(bytes)).count();
     assert_eq!(originals, 3);

@@ -101,6 +101,27 @@ async fn what_is_deleted_in_the_account_goes_to_the_trash_after_second_thoughts_
 }
 
 #[tokio::test]
+async fn the_sidecar_of_another_program_outlives_the_trash() {
+    let place = Place::new().await;
+    let ids = place.seed(4);
+    add_backup(&place, &json!({})).await;
+    assert_eq!(place.run("home").await.0, 0);
+    let original = place.world().original(&ids[1]).expect("its bytes").to_vec();
+    let path = place.mirrored().into_iter().find(|(_, bytes)| *bytes == original).expect("it is home").0;
+    let beside = |kind: &str| place.path("mirror").join(format!("{path}.{kind}"));
+    fs::write(beside("xmp"), "<edited-by-me/>").expect("written");
+    assert!(place.world().remove_item(&ids[1]));
+    for _ in 0..2 {
+        full(&place).await;
+    }
+    assert_eq!(trashed(&place).await.len(), 1);
+    assert!(!beside("json").exists(), "Charon's own goes with the photo");
+    trash(&place, &["empty", "home", "--everything"]).await;
+    assert_eq!(trashed(&place).await.len(), 0);
+    assert_eq!(fs::read_to_string(beside("xmp")).expect("it is there"), "<edited-by-me/>");
+}
+
+#[tokio::test]
 async fn what_only_leaves_the_listing_stays_and_what_comes_back_leaves_the_trash() {
     // I5
     let place = Place::new().await;

@@ -149,8 +149,8 @@ async fn a_dry_run_tells_what_would_be_and_makes_nothing() {
 async fn what_cannot_be_restored_is_refused_before_anything_is() {
     // I11
     let place = at_home(6).await;
-    place.draw("pictures", 0..2);
-    let out = json!({"kind": "upload", "storage": "family", "sources": [place.path("pictures")]});
+    place.draw("sent/pictures", 0..2);
+    let out = json!({"kind": "upload", "storage": "family", "sources": [place.path("sent/pictures")]});
     place.add_plan("out", &out).await;
     let runs = place.runs().await.len();
     let path = |name: &str| place.path(name).to_string_lossy().into_owned();
@@ -160,9 +160,14 @@ async fn what_cannot_be_restored_is_refused_before_anything_is() {
         (vec!["restore", "home"], 2, "--to-folder"),
         (vec!["restore", "home", "--to-folder", &path("mirror/photos")], 2, "folder: lies within the mirror"),
         (vec!["restore", "home", "--to-folder", &path("")], 2, "folder: lies within the mirror"),
-        (vec!["restore", "home", "--to-folder", &path("pictures/new")], 2, "which an upload plan sends out"),
+        (vec!["restore", "home", "--to-folder", &path("sent")], 2, "sent out again"),
         (
-            vec!["restore", "home", "--to-folder", &path("pictures/IMG_0000.jpg")],
+            vec!["restore", "home", "--to-folder", &path("sent/pictures/new")],
+            2,
+            "which an upload plan sends out",
+        ),
+        (
+            vec!["restore", "home", "--to-folder", &path("sent/pictures/IMG_0000.jpg")],
             2,
             "folder: is not a folder",
         ),

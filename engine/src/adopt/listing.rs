@@ -197,12 +197,10 @@ async fn home(
     Ok(home.collect())
 }
 
-/// Whether a file is home, when this is what is at its path. Nothing lesser takes the place of an original that is not as it was.
+/// Whether a file is home, when this is what is at its path.
 pub(super) fn is_home(copy: &Copy, there: Option<&Entry>) -> bool {
     let Some(size) = copy.size else { return false };
-    let is_as_it_was = there.is_some_and(|entry| entry.kind == EntryKind::File && entry.size == size)
-        && copy.damage.is_none();
-    is_as_it_was || (copy.is_original && there.is_some())
+    there.is_some_and(|entry| entry.kind == EntryKind::File && entry.size == size) && copy.damage.is_none()
 }
 
 /// One page. The inner error says that the listing cannot be followed from this cursor, however often it is tried.

@@ -22,7 +22,9 @@ pub(super) enum Fit {
     Id,
     /// It has the item's name, and the time at which it was taken.
     Time,
-    /// It has the item's name, and lies where photos of those days are, or has the time of another zone.
+    /// It has the item's name, and the time at which it was taken, on the clock of another zone.
+    Zone,
+    /// It has the item's name, and lies where photos of those days are: it is the item if it says itself that it was taken then.
     Days,
 }
 
@@ -56,6 +58,8 @@ pub(super) struct Claim {
     pub(super) files: Vec<usize>,
     /// Whether the media id says so. Several files without one are it only if all have the same bytes.
     pub(super) is_sure: bool,
+    /// Whether a file is it only if it says itself when it was taken, and that is the item's time.
+    pub(super) by_its_own_word: bool,
     /// The file of its clip.
     pub(super) clip: Option<usize>,
 }
@@ -78,17 +82,22 @@ pub(super) fn by_name(found: &Found, taken_at: Option<Timestamp>) -> Option<Fit>
         return found.path.split('/').any(|part| part == "undated").then_some(Fit::Days);
     };
     if let Some(modified) = found.modified {
-        let apart = modified.duration_since(taken_at).abs();
-        if apart <= COARSEST_TIME {
+        if modified.duration_since(taken_at).abs() <= COARSEST_TIME {
             return Some(Fit::Time);
         }
-        let beyond = apart.as_secs().rem_euclid(BETWEEN_ZONES);
-        let coarse = COARSEST_TIME.as_secs();
-        if apart <= FURTHEST_ZONES && (beyond <= coarse || BETWEEN_ZONES - beyond <= coarse) {
-            return Some(Fit::Days);
+        if is_on_another_clock(modified, taken_at) {
+            return Some(Fit::Zone);
         }
     }
     found.days().filter(|days| may_be_on(*days, taken_at)).map(|_| Fit::Days)
+}
+
+/// Whether two times are one moment, each on the clock of some zone.
+pub(super) fn is_on_another_clock(one: Timestamp, other: Timestamp) -> bool {
+    let apart = one.duration_since(other).abs();
+    let beyond = apart.as_secs().rem_euclid(BETWEEN_ZONES);
+    let coarse = COARSEST_TIME.as_secs();
+    apart <= FURTHEST_ZONES && (beyond <= coarse || BETWEEN_ZONES - beyond <= coarse)
 }
 
 /// Decides which file is which item. `items` are those of the account that any file fits.
@@ -135,6 +144,7 @@ pub(super) fn decide(tree: &Tree, mut items: Vec<Item>) -> Matched {
         }
         let files = files.into_iter().map(|(file, _)| file).collect();
         let mut claim = claim(tree, item, files, surest == Fit::Id);
+        claim.by_its_own_word = surest == Fit::Days;
         if claim.clip.is_none() && claim.item.has_clip {
             let beside = claim.files.first().and_then(|file| clip_beside(tree, *file));
             claim.clip = beside.filter(|file| !fits.contains_key(file) && tree.files[*file].known.is_none());
@@ -216,7 +226,7 @@ fn claim(tree: &Tree, item: Item, mut files: Vec<usize>, is_sure: bool) -> Claim
     };
     files.sort_by_cached_key(rank);
     let clip = files.iter().find_map(|file| Some(tree.files[*file].known.as_ref()?.clip.as_ref()?.0));
-    Claim { item, files, is_sure, clip }
+    Claim { item, files, is_sure, by_its_own_word: false, clip }
 }
 
 /// The clip of a motion photo beside its still, where nothing is written of either.

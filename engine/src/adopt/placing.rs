@@ -9,6 +9,7 @@ use std::{
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
+use sha2::Digest;
 use tokio::io::AsyncWriteExt;
 
 use super::{Adoption, examining::Good, matching::Item};
@@ -70,23 +71,34 @@ pub(super) async fn places(
     Ok(items.iter().zip(&candidates).map(&mut place).collect())
 }
 
-/// Sees to it that a good file is at its place in the mirror.
+/// What became of a file on its way to its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// It is there.
+    There,
+    /// Something else is there, and stays.
+    InTheWay,
+    /// It is not any more what it was when it was read.
+    Changed,
+}
+
+/// Sees to it that a good file is at its place in the mirror. What somebody else has put there stays.
 pub(super) async fn put(
     adoption: &Adoption,
     mirror: &Mirror,
     (from, good): (&str, Good),
     place: &str,
     taken_at: Option<Timestamp>,
-) -> Result<(), Error> {
+) -> Result<Put, Error> {
     if adoption.is_in_place() && from == place {
-        return Ok(());
+        return Ok(Put::There);
     }
     let there = mirror.files().look(&[place.to_owned()]).await?.pop().flatten();
     if there.is_some() {
         if is_the_same(mirror, place, good.sha256).await {
-            return Ok(());
+            return Ok(Put::There);
         }
-        mirror.set_aside(place).await?;
+        return Ok(Put::InTheWay);
     }
     let temporary = mirror.beside();
     let is_linked = match (adoption.source().root(), mirror.root()) {
@@ -96,14 +108,16 @@ pub(super) async fn put(
         }
         _ => false,
     };
-    if !is_linked {
-        copy(adoption, from, &temporary).await?;
+    if !is_linked && copy(adoption, from, &temporary).await? != good.sha256 {
+        drop(tokio::fs::remove_file(&temporary).await);
+        return Ok(Put::Changed);
     }
     // The file that a link is to has the time that it has.
     let put = mirror.files().put(place, &temporary, taken_at.filter(|_| !is_linked)).await;
     // Moved, or it is one file under two names.
     drop(tokio::fs::remove_file(&temporary).await);
-    Ok(put?)
+    put?;
+    Ok(Put::There)
 }
 
 async fn is_the_same(mirror: &Mirror, path: &str, sha256: Sha256) -> bool {
@@ -121,7 +135,8 @@ fn link_to(file: &Path, link: &Path) -> bool {
     linked
 }
 
-async fn copy(adoption: &Adoption, from: &str, to: &Path) -> Result<(), Error> {
+/// Copies a file. Gives the hash of what was copied.
+async fn copy(adoption: &Adoption, from: &str, to: &Path) -> Result<Sha256, Error> {
     let failed = |error: std::io::Error| {
         Error::Destination(format!(
             "{} cannot be written: {error}; make room there, then adopt again",
@@ -130,8 +145,11 @@ async fn copy(adoption: &Adoption, from: &str, to: &Path) -> Result<(), Error> {
     };
     let mut file = tokio::fs::File::create(to).await.map_err(failed)?;
     let mut pieces = adoption.source().files().read(from, 0, None).await?;
+    let mut hasher = sha2::Sha256::new();
     while let Some(piece) = pieces.try_next().await? {
+        hasher.update(&piece);
         file.write_all(&piece).await.map_err(failed)?;
     }
-    file.flush().await.map_err(failed)
+    file.flush().await.map_err(failed)?;
+    Ok(Sha256(hasher.finalize().into()))
 }

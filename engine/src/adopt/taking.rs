@@ -4,21 +4,24 @@ use std::sync::Arc;
 
 use charon_provider::{Class, Kind, Part};
 use futures::{StreamExt, stream};
+use jiff::{Timestamp, tz::TimeZone};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     AMBIGUOUS, Adoption, BY_ID, BY_NAME, DOUBLE, UNLISTED,
     examining::{Good, examine},
     listing::is_home,
-    matching::Claim,
-    placing::{Place, places, put},
+    matching::{Claim, is_on_another_clock},
+    placing::{Place, Put, places, put},
     tree::Tree,
 };
 use crate::{
     error::Error,
     mirror::{Mirror, Site},
     naming,
+    plans::looked_at,
     store::{ItemRecord, Learnt, Stored, TakenIn},
+    upload,
 };
 
 /// Items that are recorded together.
@@ -112,6 +115,10 @@ async fn examine_claim(adoption: &Adoption, tree: &Tree, claim: Claim) -> Result
     let written = |file: usize| tree.files[file].known.as_ref().and_then(|known| known.bytes);
     let (mut good, mut records) = (Vec::new(), Vec::new());
     for (place, file) in claim.files.iter().enumerate() {
+        if claim.by_its_own_word && !says_so(source, &tree.files[*file].path, claim.item.taken_at).await? {
+            records.push(adoption.left(tree, *file, AMBIGUOUS));
+            continue;
+        }
         match examine(source.files(), &tree.files[*file], claim.item.kind == Kind::Video, written(*file))
             .await?
         {
@@ -152,6 +159,16 @@ async fn examine_claim(adoption: &Adoption, tree: &Tree, claim: Claim) -> Result
         }
     }
     Ok(Examined { claim, good, clip, records })
+}
+
+/// Whether a photo or video says itself that it was taken at this time.
+async fn says_so(source: &Site, path: &str, taken_at: Option<Timestamp>) -> Result<bool, Error> {
+    let (Some(root), Some(taken_at)) = (source.root(), taken_at) else { return Ok(false) };
+    let path = root.join(path);
+    let said = looked_at(move || upload::taken_moment(&path)).await?;
+    // It has no zone: taken for a time of UTC, it is off by that of its own.
+    let said = said.and_then(|said| said.to_zoned(TimeZone::UTC).ok());
+    Ok(said.is_some_and(|said| is_on_another_clock(said.timestamp(), taken_at)))
 }
 
 fn done(adoption: &Adoption, claim: &Claim, bytes: u64) -> ItemRecord {
@@ -221,7 +238,14 @@ async fn record(
     let mut paths = Vec::new();
     for ((one, (file, good), place), asset) in placed.iter().zip(assets) {
         let item = &one.claim.item;
-        put(adoption, mirror, (&tree.files[*file].path, *good), &place.path, item.taken_at).await?;
+        let from = &tree.files[*file].path;
+        match put(adoption, mirror, (from, *good), &place.path, item.taken_at).await? {
+            Put::There => {}
+            other => {
+                records.push(not_put(adoption, from, &place.path, other));
+                continue;
+            }
+        }
         paths.push(place.path.clone());
         learnt.stored.push(stored(adoption, asset, Part::Whole, *good));
         records.push(done(adoption, &one.claim, good.size));
@@ -230,9 +254,22 @@ async fn record(
         let ending = from.rfind('.').map_or("", |dot| &from[dot..]);
         let own = adoption.is_in_place().then(|| from.clone());
         let candidates = own.into_iter().chain(naming::clip_candidates(&place.path, ending, &item.id.0));
-        let candidates: Vec<_> = candidates.map(|path| (path.clone(), naming::path_key(&path))).collect();
+        let candidates: Vec<String> = candidates.collect();
+        let taken = mirror.taken(&candidates).await?;
+        let is_free = |path: &String| !taken.contains(path) || (adoption.is_in_place() && path == from);
+        let candidates: Vec<_> = candidates
+            .into_iter()
+            .filter(is_free)
+            .map(|path| (path.clone(), naming::path_key(&path)))
+            .collect();
         let Some(path) = ctx.store.assign_clip(ctx.plan, asset, &candidates).await? else { continue };
-        put(adoption, mirror, (from, good), &path, item.taken_at).await?;
+        match put(adoption, mirror, (from, good), &path, item.taken_at).await? {
+            Put::There => {}
+            other => {
+                records.push(not_put(adoption, from, &path, other));
+                continue;
+            }
+        }
         paths.push(path);
         learnt.stored.push(stored(adoption, asset, Part::Clip, good));
     }
@@ -244,6 +281,15 @@ async fn record(
         progress.bytes += learnt.records.iter().map(|record| record.bytes).sum::<u64>();
     });
     Ok(())
+}
+
+/// A file that could not go to its place.
+fn not_put(adoption: &Adoption, from: &str, place: &str, why: Put) -> ItemRecord {
+    let reason = match why {
+        Put::Changed => format!("{from} was changed while it was being adopted; adopt again"),
+        _ => format!("something else is at {place}, where {from} belongs, and was left there"),
+    };
+    adoption.ctx.failed(from.to_owned(), from.to_owned(), Class::Item, reason)
 }
 
 fn stored(adoption: &Adoption, asset_id: i64, part: Part, good: Good) -> Stored {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use charon_provider::{Camera, Destination};
+use charon_provider::{Camera, Class, Destination};
 use futures::{StreamExt, stream};
 
 use super::tree::{Bytes, Known, Tree};
@@ -76,8 +76,11 @@ pub(super) async fn by_sidecars(
     files: &dyn Destination,
 ) -> Result<(), Error> {
     let read = std::mem::take(&mut tree.sheets).into_iter().map(|path| async move {
-        let text = mirror::read_small(files, &Sidecar::Json.path(&path), MOST_BYTES).await?;
-        Ok::<_, Error>((path, json::read(&text)))
+        match mirror::read_small(files, &Sidecar::Json.path(&path), MOST_BYTES).await {
+            Ok(text) => Ok::<_, Error>((path, json::read(&text))),
+            Err(error) if error.class == Class::Item => Ok((path, None)),
+            Err(error) => Err(error.into()),
+        }
     });
     let mut read = stream::iter(read).buffer_unordered(READ_AT_A_TIME);
     let mut sheets = Vec::new();

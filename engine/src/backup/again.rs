@@ -52,7 +52,10 @@ pub(super) async fn damaged(backup: &Arc<Backup>, listed: mpsc::Sender<Wanted>) 
         ));
     };
     let most = u32::try_from(source.confirm_limit().max(1)).unwrap_or(u32::MAX);
-    ctx.store.forget_shown(ctx.storage, ctx.attempt()).await?;
+    // What this run has listed itself stays listed.
+    if ctx.store.listing(ctx.run).await?.is_none() {
+        ctx.store.forget_shown(ctx.storage, ctx.attempt()).await?;
+    }
     let mut after = 0;
     loop {
         let damaged = ctx.store.damaged(ctx.plan, ctx.storage, after, most).await?;

@@ -19,9 +19,10 @@ pub(super) async fn seek(backup: &Arc<Backup>, listed: mpsc::Sender<Wanted>) -> 
     let ctx = &backup.ctx;
     let way = backup.storage.source().map_or(WayToOriginals::None, Source::way_to_originals);
     let is_asked = way != WayToOriginals::None;
-    let (lesser, nearby) = ctx.store.lesser_in_all(ctx.plan).await?;
+    let left = ctx.store.lesser_in_all(ctx.plan, ctx.storage, ctx.run, is_asked).await?;
     ctx.tell(|progress| {
-        progress.found = if is_asked { lesser } else { nearby };
+        // What an earlier attempt has come to is counted already.
+        progress.found = progress.items.done + progress.items.skipped + progress.items.failed + left;
         progress.found_all = true;
     });
     let wanted = if is_asked { Better::Anywhere } else { Better::Nearby };

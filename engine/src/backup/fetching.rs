@@ -415,7 +415,19 @@ async fn place(
         Part::Whole => wanted.whole_was_home,
         Part::Clip => wanted.clip_was_home,
     };
+    // The copy that an original takes the place of is of no use any more, if it is still the one that was stored.
+    let gives_way = if part == Part::Whole && wanted.missing.better != Better::No {
+        let known = backup.ctx.store.stored_whole(backup.ctx.plan, wanted.asset_id).await;
+        known.map_err(|error| Error::new(Class::Destination, format!("store {path}"), error.to_string()))?
+    } else {
+        None
+    };
     let _turn = backup.placing.acquire().await.expect("it is never closed");
+    if let Some(lesser) = gives_way
+        && backup.mirror.replace(lesser, &path, &received, item.taken_at).await?
+    {
+        return Ok((stored, path));
+    }
     let aside = backup.mirror.place(received, &path, item.taken_at, was_ours).await?;
     fetched.set_aside.extend(aside);
     Ok((stored, path))

@@ -20,7 +20,8 @@ pub(super) async fn measure(
     let source = backup.storage.source().filter(|_| ctx.facts.read_size);
     let Some(source) = source else { return Some(items) };
     let measured = items.into_iter().map(async |(item, missing)| {
-        let item = if missing.whole { one(backup, source, item).await? } else { item };
+        let item =
+            if missing.whole && !missing.may_be_nearby() { one(backup, source, item).await? } else { item };
         Some((item, missing))
     });
     let measured: Vec<Option<_>> = stream::iter(measured).buffered(MEASURED_AT_ONCE).collect().await;

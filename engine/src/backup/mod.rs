@@ -260,9 +260,14 @@ async fn bring(backup: &Arc<Backup>, which: Which) {
         fetching::fetch(backup, listed, placed_in),
         async { or_stop(recording::record(backup, placed).await) },
     );
-    if matches!(which, Which::Listed) && backup.ctx.stopped().is_none() && !backup.ctx.begins_no_more() {
-        or_stop(tidy(backup).await);
+    if backup.ctx.stopped().is_some() || backup.ctx.begins_no_more() {
+        return;
     }
+    or_stop(match which {
+        Which::Listed => tidy(backup).await,
+        // What lies beside a file tells of its bytes.
+        Which::FailedOf(_) | Which::Damaged | Which::Lesser => sidecars::after_listing(backup).await,
+    });
 }
 
 /// What follows when all that a listing has shown is home.

@@ -88,7 +88,11 @@ pub(super) async fn titles_of_items(
                 walk.refuse_circle(page.next.as_ref(), "list an album")?;
                 Ok(page)
             });
-            let page = page.await.ok_or_else(|| Error::Refused("the run was stopped".into()))??;
+            let page = match page.await.ok_or_else(|| Error::Refused("the run was stopped".into()))? {
+                // It was removed a moment ago.
+                Err(error) if error.class == Class::Item => break,
+                page => page?,
+            };
             for item in page.items {
                 titles.entry(item.id).or_insert_with(|| Arc::clone(&title));
             }

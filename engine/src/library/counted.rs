@@ -20,6 +20,9 @@ use crate::{
 /// How old a count may be while the database changes.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// How old a count may be at all.
+const LONGEST: Duration = Duration::from_hours(1);
+
 /// What was counted, by plan.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counted {
@@ -83,7 +86,8 @@ async fn kept<T>(
     let is_good = |count: &&Count<T>| {
         // A clock that was set back makes no count fresh.
         let age = Duration::try_from(at.duration_since(count.at));
-        count.version == version || age.is_ok_and(|age| age < fresh)
+        // Some counts are of the last days.
+        age.is_ok_and(|age| age < fresh || (count.version == version && age < LONGEST))
     };
     if let Some(found) = locked().get(&plan).filter(is_good).map(|count| Arc::clone(&count.found)) {
         return Ok(found);

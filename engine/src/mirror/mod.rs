@@ -110,6 +110,21 @@ impl Mirror {
         Ok(aside)
     }
 
+    /// Puts received bytes in the place of a file that is of no use any more, if it still is the one that was stored. Gives whether it was.
+    pub(crate) async fn replace(
+        &self,
+        stored: Sha256,
+        path: &str,
+        received: &Received,
+        taken_at: Option<Timestamp>,
+    ) -> Result<bool, Error> {
+        let is_as_stored = hash(self.files(), path).await.is_ok_and(|present| present == stored);
+        if is_as_stored {
+            self.files().put(path, received.path(), taken_at).await?;
+        }
+        Ok(is_as_stored)
+    }
+
     /// Sees to it that the place of received bytes is free, or holds these same bytes. Somebody else's file is never
     /// overwritten.
     ///

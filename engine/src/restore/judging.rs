@@ -252,9 +252,9 @@ fn judge_folder(folder: &Path, folders: &Folders) -> Option<String> {
         ));
     }
     let mut sources = folders.sources.iter().map(|source: &PathBuf| real_path(source));
-    sources.find(|source| real.starts_with(source)).map(|source| {
+    sources.find(|source| real.starts_with(source) || source.starts_with(&real)).map(|source| {
         format!(
-            "lies within {}, which an upload plan sends out: what is restored would be sent out again; choose another folder",
+            "lies within {}, which an upload plan sends out, or around it: what is restored would be sent out again; choose another folder",
             source.display()
         )
     })

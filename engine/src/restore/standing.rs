@@ -10,6 +10,9 @@ use crate::{
     upload::Upload,
 };
 
+/// Why it is not known whether a storage has an item.
+const NEVER_SHOWN: &str = "the account has never shown this one, which another program uploaded, so it cannot be told whether it has it";
+
 /// What a storage has of an item.
 #[derive(Debug)]
 pub(super) enum There {
@@ -30,7 +33,11 @@ pub(super) async fn of(upload: &Upload, items: &[AtHome]) -> Result<Option<Vec<T
     let mut believed: Vec<RemoteId> = believed.filter(|id| upload.truth.of(id).is_none()).cloned().collect();
     believed.sort();
     believed.dedup();
-    let Some(doubtful) = look_up(upload, &believed).await? else { return Ok(None) };
+    let Some(mut doubtful) = look_up(upload, &believed).await? else { return Ok(None) };
+    // Of what it has never shown, that it does not find it says nothing: another program uploaded it.
+    let gone: Vec<RemoteId> = believed.into_iter().filter(|id| upload.truth.of(id) == Some(false)).collect();
+    let never_shown = ctx.store.never_shown(ctx.storage, &gone).await?;
+    doubtful.extend(never_shown.into_iter().map(|id| (id, NEVER_SHOWN.to_owned())));
     let standing = contents.iter().map(|sha256| {
         let known = known.get(sha256).cloned().unwrap_or_default();
         let Some(id) = known.remote_id.clone() else { return There::Lacks { gone: None, known } };

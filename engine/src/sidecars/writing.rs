@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use charon_provider::{EntryKind, Error as StorageError};
+use charon_provider::{Class, EntryKind, Error as StorageError, Reason};
 use futures::{StreamExt, TryStreamExt, stream};
 use sha2::Digest;
 
@@ -84,18 +84,27 @@ async fn may_be_written(
     if there.kind != EntryKind::File {
         return Ok(false);
     }
-    let is_ours = if let Some(last) = last {
-        let present = mirror::hash(files, &path).await?;
-        [Some(new), Some(last.sha256), last.before].contains(&Some(present))
-    } else {
-        // A Charon that has lost its database wrote it.
+    let is_ours = async {
+        if let Some(last) = last {
+            let present = mirror::hash(files, &path).await?;
+            return Ok::<_, StorageError>(
+                [Some(new), Some(last.sha256), last.before].contains(&Some(present)),
+            );
+        }
+        // A Charon that has lost its database may have written it.
         let text = mirror::read_small(files, &path, LONGEST).await?;
-        match kind {
+        Ok(match kind {
             Sidecar::Json => json::read(&text).is_some_and(|sheet| {
                 (sheet.media_id, sheet.file.path) == (told.remote.0.clone(), told.path.clone())
             }),
             Sidecar::Xmp => xmp::is_ours(&text),
-        }
+        })
+    };
+    let is_ours = match is_ours.await {
+        Ok(is_ours) => is_ours,
+        // What cannot be read is nobody's to overwrite.
+        Err(error) if error.class == Class::Item => false,
+        Err(error) => return Err(error.into()),
     };
     if !is_ours {
         tracing::info!(path, "a sidecar was written or changed by another program, and is left as it is");
@@ -103,10 +112,26 @@ async fn may_be_written(
     Ok(is_ours)
 }
 
-/// Where the sidecars of a file are, as far as there are any.
-pub(crate) async fn of(backup: &Backup, path: &str) -> Result<HashMap<Sidecar, String>, StorageError> {
-    let paths = Sidecar::ALL.map(|kind| kind.path(path));
-    let found = backup.mirror().files().look(&paths).await?;
-    let there = Sidecar::ALL.into_iter().zip(found).filter(|(_, entry)| entry.is_some());
-    Ok(there.map(|(kind, _)| (kind, kind.path(path))).collect())
+/// Where the sidecars of a file of an item are, as far as they are those that Charon has written: others are not its to move.
+pub(crate) async fn of(
+    backup: &Backup,
+    asset_id: i64,
+    path: &str,
+) -> Result<HashMap<Sidecar, String>, Error> {
+    let ctx = backup.context();
+    let written = ctx.store.written_sidecars(ctx.plan, asset_id).await?;
+    let files = backup.mirror().files();
+    let mut ours = HashMap::new();
+    for last in written {
+        let path = last.kind.path(path);
+        match mirror::hash(files, &path).await {
+            Ok(present) if present == last.sha256 || Some(present) == last.before => {
+                ours.insert(last.kind, path);
+            }
+            Ok(_) => {}
+            Err(error) if error.class == Class::Item || error.reason == Reason::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(ours)
 }

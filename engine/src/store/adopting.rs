@@ -5,6 +5,7 @@ use std::path::Path;
 use charon_provider::RemoteId;
 use futures::TryStreamExt;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use serde_json::json;
 use sqlx::{ConnectOptions, Row, SqliteConnection, sqlite::SqliteConnectOptions, sqlite::SqliteRow};
 
 use super::{Doing, Store, count, ledger::unlike, micros, no, parsed, queue::is_at_work};
@@ -52,6 +53,29 @@ pub(crate) struct SyncFile {
 }
 
 impl Store {
+    /// Those of these items that were adopted and that no listing has shown.
+    pub(crate) async fn never_shown(
+        &self,
+        storage: StorageId,
+        ids: &[RemoteId],
+    ) -> Result<Vec<RemoteId>, Error> {
+        const DOING: &str = "look up what was adopted";
+        let rows = sqlx::query(concat!(
+            "SELECT remotes.remote_id FROM json_each(?2) AS wanted
+             CROSS JOIN remotes ON remotes.storage = ",
+            no!(storage "?1"),
+            " AND remotes.remote_id = wanted.value
+             WHERE remotes.listed_by IS NULL AND EXISTS (SELECT 1 FROM absences WHERE absences.plan IN (SELECT no FROM plans)
+                 AND absences.asset_id = remotes.asset_id AND absences.answer = 3)"
+        ))
+        .bind(storage.to_string())
+        .bind(json!(ids).to_string())
+        .fetch_all(&self.reader)
+        .await
+        .doing(DOING)?;
+        rows.iter().map(|row| row.try_get(0).map(RemoteId)).collect::<Result<_, _>>().doing(DOING)
+    }
+
     /// Brings items into the ledger whose files are there already, and commits the paths that they have or get (I4). Gives their assets,
     /// in the order of the items.
     ///

@@ -361,7 +361,8 @@ impl Store {
         sqlx::query(
             "INSERT INTO contents (asset_id, part, sha256, size, fidelity)
              SELECT value ->> 0, value ->> 1, unhex(value ->> 2), value ->> 3, value ->> 4 FROM json_each(?)
-             WHERE true ON CONFLICT (asset_id, part, sha256) DO NOTHING",
+             WHERE true ON CONFLICT (asset_id, part, sha256) DO UPDATE SET fidelity = excluded.fidelity
+                 WHERE excluded.fidelity = 'original'",
         )
         .bind(json!(rows).to_string())
         .execute(&mut *tx)
@@ -373,9 +374,10 @@ impl Store {
                 "UPDATE copies SET sha256 = ?1, size = ?2, stored_at = ?3, damage = NULL, verified_at = NULL, (taken, class) = (
                      SELECT ",
                 taken!("taken_at"),
-                ", (mime_type LIKE 'video/%') + 2 * ?7 FROM remotes
+                ", (mime_type LIKE 'video/%') + 2 * EXISTS (SELECT 1 FROM contents
+                         WHERE asset_id = ?5 AND part = 0 AND sha256 = ?1 AND fidelity = 'original') FROM remotes
                      WHERE ?6 = 0 AND asset_id = ?5 AND storage = ",
-                no!(storage "?8"),
+                no!(storage "?7"),
                 " ORDER BY remote_id LIMIT 1)
                  WHERE plan = ",
                 no!(plan "?4"),
@@ -387,7 +389,6 @@ impl Store {
             .bind(plan.to_string())
             .bind(item.asset_id)
             .bind(number(item.part))
-            .bind(item.fidelity == Fidelity::Original)
             .bind(storage.to_string())
             .execute(&mut *tx)
             .await

@@ -23,6 +23,24 @@ macro_rules! is_nearby {
 }
 pub(super) use is_nearby;
 
+/// Whether a copy of the plan `?1` is one of lesser fidelity that the run `?3` has not come to; unless all are wanted, one whose original
+/// may lie in a folder of this machine.
+macro_rules! is_lesser {
+    ($all:literal) => {
+        concat!(
+            "copies.plan = ",
+            no!(plan "?1"),
+            " AND copies.part = 0 AND copies.class IN (0, 1) AND copies.damage IS NULL AND (",
+            $all,
+            " OR ",
+            is_nearby!("copies.asset_id"),
+            ") AND NOT EXISTS (SELECT 1 FROM run_items WHERE run_items.item = +copies.asset_id AND run_items.run = ",
+            no!(run "?3"),
+            ")"
+        )
+    };
+}
+
 /// A file of this machine that was the original of an item when it was hashed.
 #[derive(Clone, Debug)]
 pub(crate) struct Nearby {
@@ -63,20 +81,47 @@ impl Store {
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().doing(DOING)
     }
 
-    /// How many items of a plan are home as lesser copies, and of how many of these the original may lie in a folder of this machine.
-    pub(crate) async fn lesser_in_all(&self, plan: PlanId) -> Result<(u64, u64), Error> {
-        const DOING: &str = "count the copies of lesser fidelity";
+    /// What the whole of an item was when it was stored.
+    pub(crate) async fn stored_whole(&self, plan: PlanId, asset_id: i64) -> Result<Option<Sha256>, Error> {
+        const DOING: &str = "look up what was stored";
         let row = sqlx::query(concat!(
-            "SELECT COUNT(*) AS lesser, COALESCE(SUM(",
-            is_nearby!("copies.asset_id"),
-            "), 0) AS nearby FROM copies WHERE copies.class IN (0, 1) AND copies.plan = ",
+            "SELECT sha256 FROM copies WHERE asset_id = ?2 AND part = 0 AND sha256 IS NOT NULL AND plan = ",
             no!(plan "?1"),
         ))
         .bind(plan.to_string())
+        .bind(asset_id)
+        .fetch_optional(&self.reader)
+        .await
+        .doing(DOING)?;
+        let read = |row: SqliteRow| row.try_get::<&[u8], _>(0)?.try_into().map(Sha256).map_err(decode_error);
+        row.map(read).transpose().doing(DOING)
+    }
+
+    /// How many items [`lesser`](Self::lesser) gives in all.
+    pub(crate) async fn lesser_in_all(
+        &self,
+        plan: PlanId,
+        storage: StorageId,
+        run: RunId,
+        all: bool,
+    ) -> Result<u64, Error> {
+        const DOING: &str = "count the copies of lesser fidelity";
+        let row = sqlx::query(concat!(
+            "SELECT COUNT(*) AS lesser FROM copies WHERE ",
+            is_lesser!("?5"),
+            " AND EXISTS (SELECT 1 FROM remotes WHERE remotes.asset_id = copies.asset_id AND remotes.storage = ",
+            no!(storage "?2"),
+            ") AND copies.asset_id > ?4"
+        ))
+        .bind(plan.to_string())
+        .bind(storage.to_string())
+        .bind(run.to_string())
+        .bind(0)
+        .bind(all)
         .fetch_one(&self.reader)
         .await
         .doing(DOING)?;
-        Ok((count(&row, "lesser").doing(DOING)?, count(&row, "nearby").doing(DOING)?))
+        count(&row, "lesser").doing(DOING)
     }
 
     /// The items of a plan behind this one that are home as lesser copies and that the run has not come to: so many at most. Unless
@@ -101,14 +146,9 @@ impl Store {
                  AND first.storage = ",
             no!(storage "?2"),
             ")
-             WHERE copies.plan = ",
-            no!(plan "?1"),
-            " AND copies.asset_id > ?4 AND copies.part = 0 AND copies.class IN (0, 1) AND copies.damage IS NULL
-                 AND (?5 OR ",
-            is_nearby!("copies.asset_id"),
-            ") AND NOT EXISTS (SELECT 1 FROM run_items WHERE run_items.item = +copies.asset_id AND run_items.run = ",
-            no!(run "?3"),
-            ") ORDER BY copies.asset_id LIMIT ?6",
+             WHERE ",
+            is_lesser!("?5"),
+            " AND copies.asset_id > ?4 ORDER BY copies.asset_id LIMIT ?6",
         ))
         .bind(plan.to_string())
         .bind(storage.to_string())

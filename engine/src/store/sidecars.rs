@@ -129,6 +129,31 @@ impl Store {
         tx.commit().await.doing(DOING)
     }
 
+    /// The sidecars of an item, as they were written last.
+    pub(crate) async fn written_sidecars(&self, plan: PlanId, asset_id: i64) -> Result<Vec<Written>, Error> {
+        let rows = sqlx::query(concat!(
+            "SELECT kind, sha256, before, is_written FROM sidecars WHERE asset_id = ?2 AND plan = ",
+            no!(plan "?1"),
+        ))
+        .bind(plan.to_string())
+        .bind(asset_id)
+        .fetch_all(&self.writer)
+        .await
+        .doing(DOING)?;
+        let read = |row: &SqliteRow| {
+            let hash = |bytes: &[u8]| bytes.try_into().map(Sha256).map_err(decode_error);
+            let before: Option<&[u8]> = row.try_get("before")?;
+            let kind = if row.try_get::<i64, _>("kind")? == 0 { Sidecar::Json } else { Sidecar::Xmp };
+            Ok(Written {
+                kind,
+                sha256: hash(row.try_get("sha256")?)?,
+                before: before.map(hash).transpose()?,
+                is_there: row.try_get("is_written")?,
+            })
+        };
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().doing(DOING)
+    }
+
     /// Replaces what is known of the favourites of a storage.
     pub(crate) async fn set_favourites(
         &self,

@@ -382,6 +382,16 @@ async fn record_committed_item(
     .bind(fidelity.as_str().unwrap_or_default())
     .execute(&mut **tx)
     .await?;
+    // Where the very bytes are home, they are known to be the original now.
+    sqlx::query(
+        "UPDATE copies SET class = class + 2 WHERE plan IN (SELECT no FROM plans) AND asset_id = ?1 AND part = 0 AND sha256 = ?2
+             AND class IN (0, 1) AND EXISTS (SELECT 1 FROM contents
+                 WHERE asset_id = ?1 AND part = 0 AND sha256 = ?2 AND fidelity = 'original')",
+    )
+    .bind(asset)
+    .bind(&item.sha256.0[..])
+    .execute(&mut **tx)
+    .await?;
     for statement in [
         "DELETE FROM staged WHERE storage_id = ? AND sha256 = ?",
         "DELETE FROM refusals WHERE storage_id = ? AND sha256 = ?",

@@ -75,7 +75,7 @@ async fn restore_one(backup: &Arc<Backup>, asset: i64, files: &[TrashedFile]) ->
                 learnt.stored.push(moving::stored(backup, file));
                 learnt.untrashed.push((file.asset_id, file.part));
             }
-            Err(error) if learnt.stored.is_empty() => return Err(error.into()),
+            Err(error) if learnt.stored.is_empty() => return Err(error),
             Ok(false) | Err(_) => in_the_way = Some(&file.path),
         }
     }

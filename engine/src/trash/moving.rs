@@ -49,7 +49,7 @@ pub(super) async fn to_trash(backup: &Arc<Backup>, items: &[&Nominee]) -> Result
                 match is_as_stored(backup, &file).await? {
                     Some(true) => {
                         mirror.files().rename(&file.path, &file.aside).await?;
-                        move_sidecars(backup, &file.path, &file.aside).await?;
+                        move_sidecars(backup, file.asset_id, &file.path, &file.aside).await?;
                     }
                     // It is not what was stored, and may be of use to somebody: nobody removes it.
                     Some(false) => {
@@ -120,14 +120,14 @@ pub(crate) async fn bring_back(
             Err(error) if !back.is_empty() => {
                 tracing::warn!(%error, path = file.path, "a file stays in the trash");
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     Ok(back)
 }
 
 /// Moves a file from the trash to where it was. Gives false if it is not in the trash, or something else has its place.
-pub(super) async fn put_back(backup: &Backup, file: &TrashedFile) -> Result<bool, StorageError> {
+pub(super) async fn put_back(backup: &Backup, file: &TrashedFile) -> Result<bool, Error> {
     let files = backup.mirror().files();
     let found = files.look(&[file.path.clone(), file.aside.clone()]).await?;
     let is_there = found[1].as_ref().is_some_and(|aside| aside.size == file.size);
@@ -144,7 +144,7 @@ pub(super) async fn put_back(backup: &Backup, file: &TrashedFile) -> Result<bool
         return Ok(false);
     }
     files.rename(&file.aside, &file.path).await?;
-    move_sidecars(backup, &file.aside, &file.path).await?;
+    move_sidecars(backup, file.asset_id, &file.aside, &file.path).await?;
     files.settle(std::slice::from_ref(&file.aside)).await?;
     Ok(true)
 }
@@ -165,10 +165,13 @@ async fn is_as_stored(backup: &Backup, file: &TrashedFile) -> Result<Option<bool
     }
 }
 
-/// Sidecars go where their file goes.
-async fn move_sidecars(backup: &Backup, from: &str, to: &str) -> Result<(), StorageError> {
-    for (kind, path) in sidecars::of(backup, from).await? {
-        backup.mirror().files().rename(&path, &kind.path(to)).await?;
+/// Sidecars that Charon has written go where their file goes, unless somebody else's are there.
+async fn move_sidecars(backup: &Backup, asset_id: i64, from: &str, to: &str) -> Result<(), Error> {
+    for (kind, path) in sidecars::of(backup, asset_id, from).await? {
+        let (files, to) = (backup.mirror().files(), kind.path(to));
+        if files.look(std::slice::from_ref(&to)).await?.into_iter().flatten().next().is_none() {
+            files.rename(&path, &to).await?;
+        }
     }
     Ok(())
 }
@@ -205,7 +208,7 @@ pub(super) async fn empty(
                 return Ok(removed);
             }
             mirror.files().remove(&file.aside).await?;
-            for sidecar in sidecars::of(backup, &file.aside).await?.into_values() {
+            for sidecar in sidecars::of(backup, file.asset_id, &file.aside).await?.into_values() {
                 mirror.files().remove(&sidecar).await?;
             }
         }

@@ -58,6 +58,7 @@ pub(crate) use refusals::{again_at, is_held_back};
 pub(crate) use scanning::{path_key, refuse_suddenly_empty};
 pub(crate) use sessions::forget_old;
 pub(crate) use shares::Shares;
+pub(crate) use taken::moment as taken_moment;
 pub(crate) use titles::Titles;
 
 /// Files that have been found and not been hashed yet.

@@ -3,7 +3,7 @@
 
 use std::{fs::File, panic::AssertUnwindSafe, path::Path};
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use nom_exif::{EntryValue, Exif, ExifTag, MediaKind, MediaParser, MediaSource, TrackInfoTag};
 
 /// Clocks that were never set say an earlier year.
@@ -13,20 +13,29 @@ const LAST_YEAR: i16 = 2100;
 
 /// The day on which it was taken, on the clock of where that was as far as it says so. Blocks.
 pub(super) fn on(path: &Path) -> Option<Date> {
+    day_of(&words(path)?)
+}
+
+/// When it was taken, on the clock of where that was. Blocks.
+pub(crate) fn moment(path: &Path) -> Option<DateTime> {
+    words(path)?.get(..19)?.parse().ok()
+}
+
+/// What it says of when it was taken. Blocks.
+fn words(path: &Path) -> Option<String> {
     // Whatever a strange file does to its reader, it is sent all the same.
     let read = std::panic::catch_unwind(AssertUnwindSafe(|| read(path)));
-    let written = match read {
-        Ok(Ok(written)) => written?,
+    match read {
+        Ok(Ok(written)) => written,
         Ok(Err(error)) => {
             tracing::debug!(path = %path.display(), %error, "it does not say when it was taken");
-            return None;
+            None
         }
         Err(_) => {
             tracing::warn!(path = %path.display(), "its metadata could not be read");
-            return None;
+            None
         }
-    };
-    day_of(&written)
+    }
 }
 
 fn read(path: &Path) -> Result<Option<String>, nom_exif::Error> {

@@ -55,8 +55,8 @@ fn a_time_fits_to_the_second_or_in_another_zone_and_a_folder_by_its_days() {
         ("x/a.jpg", Some(after(-2)), Some(Fit::Time)),
         ("x/a.jpg", Some(after(3)), None),
         // gphotos-sync takes the time of Google for one of the clock on the wall.
-        ("x/a.jpg", Some(after(2 * 3600)), Some(Fit::Days)),
-        ("x/a.jpg", Some(after(-5 * 3600 - 1800 + 1)), Some(Fit::Days)),
+        ("x/a.jpg", Some(after(2 * 3600)), Some(Fit::Zone)),
+        ("x/a.jpg", Some(after(-5 * 3600 - 1800 + 1)), Some(Fit::Zone)),
         ("x/a.jpg", Some(after(15 * 3600)), None),
         ("x/a.jpg", None, None),
         ("photos/2024/07/a.jpg", Some(after(100)), Some(Fit::Days)),
