@@ -69,6 +69,7 @@ impl Place {
             "api_url": url,
             // More than any of these takes.
             "daily_requests": 1_000_000,
+            "daily_downloads": 1_000_000,
         });
         let fields = storage.as_object_mut().expect("an object");
         fields.extend(more.as_object().expect("an object").clone());

@@ -83,22 +83,8 @@ impl Destination for Folder {
     }
 
     async fn put(&self, path: &str, file: &Path, modified: Option<Timestamp>) -> Result<(), Error> {
-        let (target, file, path) = (self.root.join(path), file.to_owned(), path.to_owned());
-        blocking(&format!("store {path}"), move || {
-            let failed = |error| no_room(&format!("store {path}"), &target, &error);
-            let open = File::options().write(true).open(&file).map_err(failed)?;
-            if let Some(modified) = modified
-                && let Err(error) = open.set_times(FileTimes::new().set_modified(SystemTime::from(modified)))
-            {
-                // Some file systems know no time before 1980; the photo is worth more than its date.
-                tracing::warn!(%error, path, "the modification time could not be set");
-            }
-            open.sync_all().map_err(failed)?;
-            // It becomes durable with the file's name in it.
-            target.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
-            fs::rename(&file, &target).map_err(failed)
-        })
-        .await
+        let (root, file, path) = (self.root.clone(), file.to_owned(), path.to_owned());
+        blocking(&format!("store {path}"), move || store(&root, &path, &file, modified)).await
     }
 
     async fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
@@ -181,6 +167,29 @@ fn sync(root: &Path, durable: &Mutex<HashSet<PathBuf>>, paths: &[String]) -> Res
     })?;
     durable.extend(folders);
     Ok(())
+}
+
+/// Flushes a file and gives it its name. Blocks.
+pub(super) fn store(root: &Path, path: &str, file: &Path, modified: Option<Timestamp>) -> Result<(), Error> {
+    let target = root.join(path);
+    let failed = |error: io::Error| no_room(&format!("store {path}"), &target, &error);
+    let open = File::options().write(true).open(file).map_err(failed)?;
+    if let Some(modified) = modified
+        && let Err(error) = open.set_times(FileTimes::new().set_modified(SystemTime::from(modified)))
+    {
+        // Some file systems know no time before 1980; the photo is worth more than its date.
+        tracing::warn!(%error, path, "the modification time could not be set");
+    }
+    open.sync_all().map_err(failed)?;
+    let renamed = match fs::rename(file, &target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // It becomes durable with the file's name in it.
+            target.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
+            fs::rename(file, &target)
+        }
+        renamed => renamed,
+    };
+    renamed.map_err(failed)
 }
 
 fn look(root: &Path, path: String) -> Result<Option<Entry>, Error> {

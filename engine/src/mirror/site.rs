@@ -13,7 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use jiff::Timestamp;
 
 use super::{
-    folder::{Folder, no_room},
+    folder::{self, Folder, no_room},
     patient::Patient,
 };
 use crate::run::RunContext;
@@ -74,6 +74,9 @@ impl Site {
         modified: Option<Timestamp>,
     ) -> Result<(), Error> {
         let temporary = self.workshop.join(name);
+        if let Some(root) = self.root.clone() {
+            return store_small(root, path.to_owned(), temporary, bytes, modified).await;
+        }
         let written = temporary.clone();
         let written = tokio::task::spawn_blocking(move || {
             written.parent().map_or(Ok(()), fs::create_dir_all)?;
@@ -82,10 +85,8 @@ impl Site {
         let failed = |error: &io::Error| no_room(&format!("write {path}"), &temporary, error);
         written.await.map_err(|panic| failed(&io::Error::other(panic)))?.map_err(|error| failed(&error))?;
         let put = self.files.put(path, &temporary, modified).await;
-        if self.root.is_none() {
-            // Copied, and not moved. What cannot be removed now is removed when the mirror is opened again.
-            drop(tokio::fs::remove_file(&temporary).await);
-        }
+        // Copied, and not moved. What cannot be removed now is removed when the mirror is opened again.
+        drop(tokio::fs::remove_file(&temporary).await);
         put
     }
 
@@ -93,6 +94,30 @@ impl Site {
     pub(crate) fn root(&self) -> Option<&Path> {
         self.root.as_deref()
     }
+}
+
+/// Writes a small file of this machine, in one go off the threads that wait for others.
+async fn store_small(
+    root: PathBuf,
+    path: String,
+    temporary: PathBuf,
+    bytes: Vec<u8>,
+    modified: Option<Timestamp>,
+) -> Result<(), Error> {
+    let doing = format!("write {path}");
+    let written = tokio::task::spawn_blocking(move || {
+        let failed = |error: io::Error| no_room(&format!("write {path}"), &temporary, &error);
+        let write = || match fs::write(&temporary, &bytes) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                temporary.parent().map_or(Ok(()), fs::create_dir_all)?;
+                fs::write(&temporary, &bytes)
+            }
+            written => written,
+        };
+        write().map_err(failed)?;
+        folder::store(&root, &path, &temporary, modified)
+    });
+    written.await.map_err(|panic| Error::new(Class::Destination, doing, panic.to_string()))?
 }
 
 /// The part of a storage that lies below a path.

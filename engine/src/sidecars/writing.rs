@@ -10,7 +10,7 @@ use super::{Sidecar, Told, Written, json, xmp};
 use crate::{backup::Backup, error::Error, ids::Sha256, mirror};
 
 /// Items that are looked at together.
-const TOGETHER: u32 = 200;
+const TOGETHER: u32 = 500;
 /// Sidecars that are written at a time.
 const AT_A_TIME: usize = 16;
 /// The longest sidecar that may be Charon's, in bytes.
@@ -35,7 +35,7 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
         let page = page?;
         let Some(last) = page.last().map(|last| last.asset_id) else { return Ok(()) };
         after = last;
-        let mut new = Vec::new();
+        let mut changed = Vec::new();
         for told in &page {
             for kind in kinds {
                 let text = match kind {
@@ -45,10 +45,18 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
                 let sha256 = Sha256(sha2::Sha256::digest(&text).into());
                 let last = told.written.iter().find(|last| last.kind == *kind);
                 let is_written = last.is_some_and(|last| last.is_there && last.sha256 == sha256);
-                let path = kind.path(&told.path);
-                if !is_written && may_be_written(backup, told, *kind, last, sha256).await? {
-                    new.push(((told.asset_id, *kind, sha256), path, text));
+                if !is_written {
+                    changed.push((told, *kind, last, sha256, text));
                 }
+            }
+        }
+        // Most of them are new, and nothing is at their places.
+        let paths: Vec<String> = changed.iter().map(|(told, kind, ..)| kind.path(&told.path)).collect();
+        let there = backup.mirror().files().look(&paths).await?;
+        let mut new = Vec::with_capacity(changed.len());
+        for (((told, kind, last, sha256, text), path), there) in changed.into_iter().zip(paths).zip(there) {
+            if there.is_none() || may_be_written(backup, told, kind, last, sha256).await? {
+                new.push(((told.asset_id, kind, sha256), path, text));
             }
         }
         let rows: Vec<_> = new.iter().map(|(row, ..)| *row).collect();
