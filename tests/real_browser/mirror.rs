@@ -68,6 +68,35 @@ async fn a_mirror_is_verified_and_repaired_and_its_report_read() {
 }
 
 #[tokio::test]
+async fn what_is_home_is_previewed_and_brought_back_to_the_account() {
+    let Some(story) = Story::begin().await else { return };
+    let (browser, place) = (&story.browser, &story.place);
+    story.set_up().await;
+    prepare(&story).await;
+    // The account has lost three of them.
+    for item in &place.world().items()[..3] {
+        assert!(place.world().remove_item(&item.id));
+    }
+    story.visit("/plans").await;
+    browser.press("home").await;
+    browser.press("Restore…").await;
+    browser.is_sound().await;
+    browser.press("See what would be done").await;
+    browser.says("Nothing was restored.").await;
+    browser.is_sound_after_refusal(422).await;
+    browser.run("document.querySelector('#storage').selectedIndex = 1", &[]).await;
+    browser.press("See what would be done").await;
+    browser.says("3 to be sent").await;
+    browser.is_sound().await;
+    browser.picture("restore").await;
+    browser.press("Restore").await;
+    browser.arrives_at("/runs/0").await;
+    browser.until("the end", "document.querySelector('h1 .state').textContent === 'succeeded'").await;
+    assert_eq!(place.world().item_count(), 20);
+    story.end().await;
+}
+
+#[tokio::test]
 async fn a_question_is_answered_and_what_is_in_the_trash_put_back() {
     let Some(story) = Story::begin().await else { return };
     let browser = &story.browser;
