@@ -159,16 +159,19 @@ impl Server {
             .expect("a shell");
         let told = watchman.stdin.take();
         let mut said = BufReader::new(watchman.stdout.take().expect("its standard output"));
-        let mut line = String::new();
-        said.read_line(&mut line).expect("text");
-        let id =
-            line.trim().strip_prefix("id ").and_then(|id| id.parse().ok()).expect("the id of the program");
-        self.running = Some(Running { id, watchman, told });
-        let mut lines = String::new();
         let started = ["Server started on", "Starting s3 server on", "resuming normal operations"];
-        while !started.iter().any(|words| lines.contains(words)) {
-            assert_ne!(said.read_line(&mut lines).expect("text"), 0, "the server did not start: {lines}");
+        // The server may speak before the shell does.
+        let (mut id, mut lines) = (None, String::new());
+        while id.is_none() || !started.iter().any(|words| lines.contains(words)) {
+            let mut line = String::new();
+            assert_ne!(said.read_line(&mut line).expect("text"), 0, "the server did not start: {lines}");
+            match line.strip_prefix("id ").and_then(|id| id.trim().parse().ok()) {
+                Some(told) if id.is_none() => id = Some(told),
+                _ => lines.push_str(&line),
+            }
         }
+        let id = id.expect("it was told");
+        self.running = Some(Running { id, watchman, told });
         // Somebody has to read what else it says.
         thread::spawn(move || io::copy(&mut said, &mut io::sink()));
     }
