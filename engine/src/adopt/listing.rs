@@ -159,22 +159,8 @@ async fn record(
     if ctx.is_dry {
         return Ok(items.iter().map(asset).collect());
     }
-    let assigned: Vec<Assigned<'_>> = items
-        .iter()
-        .map(|item| Assigned {
-            remote_id: &item.id,
-            file_name: &item.file_name,
-            mime_type: &item.mime_type,
-            taken_at: item.taken_at,
-            description: item.description.as_deref(),
-            camera: item
-                .camera
-                .as_ref()
-                .map_or((None, None), |camera| (camera.make.as_deref(), camera.model.as_deref())),
-            asset_id: asset(item),
-            path: None,
-        })
-        .collect();
+    let assigned: Vec<Assigned<'_>> =
+        items.iter().map(|item| Assigned::of(item, asset(item), None)).collect();
     let assets =
         ctx.store.record_page(ctx.plan, ctx.storage, ctx.attempt(), ctx.clock.now(), &assigned).await?;
     Ok(assets.into_iter().map(Some).collect())

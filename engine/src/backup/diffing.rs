@@ -91,17 +91,18 @@ pub(super) async fn diff_page(
     let (wanted, paths): (Vec<&RemoteItem>, Vec<Path>) =
         wanted.into_iter().zip(paths).filter_map(|(item, path)| path.map(|path| (item, path))).unzip();
     let is_wanted: HashSet<&RemoteId> = wanted.iter().map(|item| &item.id).collect();
+    let asset_of = |item: &RemoteItem| known.get(&item.id).map(|known| known.asset_id);
     let mut assigned: Vec<Assigned<'_>> = wanted
         .iter()
         .zip(&paths)
         .map(|(item, path)| {
             let new_path = path.is_new.then(|| (path.path.clone(), naming::path_key(&path.path)));
-            assigned(item, &known, new_path)
+            Assigned::of(item, asset_of(item), new_path)
         })
         .collect();
     // The others have been listed too.
     let others = items.iter().filter(|item| !is_wanted.contains(&item.id));
-    assigned.extend(others.map(|item| self::assigned(item, &known, None)));
+    assigned.extend(others.map(|item| Assigned::of(item, asset_of(item), None)));
     let assets =
         ctx.store.record_page(ctx.plan, ctx.storage, ctx.attempt(), ctx.clock.now(), &assigned).await?;
     drop(assigning);
@@ -220,26 +221,6 @@ fn no_path(ctx: &RunContext, item: &RemoteItem) -> ItemRecord {
     let error = StorageError::new(Class::Item, format!("find a place for {name}"), cause)
         .cured_by("move one of them away, then run the plan again");
     ctx.failed(item.id.0.clone(), name.clone(), error.class, error.to_string())
-}
-
-fn assigned<'a>(
-    item: &'a RemoteItem,
-    known: &HashMap<RemoteId, Listed>,
-    path: Option<(String, String)>,
-) -> Assigned<'a> {
-    Assigned {
-        remote_id: &item.id,
-        file_name: &item.file_name,
-        mime_type: &item.mime_type,
-        taken_at: item.taken_at,
-        description: item.description.as_deref(),
-        camera: item
-            .camera
-            .as_ref()
-            .map_or((None, None), |camera| (camera.make.as_deref(), camera.model.as_deref())),
-        asset_id: known.get(&item.id).map(|known| known.asset_id),
-        path,
-    }
 }
 
 /// The files that the ledger has as stored, and that are not there any more: they are fetched again.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Doing, Store, decode_error, no, parsed, queue::is_at_work};
+use super::{Doing, Store, decode_error, no, parsed, queue::is_at_work, sha256_of};
 use crate::{
     error::Error,
     ids::{PlanId, Sha256, StorageId},
@@ -167,7 +167,7 @@ impl Store {
             Ok(AlbumItem {
                 position: usize::try_from(row.try_get::<i64, _>("position")?).map_err(decode_error)?,
                 path: row.try_get("path")?,
-                sha256: sha256(row)?,
+                sha256: sha256_of(row, "sha256")?,
                 remote: RemoteId(row.try_get("remote_id")?),
                 taken_at: taken_at.map(Timestamp::from_microsecond).transpose().map_err(decode_error)?,
             })
@@ -240,7 +240,7 @@ impl Store {
                 album: AlbumId(row.try_get("album_id")?),
                 kind: parsed(row, "kind")?,
                 target: row.try_get("target")?,
-                sha256: sha256(row)?,
+                sha256: sha256_of(row, "sha256")?,
             })
         };
         rows.and_then(|rows| rows.iter().map(read).collect()).doing(DOING)
@@ -300,8 +300,4 @@ impl Store {
         .doing(DOING)?;
         tx.commit().await.doing(DOING)
     }
-}
-
-fn sha256(row: &SqliteRow) -> Result<Sha256, sqlx::Error> {
-    Ok(Sha256(row.try_get::<&[u8], _>("sha256")?.try_into().map_err(decode_error)?))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use charon_provider::{Fidelity, Part, RemoteId};
+use charon_provider::{Fidelity, Part, RemoteId, RemoteItem};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Row, Sqlite, Transaction};
@@ -68,6 +68,23 @@ pub(crate) struct Assigned<'a> {
     pub(crate) asset_id: Option<i64>,
     /// The path and its key, for an item that has none yet.
     pub(crate) path: Option<(String, String)>,
+}
+
+impl<'a> Assigned<'a> {
+    /// What a listing says of an item, and what the ledger knows it as.
+    pub(crate) fn of(item: &'a RemoteItem, asset_id: Option<i64>, path: Option<(String, String)>) -> Self {
+        let camera = item.camera.as_ref();
+        Self {
+            remote_id: &item.id,
+            file_name: &item.file_name,
+            mime_type: &item.mime_type,
+            taken_at: item.taken_at,
+            description: item.description.as_deref(),
+            camera: camera.map_or((None, None), |camera| (camera.make.as_deref(), camera.model.as_deref())),
+            asset_id,
+            path,
+        }
+    }
 }
 
 /// Bytes that are in their place.

@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Doing, Store, count, decode_error, moment, no, parsed};
+use super::{Doing, Store, count, decode_error, fidelity_of, moment, no, parsed, sha256_of};
 use crate::{
     browsing::InLibrary,
     error::Error,
-    ids::{PlanId, Sha256, StorageId},
+    ids::{PlanId, StorageId},
     library::{Holder, InAlbum, InMirror, ItemId, LibraryAlbum, LibraryItem, StoredPart},
 };
 
@@ -533,9 +533,9 @@ impl Store {
                 is_clip: row.try_get::<i64, _>("part")? == 1,
                 path: row.try_get("path")?,
                 size: count(row, "size")?,
-                sha256: sha256(row)?,
+                sha256: sha256_of(row, "sha256")?,
                 stored_at: moment(row, "stored_at")?,
-                fidelity: fidelity(row.try_get::<&str, _>("fidelity")? == "original"),
+                fidelity: fidelity_of(row, "fidelity")?,
                 verified_at: verified_at
                     .map(Timestamp::from_microsecond)
                     .transpose()
@@ -666,17 +666,9 @@ fn read(row: &SqliteRow) -> Result<Shelved, sqlx::Error> {
             taken_at: taken_at.map(Timestamp::from_microsecond).transpose().map_err(decode_error)?,
             stored_at: moment(row, "stored_at")?,
             size: count(row, "size")?,
-            sha256: sha256(row)?,
-            fidelity: fidelity(class & 2 == 2),
+            sha256: sha256_of(row, "sha256")?,
+            fidelity: if class & 2 == 2 { Fidelity::Original } else { Fidelity::ApiCopy },
             path: row.try_get("path")?,
         },
     })
-}
-
-fn fidelity(is_original: bool) -> Fidelity {
-    if is_original { Fidelity::Original } else { Fidelity::ApiCopy }
-}
-
-fn sha256(row: &SqliteRow) -> Result<Sha256, sqlx::Error> {
-    Ok(Sha256(row.try_get::<&[u8], _>("sha256")?.try_into().map_err(decode_error)?))
 }

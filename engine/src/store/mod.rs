@@ -36,6 +36,7 @@ mod verifying;
 
 use std::{fs, path::Path, time::Duration};
 
+use charon_provider::Fidelity;
 use jiff::Timestamp;
 use sqlx::{
     Executor, Row, Sqlite, SqlitePool, Transaction,
@@ -73,7 +74,7 @@ pub(crate) use trash::{Nominee, TrashedFile};
 pub(crate) use uploads::{Committed, HashedFile, Known, KnownFile, Taken};
 pub(crate) use verifying::{Kept, Verified};
 
-use crate::error::Error;
+use crate::{error::Error, ids::Sha256};
 
 /// SQLite before this one can corrupt a database when its write-ahead log is reset (fixed in 3.51.3).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -342,6 +343,17 @@ fn count(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<u64, sqlx::Error
 /// A count as SQLite keeps it.
 fn stored(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The SHA-256 that a column holds.
+fn sha256_of(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<Sha256, sqlx::Error> {
+    Ok(Sha256(row.try_get::<&[u8], _>(column)?.try_into().map_err(decode_error)?))
+}
+
+/// How true bytes are to their original, as a column holds it; where it holds nothing, a lesser copy.
+fn fidelity_of(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<Fidelity, sqlx::Error> {
+    let is_original = row.try_get::<Option<&str>, _>(column)? == Some("original");
+    Ok(if is_original { Fidelity::Original } else { Fidelity::ApiCopy })
 }
 
 #[cfg(test)]

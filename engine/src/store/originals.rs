@@ -4,7 +4,7 @@ use charon_provider::{Kind, Readiness, RemoteId, RemoteItem};
 use jiff::Timestamp;
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Doing, Store, count, decode_error, no};
+use super::{Doing, Store, count, decode_error, no, sha256_of};
 use crate::{
     error::Error,
     ids::{PlanId, RunId, Sha256, StorageId},
@@ -75,8 +75,11 @@ impl Store {
         .await
         .doing(DOING)?;
         let read = |row: &SqliteRow| {
-            let sha256 = row.try_get::<&[u8], _>("sha256")?.try_into().map_err(decode_error)?;
-            Ok(Nearby { path: row.try_get("path")?, size: count(row, "size")?, sha256: Sha256(sha256) })
+            Ok(Nearby {
+                path: row.try_get("path")?,
+                size: count(row, "size")?,
+                sha256: sha256_of(row, "sha256")?,
+            })
         };
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().doing(DOING)
     }
@@ -93,8 +96,7 @@ impl Store {
         .fetch_optional(&self.reader)
         .await
         .doing(DOING)?;
-        let read = |row: SqliteRow| row.try_get::<&[u8], _>(0)?.try_into().map(Sha256).map_err(decode_error);
-        row.map(read).transpose().doing(DOING)
+        row.map(|row| sha256_of(&row, "sha256")).transpose().doing(DOING)
     }
 
     /// How many items [`lesser`](Self::lesser) gives in all.

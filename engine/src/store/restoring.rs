@@ -4,7 +4,7 @@ use charon_provider::{AlbumId, Fidelity};
 use jiff::Timestamp;
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Doing, Store, count, decode_error, no};
+use super::{Doing, Store, count, decode_error, fidelity_of, no, sha256_of};
 use crate::{
     error::Error,
     ids::{PlanId, Sha256, StorageId},
@@ -111,20 +111,18 @@ impl Store {
 
 fn read(row: &SqliteRow) -> Result<AtHome, sqlx::Error> {
     let file = |path: String, sha256: &str, size: &str| {
-        let sha256 = Sha256(row.try_get::<&[u8], _>(sha256)?.try_into().map_err(decode_error)?);
-        Ok::<_, sqlx::Error>(File { path, sha256, size: count(row, size)? })
+        Ok::<_, sqlx::Error>(File { path, sha256: sha256_of(row, sha256)?, size: count(row, size)? })
     };
     let path: String = row.try_get("path")?;
     let name: Option<String> = row.try_get("file_name")?;
     let clip: Option<String> = row.try_get("clip_path")?;
     let taken_at: Option<i64> = row.try_get("taken_at")?;
-    let is_original = row.try_get::<Option<&str>, _>("fidelity")? == Some("original");
     Ok(AtHome {
         asset_id: row.try_get("asset_id")?,
         name: name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or(&path).to_owned()),
         whole: file(path, "sha256", "size")?,
         clip: clip.map(|path| file(path, "clip_sha256", "clip_size")).transpose()?,
-        fidelity: if is_original { Fidelity::Original } else { Fidelity::ApiCopy },
+        fidelity: fidelity_of(row, "fidelity")?,
         taken_at: taken_at.map(Timestamp::from_microsecond).transpose().map_err(decode_error)?,
         description: row.try_get("description")?,
         albums: serde_json::from_str(row.try_get("albums")?).map_err(decode_error)?,

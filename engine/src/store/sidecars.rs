@@ -1,11 +1,11 @@
 //! What sidecars say, and what was written last.
 
-use charon_provider::{Fidelity, RemoteId};
+use charon_provider::RemoteId;
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Doing, Store, count, decode_error, no, queue::is_at_work};
+use super::{Doing, Store, count, decode_error, fidelity_of, no, queue::is_at_work, sha256_of};
 use crate::{
     error::Error,
     ids::{PlanId, Sha256, StorageId},
@@ -141,13 +141,12 @@ impl Store {
         .await
         .doing(DOING)?;
         let read = |row: &SqliteRow| {
-            let hash = |bytes: &[u8]| bytes.try_into().map(Sha256).map_err(decode_error);
-            let before: Option<&[u8]> = row.try_get("before")?;
+            let has_before = row.try_get::<Option<&[u8]>, _>("before")?.is_some();
             let kind = if row.try_get::<i64, _>("kind")? == 0 { Sidecar::Json } else { Sidecar::Xmp };
             Ok(Written {
                 kind,
-                sha256: hash(row.try_get("sha256")?)?,
-                before: before.map(hash).transpose()?,
+                sha256: sha256_of(row, "sha256")?,
+                before: has_before.then(|| sha256_of(row, "before")).transpose()?,
                 is_there: row.try_get("is_written")?,
             })
         };
@@ -192,17 +191,17 @@ fn read(row: &SqliteRow) -> Result<Told, sqlx::Error> {
     let clip = clip_path.map(|path| {
         Ok::<_, sqlx::Error>(ToldClip {
             path,
-            sha256: sha256(row.try_get("clip_sha256")?)?,
+            sha256: sha256_of(row, "clip_sha256")?,
             size: count(row, "clip_size")?,
-            fidelity: fidelity(row, "clip_fidelity")?,
+            fidelity: fidelity_of(row, "clip_fidelity")?,
         })
     });
     Ok(Told {
         asset_id: row.try_get("asset_id")?,
         path: row.try_get("path")?,
-        sha256: sha256(row.try_get("sha256")?)?,
+        sha256: sha256_of(row, "sha256")?,
         size: count(row, "size")?,
-        fidelity: fidelity(row, "fidelity")?,
+        fidelity: fidelity_of(row, "fidelity")?,
         clip: clip.transpose()?,
         remote: RemoteId(row.try_get("remote_id")?),
         name: row.try_get("file_name")?,
@@ -229,13 +228,4 @@ fn read(row: &SqliteRow) -> Result<Told, sqlx::Error> {
             })
             .collect::<Result<_, sqlx::Error>>()?,
     })
-}
-
-fn sha256(bytes: &[u8]) -> Result<Sha256, sqlx::Error> {
-    Ok(Sha256(bytes.try_into().map_err(decode_error)?))
-}
-
-fn fidelity(row: &SqliteRow, column: &str) -> Result<Fidelity, sqlx::Error> {
-    let is_original = row.try_get::<Option<&str>, _>(column)? == Some("original");
-    Ok(if is_original { Fidelity::Original } else { Fidelity::ApiCopy })
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
-    Doing, ItemRecord, Store, count, decode_error, ledger::number, micros, moment, no, queue::is_at_work,
-    runs::record_items,
+    Doing, ItemRecord, Store, count, fidelity_of, ledger::number, micros, moment, no, queue::is_at_work,
+    runs::record_items, sha256_of,
 };
 use crate::{
     error::Error,
@@ -461,16 +461,15 @@ pub(super) async fn untrash_in(
 fn read(row: &SqliteRow) -> Result<TrashedFile, sqlx::Error> {
     let path: String = row.try_get("path")?;
     let name: Option<String> = row.try_get("file_name")?;
-    let is_original = row.try_get::<Option<&str>, _>("fidelity")? == Some("original");
     Ok(TrashedFile {
         asset_id: row.try_get("asset_id")?,
         part: if row.try_get::<i64, _>("part")? == 0 { Part::Whole } else { Part::Clip },
         name: name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or(&path).to_owned()),
         path,
         aside: row.try_get("aside")?,
-        sha256: Sha256(row.try_get::<&[u8], _>("sha256")?.try_into().map_err(decode_error)?),
+        sha256: sha256_of(row, "sha256")?,
         size: count(row, "size")?,
-        fidelity: if is_original { Fidelity::Original } else { Fidelity::ApiCopy },
+        fidelity: fidelity_of(row, "fidelity")?,
         trashed_at: moment(row, "trashed_at")?,
         until: moment(row, "until")?,
         is_there: row.try_get("is_there")?,

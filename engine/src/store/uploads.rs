@@ -9,7 +9,7 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::{
     Doing, ItemRecord, Refusal, Store, albums::insert_album_item, decode_error, micros, no, parsed,
-    runs::record_items, staging::read_refusal, stored,
+    runs::record_items, sha256_of, staging::read_refusal, stored,
 };
 use crate::{
     error::Error,
@@ -110,7 +110,7 @@ impl Store {
             let file = KnownFile {
                 size: super::count(row, "size")?,
                 modified_ns: row.try_get("modified_ns")?,
-                sha256: sha256_of(row)?,
+                sha256: sha256_of(row, "sha256")?,
                 taken: taken_of(row)?,
             };
             Ok((row.try_get("path")?, file))
@@ -268,10 +268,6 @@ impl Store {
         .doing("record a source folder")
         .map(drop)
     }
-}
-
-fn sha256_of(row: &sqlx::sqlite::SqliteRow) -> Result<Sha256, sqlx::Error> {
-    row.try_get::<&[u8], _>("sha256")?.try_into().map(Sha256).map_err(decode_error)
 }
 
 fn taken_of(row: &sqlx::sqlite::SqliteRow) -> Result<Taken, sqlx::Error> {

@@ -8,8 +8,8 @@ use serde_json::json;
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
-    Doing, ItemRecord, Store, count, decode_error, ledger::number, micros, no, queue::is_at_work,
-    runs::record_items, stored,
+    Doing, ItemRecord, Store, count, ledger::number, micros, no, queue::is_at_work, runs::record_items,
+    sha256_of, stored,
 };
 use crate::{
     error::Error,
@@ -378,7 +378,7 @@ fn read(row: &SqliteRow) -> Result<Kept, sqlx::Error> {
         part: if row.try_get::<i64, _>("part")? == 0 { Part::Whole } else { Part::Clip },
         name: name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or(&path).to_owned()),
         path,
-        sha256: Sha256(row.try_get::<&[u8], _>("sha256")?.try_into().map_err(decode_error)?),
+        sha256: sha256_of(row, "sha256")?,
         size: count(row, "size")?,
         remote: row.try_get::<Option<String>, _>("remote_id")?.map(RemoteId),
     })
