@@ -188,11 +188,11 @@ impl Step {
 
     /// Whether it goes through all items of a run, a plan or a storage.
     fn goes_through_items(&self) -> bool {
-        ["run_items", "remotes", "copies", "staged", "album_items"].iter().any(|table| {
+        ["run_items", "remotes", "copies", "staged", "album_items", "found"].iter().any(|table| {
             self.detail.strip_prefix("SEARCH ").is_some_and(|rest| rest.starts_with(&format!("{table} ")))
-        }) && ["(run=?)", "(storage=?)", "(plan=?)", "(storage_id=?)"]
+        }) && ["(run=?)", "(storage=?)", "(plan=?)", "(storage_id=?)", "(run=? AND asset_id>?)"]
             .iter()
-            .any(|owner| self.detail.ends_with(owner))
+            .any(|owner| self.detail.trim_end_matches(" LEFT-JOIN").ends_with(owner))
     }
 
     /// Whether it goes through all items for each item, so that twice as many take four times as long.
@@ -356,6 +356,19 @@ async fn live(folder: &Path) {
     let full = RunOptions { full_listing: true, ..RunOptions::default() };
     engine.start_with("home", full).await.expect("a run").finished().await.expect("its end");
     look_after_the_mirror(&engine, &emulator, &folder.join("mirror/photos")).await;
+    // Reading a share of the mirror finds what its size does not tell.
+    let mut shared = object(home.clone());
+    shared.insert("verify_percent".into(), json!(100));
+    engine.update_plan("home", shared).await.expect("updated");
+    let rotten = first_file(&folder.join("mirror/photos")).expect("a file");
+    let mut bytes = std::fs::read(&rotten).expect("its bytes");
+    *bytes.last_mut().expect("a byte") ^= 1;
+    std::fs::write(rotten, bytes).expect("written");
+    engine.start("home").await.expect("a run").finished().await.expect("its end");
+    let run = engine.runs(Some("home"), 1).await.expect("runs")[0].run;
+    let problems = engine.verification_problems(run, None, 10).await.expect("problems");
+    assert!(!problems.is_empty());
+    assert!(engine.verification_problems(run, Some(problems[0].item.clone()), 10).await.is_ok());
     // What failed is tried again; it fails again, being empty.
     let failed = engine.runs(Some("out"), 1).await.expect("runs")[0].run;
     let again = engine.retry_failed(failed).await.expect("a run");

@@ -15,6 +15,15 @@ fn found(summary: &Value) -> [&Value; 5] {
     ["good", "missing", "changed", "unreadable", "strange"].map(|what| &summary["verification"][what])
 }
 
+/// What the reports in a mirror say, the oldest first.
+fn reports(mirror: &std::path::Path) -> Vec<Value> {
+    let files = fs::read_dir(mirror.join(".charon/reports")).expect("reports");
+    let texts = files.map(|entry| fs::read(entry.expect("an entry").path()).expect("a report"));
+    let mut reports: Vec<Value> = texts.map(|text| serde_json::from_slice(&text).expect("JSON")).collect();
+    reports.sort_by_key(|report| report["at"].to_string());
+    reports
+}
+
 /// Changes one byte in the middle of a file, and nothing else that can be seen from outside.
 fn rot(path: &std::path::Path) {
     let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).expect("its time");
@@ -72,12 +81,7 @@ async fn what_is_missing_changed_or_strange_is_told_and_what_is_damaged_is_repai
     assert_eq!((code, found(&summary)[0]), (Some(0), &json!(30)), "{summary:#}");
 
     // Each wrote its report into the mirror.
-    let mut reports: Vec<Value> = fs::read_dir(mirror.join(".charon/reports"))
-        .expect("reports")
-        .map(|entry| fs::read(entry.expect("an entry").path()).expect("a report"))
-        .map(|text| serde_json::from_slice(&text).expect("JSON"))
-        .collect();
-    reports.sort_by_key(|report| report["at"].to_string());
+    let reports = reports(&mirror);
     assert_eq!(reports.len(), 4);
     let problems = reports[1]["problems"].as_array().expect("a list");
     let reasons: Vec<&str> = problems.iter().filter_map(|problem| problem["reason"].as_str()).collect();
@@ -205,8 +209,45 @@ async fn each_backup_verifies_a_share_and_mends_what_is_damaged_in_it() {
     }
     assert_eq!(mended, 2);
     place.assert_mirror_is_complete();
+    // What was found is in reports of their own, which tell of nothing else that the runs did.
+    let mut told = reports(&place.path("mirror"));
+    told.retain(|report| report["changed"] == 1);
+    assert_eq!(told.len(), 2);
+    let problems: Vec<_> = told.iter().map(|report| report["problems"].as_array().expect("a list")).collect();
+    for (problems, path) in problems.iter().zip(&rotten) {
+        let [problem] = problems.as_slice() else { panic!("one problem: {problems:?}") };
+        assert_eq!((&problem["path"], &problem["outcome"]), (&json!(path), &json!("done")), "{problem}");
+        assert!(problem["reason"].as_str().expect("why").contains("other bytes"), "{problem}");
+    }
     let (code, summary) = verify(&place, &[]).await;
     assert_eq!((code, &summary["verification"]["good"]), (Some(0), &json!(20)), "{summary:#}");
+}
+
+#[tokio::test]
+async fn a_share_tells_of_what_cannot_be_mended_and_of_nothing_else() {
+    let place = Place::new().await;
+    place.seed(4);
+    place.add_storage().await;
+    let config = json!({"kind": "backup", "storage": "family", "destination": place.path("mirror"), "verify_percent": 100});
+    place.add_plan("home", &config).await;
+    assert_eq!(place.run("home").await.0, 0);
+    let told = reports(&place.path("mirror"));
+    assert_eq!((told.len(), &told[0]["good"]), (1, &json!(4)), "{told:#?}");
+    // What is gone from the account cannot come from there again.
+    let (path, bytes) = place.mirrored().swap_remove(0);
+    let items = place.world().items();
+    let lost = items.iter().find(|item| place.world().original(&item.id).as_deref() == Some(&bytes[..]));
+    assert!(place.world().remove_item(&lost.expect("it is there").id));
+    fs::remove_file(place.path("mirror").join(&path)).expect("removed");
+    place.seed(2);
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["items"]["failed"]), (3, &json!(1)), "{summary:#}");
+    let told = reports(&place.path("mirror"));
+    let report = told.last().expect("a report");
+    let problems = report["problems"].as_array().expect("a list");
+    let [problem] = problems.as_slice() else { panic!("one problem: {problems:#?}") };
+    assert_eq!((&problem["path"], &problem["outcome"]), (&json!(path), &json!("failed")), "{problem}");
+    assert!(problem["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{problem}");
 }
 
 #[cfg(target_os = "linux")]

@@ -26,7 +26,6 @@ use crate::{
     numbers::with_commas,
     plan::{AlbumFiles, BackupConfig, PlanConfig},
     plans::{as_map, config_of},
-    retry::with_retries,
     run::{Progress, RunContext},
     running::Work,
     sidecars::Sidecars,
@@ -173,13 +172,14 @@ async fn of_backup(
     let hasher = BuildHasherDefault::<DefaultHasher>::default();
     let mut seen: HashSet<u64> = HashSet::new();
     let mut walk = backup::Walk::default();
-    let mut cursor = None;
     loop {
-        let page = with_retries(ctx, || source.list(&wanted, cursor.as_ref())).await;
-        let page = page.ok_or_else(|| Error::Refused("the estimate was stopped".into()))??;
+        let page = walk.photos(ctx, source, &wanted).await;
+        let page = match page.ok_or_else(|| Error::Refused("the estimate was stopped".into()))? {
+            Err(error) if walk.begins_anew(&error) => continue,
+            page => page?,
+        };
+        let Some(page) = page else { break };
         pages += 1;
-        walk.refuse_circle(page.next.as_ref(), "list the photos")?;
-        cursor = page.next;
         let ids: Vec<&RemoteId> = page.items.iter().map(|item| &item.id).collect();
         let copies = ctx.store.copies_of(ctx.plan, ctx.storage, &ids).await?;
         let (known, paths): (Vec<RemoteId>, Vec<String>) = copies.into_iter().unzip();
@@ -201,10 +201,6 @@ async fn of_backup(
                 parts += 1 + u64::from(item.has_clip);
                 estimate.bytes = estimate.bytes.zip(item.size).map(|(sum, size)| sum + size);
             }
-        }
-        match &cursor {
-            Some(next) => walk.go(next),
-            None => break,
         }
     }
     let beside = pages_beside(ctx, storage, config, &wanted).await?;
@@ -229,17 +225,14 @@ async fn pages_beside(
     // At least one page of favourites; how many there are is not known.
     let favourites = u64::from(has_sidecars);
     let mut pages = 0;
-    let mut cursor = None;
     loop {
-        let page = with_retries(ctx, || albums.list(cursor.as_ref())).await;
-        let page = page.ok_or_else(|| Error::Refused("the estimate was stopped".into()))??;
-        walk.refuse_circle(page.next.as_ref(), "list the albums")?;
+        let page = walk.albums(ctx, albums).await;
+        let Some(page) = page.ok_or_else(|| Error::Refused("the estimate was stopped".into()))?? else {
+            return Ok(pages * times + favourites);
+        };
         let each = u64::try_from(ctx.facts.costs.page_items).unwrap_or(u64::MAX).max(1);
         let of_album = |album: &Album| album.items.map_or(1, |items| items.div_ceil(each));
         pages += 1 + page.albums.iter().map(of_album).sum::<u64>();
-        let Some(next) = page.next else { return Ok(pages * times + favourites) };
-        walk.go(&next);
-        cursor = Some(next);
     }
 }
 

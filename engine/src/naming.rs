@@ -29,6 +29,11 @@ const MAX_EXTENSION_BYTES: usize = 16;
 /// The lengths of the suffix, tried in this order until the path is free.
 const SUFFIX_CHARS: [usize; 4] = [6, 10, 16, 26];
 
+/// The last part of a path with forward slashes.
+pub(crate) fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// The paths that an item may get in the usual layout.
 #[cfg(test)]
 pub(crate) fn candidates(

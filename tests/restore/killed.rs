@@ -79,3 +79,24 @@ async fn a_restore_to_an_account_that_is_killed_again_and_again_sends_nothing_tw
     let (code, summary) = storage::restore(&place, "new", &[]).await;
     assert_eq!((code, counts(&summary)), (Some(0), [0, 200, 0, 0]), "{summary:#}");
 }
+
+#[tokio::test]
+async fn what_a_killed_restore_left_half_done_is_taken_away_even_when_it_was_cancelled() {
+    let place = at_home(400).await;
+    let back = place.path("back");
+    let unfinished = back.join(".charon-restore");
+    let mut child = place.spawn(&["restore", "home", "--to-folder", "back"]);
+    while come(&back) < 20 {
+        tokio::task::yield_now().await;
+    }
+    child.start_kill().expect("it can be killed");
+    assert_eq!(child.wait().await.expect("it ends").signal(), Some(9));
+    assert_eq!(fs::read_dir(&unfinished).expect("a folder").count(), 1);
+    place.done(&["runs", "cancel", "home"]).await;
+    // What somebody else has put there is theirs.
+    fs::create_dir(unfinished.join("mine")).expect("a folder");
+    let (code, _) = restore(&place, &["--to-folder", "back"]).await;
+    let left: Vec<_> =
+        fs::read_dir(&unfinished).expect("a folder").flatten().map(|left| left.file_name()).collect();
+    assert_eq!((code, left), (Some(0), vec!["mine".into()]));
+}

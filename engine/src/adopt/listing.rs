@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use charon_provider::{Cursor, Destination, Entry, EntryKind, Page, Reason, RemoteId, RemoteItem, Source};
+use charon_provider::{Destination, Entry, EntryKind, RemoteId, RemoteItem};
 
 use super::{
     Adoption,
@@ -13,12 +13,9 @@ use crate::{
     backup::Walk,
     error::Error,
     naming,
-    retry::with_retries,
     store::{Assigned, Copy, Listed, Listing},
 };
 
-/// A listing that cannot be followed any further is begun anew, but not for ever.
-const BEGINNINGS: u32 = 3;
 /// What the listings of adoptions are known by. No plan asks for that, so the backup after one lists in full.
 const SELECTION: &str = "adoption";
 
@@ -80,19 +77,16 @@ pub(super) async fn list(adoption: &Adoption, tree: &Tree) -> Result<Option<Vec<
     let index = Index::of(tree);
     let (mut items, mut count) = (Vec::new(), 0);
     let mut seen: HashSet<RemoteId> = HashSet::new();
-    let (mut cursor, mut walk, mut beginnings): (Option<Cursor>, Walk, u32) = (None, Walk::default(), 1);
+    let mut walk = Walk::default();
     loop {
         if ctx.begins_no_more() {
             return Ok(None);
         }
-        let page = match with_retries(ctx, || page(adoption, source, cursor.as_ref(), &walk)).await {
-            Some(Ok(Ok(page))) => page,
-            Some(Ok(Err(_))) if beginnings < BEGINNINGS => {
-                beginnings += 1;
-                (cursor, walk) = (None, Walk::default());
-                continue;
-            }
-            Some(Ok(Err(error)) | Err(error)) => {
+        let page = match walk.photos(ctx, source, &adoption.wanted).await {
+            Some(Ok(Some(page))) => page,
+            Some(Ok(None)) => break,
+            Some(Err(error)) if walk.begins_anew(&error) => continue,
+            Some(Err(error)) => {
                 ctx.stop_for_storage(&error);
                 return Ok(None);
             }
@@ -133,11 +127,6 @@ pub(super) async fn list(adoption: &Adoption, tree: &Tree) -> Result<Option<Vec<
             });
         }
         count += page.items.len() as u64;
-        cursor = page.next;
-        match &cursor {
-            Some(next) => walk.go(next),
-            None => break,
-        }
     }
     if !ctx.is_dry {
         let how = Listing { is_full: true, is_complete: true };
@@ -187,20 +176,4 @@ async fn home(
 pub(super) fn is_home(copy: &Copy, there: Option<&Entry>) -> bool {
     let Some(size) = copy.size else { return false };
     there.is_some_and(|entry| entry.kind == EntryKind::File && entry.size == size) && copy.damage.is_none()
-}
-
-/// One page. The inner error says that the listing cannot be followed from this cursor, however often it is tried.
-async fn page(
-    adoption: &Adoption,
-    source: &dyn Source,
-    cursor: Option<&Cursor>,
-    walk: &Walk,
-) -> Result<Result<Page, charon_provider::Error>, charon_provider::Error> {
-    let page = match source.list(&adoption.wanted, cursor).await {
-        Ok(page) => page,
-        Err(error) if error.reason == Reason::ListingExpired => return Ok(Err(error)),
-        Err(error) => return Err(error),
-    };
-    walk.refuse_circle(page.next.as_ref(), "list the photos")?;
-    Ok(Ok(page))
 }

@@ -7,10 +7,8 @@ use std::{
     path::Path,
 };
 
-use futures::TryStreamExt;
+use charon_provider::Class;
 use jiff::Timestamp;
-use sha2::Digest;
-use tokio::io::AsyncWriteExt;
 
 use super::{Adoption, examining::Good, matching::Item};
 use crate::{
@@ -108,9 +106,17 @@ pub(super) async fn put(
         }
         _ => false,
     };
-    if !is_linked && copy(adoption, from, &temporary).await? != good.sha256 {
-        drop(tokio::fs::remove_file(&temporary).await);
-        return Ok(Put::Changed);
+    if !is_linked {
+        let copied = mirror::fetch(adoption.source().files(), from, &temporary, |_| ()).await?;
+        // Whatever is wrong, nothing can be written there.
+        let (sha256, _) = copied.map_err(|error| {
+            let error = charon_provider::Error { class: Class::Destination, ..error };
+            error.cured_by("make room there, then adopt again")
+        })?;
+        if sha256 != good.sha256 {
+            drop(tokio::fs::remove_file(&temporary).await);
+            return Ok(Put::Changed);
+        }
     }
     // The file that a link is to has the time that it has.
     let put = mirror.files().put(place, &temporary, taken_at.filter(|_| !is_linked)).await;
@@ -133,23 +139,4 @@ fn link_to(file: &Path, link: &Path) -> bool {
         return false;
     }
     linked
-}
-
-/// Copies a file. Gives the hash of what was copied.
-async fn copy(adoption: &Adoption, from: &str, to: &Path) -> Result<Sha256, Error> {
-    let failed = |error: std::io::Error| {
-        Error::Destination(format!(
-            "{} cannot be written: {error}; make room there, then adopt again",
-            to.display()
-        ))
-    };
-    let mut file = tokio::fs::File::create(to).await.map_err(failed)?;
-    let mut pieces = adoption.source().files().read(from, 0, None).await?;
-    let mut hasher = sha2::Sha256::new();
-    while let Some(piece) = pieces.try_next().await? {
-        hasher.update(&piece);
-        file.write_all(&piece).await.map_err(failed)?;
-    }
-    file.flush().await.map_err(failed)?;
-    Ok(Sha256(hasher.finalize().into()))
 }

@@ -20,7 +20,7 @@ use crate::{
     mirror::{Mirror, Site},
     naming,
     plans::looked_at,
-    store::{ItemRecord, Learnt, Stored, TakenIn},
+    store::{Assigned, ItemRecord, Learnt, Stored},
     upload,
 };
 
@@ -213,24 +213,23 @@ async fn record(
         };
         placed.push((one, *file, place));
     }
-    let taken: Vec<TakenIn<'_>> = placed
+    let taken: Vec<(Assigned<'_>, bool)> = placed
         .iter()
         .map(|(one, _, place)| {
             let item = &one.claim.item;
-            TakenIn {
+            let camera = item.camera.as_ref();
+            let assigned = Assigned {
                 asset_id: item.asset_id,
                 remote_id: &item.id,
-                name: &item.name,
+                file_name: &item.name,
                 mime_type: &item.mime_type,
                 taken_at: item.taken_at,
                 description: item.description.as_deref(),
-                camera: item
-                    .camera
-                    .as_ref()
+                camera: camera
                     .map_or((None, None), |camera| (camera.make.as_deref(), camera.model.as_deref())),
-                is_listed: item.is_listed,
                 path: place.is_new.then(|| (place.path.clone(), naming::path_key(&place.path))),
-            }
+            };
+            (assigned, item.is_listed)
         })
         .collect();
     let assets = ctx.store.take_in(ctx.plan, ctx.storage, ctx.attempt(), ctx.clock.now(), &taken).await?;

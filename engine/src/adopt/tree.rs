@@ -78,7 +78,7 @@ impl Known {
 
 impl Found {
     pub(super) fn name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or(&self.path)
+        naming::name_of(&self.path)
     }
 
     /// What it is compared by with the names of items.
@@ -175,7 +175,7 @@ pub(super) async fn scan(ctx: &RunContext, files: &dyn Destination) -> Result<Op
             Some(Err(error)) => return Err(error.into()),
             None => break,
         };
-        let name = entry.path.rsplit('/').next().unwrap_or_default();
+        let name = naming::name_of(&entry.path);
         if mime_type(name).is_none() {
             match Sidecar::owner(&entry.path) {
                 Some(owner) if entry.path.ends_with(Sidecar::Json.as_str()) => {

@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 use super::tree::{Bytes, Known, Tree};
 use crate::{
     error::Error,
-    mirror,
+    mirror, naming,
     run::RunContext,
     sidecars::{
         Sidecar,
@@ -87,7 +87,9 @@ pub(super) async fn by_sidecars(
     while let Some(Some(sheet)) = ctx.unless_stopped(read.next()).await {
         let (path, sheet) = sheet?;
         match sheet {
-            Some(sheet) if file_name(&sheet.file.path) == file_name(&path) => sheets.push((path, sheet)),
+            Some(sheet) if naming::name_of(&sheet.file.path) == naming::name_of(&path) => {
+                sheets.push((path, sheet));
+            }
             // Of another program, or of another file.
             _ => tree.others.push(Sidecar::Json.path(&path)),
         }
@@ -96,7 +98,7 @@ pub(super) async fn by_sidecars(
     for (path, sheet) in sheets {
         let clip = sheet.clip.as_ref().and_then(|clip| {
             let folder = path.rfind('/').map_or("", |slash| &path[..=slash]);
-            let place = tree.at.get(&format!("{folder}{}", file_name(&clip.path)))?;
+            let place = tree.at.get(&format!("{folder}{}", naming::name_of(&clip.path)))?;
             Some((*place, Bytes { sha256: clip.sha256, fidelity: clip.fidelity }))
         });
         let Some(found) = tree.at.get(&path).and_then(|place| tree.files.get_mut(*place)) else { continue };
@@ -113,8 +115,4 @@ fn of_sheet(sheet: Sheet, clip: Option<(usize, Bytes)>) -> Known {
         clip,
         ..Known::new(&sheet.media_id, sheet.name, &sheet.mime_type, sheet.taken_at)
     }
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }

@@ -28,7 +28,7 @@ pub(super) fn folders(title: &str, last: Option<Timestamp>, zone: &TimeZone, id:
 
 /// What the item at a position of an album is called there.
 pub(super) fn entry(folder: &str, position: usize, path: &str) -> String {
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = naming::name_of(path);
     format!("{folder}/{position:04}_{name}")
 }
 

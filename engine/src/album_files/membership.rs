@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use charon_provider::{AlbumChoice, Albums, Class, Cursor, Reason, RemoteId, Selection, Source};
+use charon_provider::{AlbumChoice, Albums, Class, Reason, RemoteId, Selection, Source};
 
 use crate::{
     backup::{Backup, Walk},
     error::Error,
-    retry::with_retries,
     run::RunContext,
 };
 
@@ -16,15 +15,10 @@ pub(super) async fn list(backup: &Arc<Backup>, albums: &dyn Albums) -> Result<bo
     let ctx = backup.context();
     let Some(source) = backup.source() else { return Ok(false) };
     let mut walk = Walk::default();
-    let mut from: Option<Cursor> = None;
     loop {
-        let page = with_retries(ctx, async || {
-            let page = albums.list(from.as_ref()).await?;
-            walk.refuse_circle(page.next.as_ref(), "list the albums")?;
-            Ok(page)
-        });
-        let page = match page.await {
-            Some(Ok(page)) => page,
+        let page = match walk.albums(ctx, albums).await {
+            Some(Ok(Some(page))) => page,
+            Some(Ok(None)) => break,
             Some(Err(error)) => {
                 ctx.stop_for_storage(&error);
                 return Ok(false);
@@ -40,9 +34,6 @@ pub(super) async fn list(backup: &Arc<Backup>, albums: &dyn Albums) -> Result<bo
             let Some(items) = items else { return Ok(false) };
             ctx.store.record_album(ctx.storage, ctx.attempt(), &album.id, &album.title, &items).await?;
         }
-        let Some(next) = page.next else { break };
-        walk.go(&next);
-        from = Some(next);
     }
     ctx.store.forget_unlisted_albums(ctx.storage, ctx.attempt()).await?;
     if !backup.sidecars().is_empty() {
@@ -60,16 +51,11 @@ pub(crate) async fn items_of(
     wanted: &Selection,
 ) -> Option<Vec<RemoteId>> {
     let mut walk = Walk::default();
-    let mut from: Option<Cursor> = None;
     let mut items = Vec::new();
     loop {
-        let page = with_retries(ctx, async || {
-            let page = source.list(wanted, from.as_ref()).await?;
-            walk.refuse_circle(page.next.as_ref(), "list an album")?;
-            Ok(page)
-        });
-        let page = match page.await? {
-            Ok(page) => page,
+        let page = match walk.photos(ctx, source, wanted).await? {
+            Ok(Some(page)) => page,
+            Ok(None) => return Some(items),
             // It was removed a moment ago, or cannot be relied upon: all stays as it is until the next listing.
             Err(error)
                 if matches!(error.class, Class::Item | Class::Config)
@@ -84,8 +70,5 @@ pub(crate) async fn items_of(
             }
         };
         items.extend(page.items.into_iter().map(|item| item.id));
-        let Some(next) = page.next else { return Some(items) };
-        walk.go(&next);
-        from = Some(next);
     }
 }

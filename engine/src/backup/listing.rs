@@ -2,17 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use charon_provider::{Cursor, Error as StorageError, Page, Reason, RemoteItem, Source};
+use charon_provider::{RemoteItem, Source};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Backup, Walk, Wanted, diffing,
     quick::{self, Basis, Unseen},
 };
-use crate::{error::Error, retry::with_retries, store::Listing};
-
-/// A listing that cannot be followed any further is begun anew, but not for ever.
-const BEGINNINGS: u32 = 3;
+use crate::{error::Error, store::Listing};
 
 /// A page on its way to be compared with the ledger.
 struct Listed {
@@ -94,42 +91,27 @@ async fn list_pages(
     pages: mpsc::Sender<Listed>,
 ) -> Result<End, Error> {
     let ctx = &backup.ctx;
-    let mut cursor: Option<Cursor> = None;
     let mut walk = Walk::default();
-    let mut beginnings = 1;
-    // Pages since the beginning, and the most that there were since any.
-    let (mut pages_seen, mut furthest) = (0_u64, 0);
     loop {
         if ctx.begins_no_more() {
             return Ok(End::Stopped);
         }
-        let page = match with_retries(ctx, || list_page(backup, source, cursor.as_ref(), &walk)).await {
-            Some(Ok(Ok(page))) => page,
-            Some(Ok(Err(expired))) if beginnings < BEGINNINGS => {
-                tracing::debug!(error = %expired, "the listing is begun anew");
-                beginnings += 1;
-                (cursor, walk, pages_seen) = (None, Walk::default(), 0);
-                continue;
-            }
-            Some(Ok(Err(error)) | Err(error)) => {
+        let page = match walk.photos(ctx, source, &backup.wanted).await {
+            Some(Ok(Some(page))) => page,
+            Some(Ok(None)) => return Ok(End::Last),
+            Some(Err(error)) if walk.begins_anew(&error) => continue,
+            Some(Err(error)) => {
                 ctx.stop_for_storage(&error);
                 return Ok(End::Stopped);
             }
             None => return Ok(End::Stopped),
         };
-        pages_seen += 1;
-        if pages_seen > furthest {
-            // It gets on: cursors may well expire again and again in a library that is large enough.
-            (furthest, beginnings) = (pages_seen, 1);
-        }
         let (asked, answer) = basis.map(|_| oneshot::channel()).unzip();
         let album = page.album.and_then(|id| backup.titles.get(&id).cloned());
         let listed = Listed { items: page.items, album, asked };
         let Some(Ok(())) = ctx.unless_stopped(pages.send(listed)).await else { return Ok(End::Stopped) };
-        cursor = page.next;
-        match &cursor {
-            Some(next) => walk.go(next),
-            None => return Ok(End::Last),
+        if page.next.is_none() {
+            return Ok(End::Last);
         }
         if let (Some(answer), Some(relied_upon)) = (answer, basis) {
             let Some(Ok(is_known)) = ctx.unless_stopped(answer).await else { return Ok(End::Stopped) };
@@ -142,20 +124,4 @@ async fn list_pages(
             }
         }
     }
-}
-
-/// One page. The inner error says that the listing cannot be followed from this cursor, however often it is tried.
-async fn list_page(
-    backup: &Backup,
-    source: &dyn Source,
-    cursor: Option<&Cursor>,
-    walk: &Walk,
-) -> Result<Result<Page, StorageError>, StorageError> {
-    let page = match source.list(&backup.wanted, cursor).await {
-        Ok(page) => page,
-        Err(error) if error.reason == Reason::ListingExpired => return Ok(Err(error)),
-        Err(error) => return Err(error),
-    };
-    walk.refuse_circle(page.next.as_ref(), "list the photos")?;
-    Ok(Ok(page))
 }

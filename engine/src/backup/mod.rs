@@ -223,10 +223,8 @@ pub(crate) async fn run(backup: Backup) {
     if backup.keeping.verify_percent == 0 || is_over || !matches!(which, Which::Listed) {
         return;
     }
-    match verify::share(&backup, backup.keeping.verify_percent).await {
-        Ok(true) if ctx.stopped().is_none() => repair(&backup).await,
-        Ok(_) => {}
-        Err(error) => ctx.stop_for(&error),
+    if let Err(error) = verify::share(&backup, backup.keeping.verify_percent).await {
+        ctx.stop_for(&error);
     }
 }
 

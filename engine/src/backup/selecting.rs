@@ -10,7 +10,6 @@ use super::Walk;
 use crate::{
     error::Error,
     plan::{AlbumsConfig, MediaKind, SelectionConfig},
-    retry::with_retries,
     run::RunContext,
 };
 
@@ -81,24 +80,18 @@ pub(super) async fn titles_of_items(
         let title: Arc<str> = album.title.into();
         let wanted = Selection { albums: AlbumChoice::These(vec![album.id]), ..Selection::default() };
         let mut walk = Walk::default();
-        let mut from = None;
         loop {
-            let page = with_retries(ctx, async || {
-                let page = source.list(&wanted, from.as_ref()).await?;
-                walk.refuse_circle(page.next.as_ref(), "list an album")?;
-                Ok(page)
-            });
-            let page = match page.await.ok_or_else(|| Error::Refused("the run was stopped".into()))? {
+            let page = walk.photos(ctx, source, &wanted).await;
+            let page = match page.ok_or_else(|| Error::Refused("the run was stopped".into()))? {
+                Err(error) if walk.begins_anew(&error) => continue,
                 // It was removed a moment ago.
                 Err(error) if error.class == Class::Item => break,
                 page => page?,
             };
+            let Some(page) = page else { break };
             for item in page.items {
                 titles.entry(item.id).or_insert_with(|| Arc::clone(&title));
             }
-            let Some(next) = page.next else { break };
-            walk.go(&next);
-            from = Some(next);
         }
     }
     Ok(titles)
@@ -108,18 +101,10 @@ pub(super) async fn titles_of_items(
 async fn all(ctx: &RunContext, albums: &dyn Albums) -> Result<Vec<Album>, Error> {
     let mut known = Vec::new();
     let mut walk = Walk::default();
-    let mut from = None;
     loop {
-        let page = with_retries(ctx, async || {
-            let page = albums.list(from.as_ref()).await?;
-            walk.refuse_circle(page.next.as_ref(), "list the albums")?;
-            Ok(page)
-        });
-        let page = page.await.ok_or_else(|| Error::Refused("the run was stopped".into()))??;
+        let page = walk.albums(ctx, albums).await;
+        let Some(page) = page.ok_or_else(|| Error::Refused("the run was stopped".into()))?? else { break };
         known.extend(page.albums);
-        let Some(next) = page.next else { break };
-        walk.go(&next);
-        from = Some(next);
     }
     Ok(known)
 }

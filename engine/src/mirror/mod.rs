@@ -24,9 +24,11 @@ use charon_provider::{Class, Destination, Entry, EntryKind, Error};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use sha2::Digest;
+use tokio::io::AsyncWriteExt;
 
 use crate::{
     ids::{PlanId, RunId, Sha256},
+    naming,
     verify::Damage,
 };
 #[cfg(test)]
@@ -162,7 +164,7 @@ impl Mirror {
 
     /// Moves a file into a folder of its own, so that it takes no other's place; gives where it is now.
     pub(crate) async fn set_aside(&self, path: &str) -> Result<String, Error> {
-        let name = path.rsplit('/').next().unwrap_or(path);
+        let name = naming::name_of(path);
         let aside = format!("{OWN_FOLDER}/{SET_ASIDE}/{}/{name}", self.fresh_name());
         self.files().rename(path, &aside).await?;
         self.files().settle(std::slice::from_ref(&aside)).await?;
@@ -226,6 +228,34 @@ pub(crate) async fn hash_counting(
         read(piece.len() as u64);
     }
     Ok((Sha256(hasher.finalize().into()), size))
+}
+
+/// Reads a file into one of this machine, hashing on the way. The inner error is of the writing.
+pub(crate) async fn fetch(
+    files: &dyn Destination,
+    path: &str,
+    to: &Path,
+    moved: impl Fn(usize),
+) -> Result<Result<(Sha256, u64), Error>, Error> {
+    let mut bytes = files.read(path, 0, None).await?;
+    let (mut hasher, mut size) = (sha2::Sha256::new(), 0);
+    let failed = |error: &std::io::Error| no_room(&format!("copy {path}"), to, error);
+    let mut file = match tokio::fs::File::create(to).await {
+        Ok(file) => file,
+        Err(error) => return Ok(Err(failed(&error))),
+    };
+    while let Some(piece) = bytes.try_next().await? {
+        hasher.update(&piece);
+        size += piece.len() as u64;
+        if let Err(error) = file.write_all(&piece).await {
+            return Ok(Err(failed(&error)));
+        }
+        moved(piece.len());
+    }
+    if let Err(error) = file.flush().await {
+        return Ok(Err(failed(&error)));
+    }
+    Ok(Ok((Sha256(hasher.finalize().into()), size)))
 }
 
 /// Reads a small file, or as much of it.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     album_files::{make_link, relative},
     error::Error,
-    mirror,
+    mirror, naming,
     plan::AlbumFiles,
     plans::looked_at,
     store::AlbumEntry,
@@ -51,7 +51,7 @@ pub(super) async fn place(restoring: &Arc<Restoring>, place: &Arc<Place>) -> Res
         let (manifests, links): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.kind == AlbumFiles::Manifest);
         let manifests = manifests.into_iter().map(|entry| Piece {
-            name: name(&entry.path),
+            name: naming::name_of(&entry.path).to_owned(),
             path: entry.path,
             bytes: None,
             modified: None,
@@ -74,11 +74,15 @@ async fn link_all(restoring: &Restoring, place: &Place, links: Vec<AlbumEntry>) 
             Ok(Linked::Made) => made.push(link.path),
             Ok(Linked::WasThere | Linked::Nothing) => {}
             Ok(Linked::InTheWay) => {
-                untold.push(ctx.skipped(link.path.clone(), name(&link.path), IN_THE_WAY));
+                untold.push(ctx.skipped(
+                    link.path.clone(),
+                    naming::name_of(&link.path).to_owned(),
+                    IN_THE_WAY,
+                ));
             }
             Err(error) => {
                 let reason = format!("no links of albums can be made there ({error}); the photos are there");
-                untold.push(ctx.skipped(link.path.clone(), name(&link.path), reason));
+                untold.push(ctx.skipped(link.path.clone(), naming::name_of(&link.path).to_owned(), reason));
                 can_be_made = false;
                 break;
             }
@@ -136,8 +140,4 @@ fn there(root: &Path, link: &AlbumEntry) -> io::Result<There> {
         }
         Err(error) => Err(error),
     }
-}
-
-fn name(path: &str) -> String {
-    path.rsplit('/').next().unwrap_or(path).to_owned()
 }

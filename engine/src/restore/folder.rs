@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    naming,
     run::RunContext,
     sidecars::Sidecar,
     store::{AtHome, ItemRecord},
@@ -20,7 +21,7 @@ use crate::{
 /// Restores all that is chosen.
 pub(super) async fn restore(restoring: &Arc<Restoring>, folder: &Path) -> Result<(), Error> {
     let ctx = &restoring.ctx;
-    let place = Arc::new(Place::open(folder, ctx.run).await?);
+    let place = Arc::new(Place::open(folder, ctx).await?);
     let done = async {
         let mut after = 0;
         while let Some((items, last)) = restoring.next(after).await? {
@@ -67,8 +68,7 @@ async fn restore_some(
 /// The files of an item.
 pub(super) fn pieces_of(item: &AtHome) -> impl Iterator<Item = Piece> {
     let whole = (&item.whole, item.name.clone());
-    let clip =
-        item.clip.as_ref().map(|clip| (clip, clip.path.rsplit('/').next().unwrap_or_default().to_owned()));
+    let clip = item.clip.as_ref().map(|clip| (clip, naming::name_of(&clip.path).to_owned()));
     std::iter::once(whole).chain(clip).map(|(file, name)| Piece {
         path: file.path.clone(),
         name,
@@ -151,7 +151,7 @@ async fn beside(
     let found = restoring.home.site.files().look(&paths).await?;
     let files = found.into_iter().flatten().filter(|entry| entry.kind == EntryKind::File);
     let pieces = files.map(|entry| Piece {
-        name: entry.path.rsplit('/').next().unwrap_or(&entry.path).to_owned(),
+        name: naming::name_of(&entry.path).to_owned(),
         path: entry.path,
         bytes: None,
         modified: entry.modified,

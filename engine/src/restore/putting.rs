@@ -1,6 +1,7 @@
 //! Putting one file into a folder: read from the mirror, hashed, flushed, and only then given its name, which nothing else may have.
 
 use std::{
+    ffi::OsString,
     fs::{self, FileTimes},
     io,
     path::{Path, PathBuf},
@@ -8,19 +9,17 @@ use std::{
     time::SystemTime,
 };
 
-use charon_provider::{Class, Destination, EntryKind, Error, Reason};
-use futures::TryStreamExt;
+use charon_provider::{Class, EntryKind, Error, Reason};
 use jiff::Timestamp;
-use sha2::Digest;
-use tokio::{fs::File, io::AsyncWriteExt};
 
 use super::Restoring;
 use crate::{
     durable::sync_folder,
-    ids::{RunId, Sha256},
+    ids::Sha256,
     mirror::{self, Site, no_room},
     plans::looked_at,
     retry::with_retries,
+    run::RunContext,
     upload::name_anew,
 };
 
@@ -63,9 +62,10 @@ pub(super) enum Came {
 }
 
 impl Place {
-    /// Makes the folder if need be, and clears what an earlier attempt at the run has left half done.
-    pub(super) async fn open(root: &Path, run: RunId) -> Result<Self, Error> {
-        let unfinished = root.join(UNFINISHED).join(run.to_string());
+    /// Makes the folder if need be, and clears what an earlier attempt at the run, or a run that is over, has left half done.
+    pub(super) async fn open(root: &Path, ctx: &RunContext) -> Result<Self, crate::error::Error> {
+        clear_what_is_over(&root.join(UNFINISHED), ctx).await?;
+        let unfinished = root.join(UNFINISHED).join(ctx.run.to_string());
         let (workshop, folder) = (unfinished.clone(), root.to_owned());
         let make = move || {
             match fs::remove_dir_all(&workshop) {
@@ -144,7 +144,7 @@ impl Place {
         let moving = ctx.board.begin(&piece.name, 0, piece.bytes.map(|(_, size)| size));
         let fetched = with_retries(ctx, || {
             moving.is_at(0);
-            fetch(home.site.files(), &piece.path, temporary, |bytes| moving.moved(bytes))
+            mirror::fetch(home.site.files(), &piece.path, temporary, |bytes| moving.moved(bytes))
         });
         let Some(fetched) = fetched.await else {
             return Err(Error::new(Class::Transient, "restore a file", "the run was stopped"));
@@ -174,32 +174,23 @@ impl Place {
     }
 }
 
-/// Reads a file of the mirror into one of this machine. The inner error is of the writing.
-async fn fetch(
-    files: &dyn Destination,
-    path: &str,
-    to: &Path,
-    moved: impl Fn(usize),
-) -> Result<Result<(Sha256, u64), Error>, Error> {
-    let mut bytes = files.read(path, 0, None).await?;
-    let (mut hasher, mut size) = (sha2::Sha256::new(), 0);
-    let failed = |error: &io::Error| no_room(&format!("restore {path}"), to, error);
-    let mut file = match File::create(to).await {
-        Ok(file) => file,
-        Err(error) => return Ok(Err(failed(&error))),
-    };
-    while let Some(piece) = bytes.try_next().await? {
-        hasher.update(&piece);
-        size += piece.len() as u64;
-        if let Err(error) = file.write_all(&piece).await {
-            return Ok(Err(failed(&error)));
+/// Takes away what runs have left half done that were killed and then cancelled. What another Charon knows of stays.
+async fn clear_what_is_over(unfinished: &Path, ctx: &RunContext) -> Result<(), crate::error::Error> {
+    let folder = unfinished.to_owned();
+    let names =
+        move || fs::read_dir(folder).map(|names| names.flatten().map(|name| name.file_name()).collect());
+    // It is made when it is not there, and what cannot be looked at cannot be cleared.
+    let names: Vec<OsString> = looked_at(names).await.ok().and_then(Result::ok).unwrap_or_default();
+    for name in names {
+        let Some(run) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+        if ctx.store.run(run).await?.is_some_and(|run| !run.state.is_live()) {
+            let left = unfinished.join(name);
+            if let Ok(Err(error)) = looked_at(move || fs::remove_dir_all(left)).await {
+                tracing::debug!(%error, %run, "what a restore has left half done was not removed");
+            }
         }
-        moved(piece.len());
     }
-    if let Err(error) = file.flush().await {
-        return Ok(Err(failed(&error)));
-    }
-    Ok(Ok((Sha256(hasher.finalize().into()), size)))
+    Ok(())
 }
 
 /// Flushes a file and gives it its name. Blocks.

@@ -19,6 +19,7 @@ use crate::{
     album_files::items_of,
     error::Error,
     mirror::Mirror,
+    naming,
     store::AtHome,
     upload::{self, Hashed, Kept, Upload},
 };
@@ -192,7 +193,7 @@ impl Sending<'_> {
         {
             after = last;
             let clips = items.iter().filter_map(|item| item.clip.as_ref()).map(|clip| {
-                let name = clip.path.rsplit('/').next().unwrap_or_default().to_owned();
+                let name = naming::name_of(&clip.path).to_owned();
                 ctx.skipped(clip.path.clone(), name, NO_CLIPS)
             });
             ctx.record(&clips.collect::<Vec<_>>()).await?;

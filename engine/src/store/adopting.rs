@@ -8,31 +8,13 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::json;
 use sqlx::{ConnectOptions, Row, SqliteConnection, sqlite::SqliteConnectOptions, sqlite::SqliteRow};
 
-use super::{Doing, Store, count, ledger::unlike, micros, no, parsed, queue::is_at_work};
+use super::{Assigned, Doing, Store, count, ledger::unlike, micros, no, parsed};
 use crate::{
     adopt::Adopted,
     error::Error,
     ids::{PlanId, RunId, StorageId},
     run::Attempt,
 };
-
-/// An item whose file is there already.
-#[derive(Clone, Debug)]
-pub(crate) struct TakenIn<'a> {
-    /// What the ledger knows it as; `None` for one that it does not know.
-    pub(crate) asset_id: Option<i64>,
-    pub(crate) remote_id: &'a RemoteId,
-    pub(crate) name: &'a str,
-    pub(crate) mime_type: &'a str,
-    pub(crate) taken_at: Option<Timestamp>,
-    pub(crate) description: Option<&'a str>,
-    /// Make and model.
-    pub(crate) camera: (Option<&'a str>, Option<&'a str>),
-    /// Whether the listing of this run has shown it.
-    pub(crate) is_listed: bool,
-    /// The path and its key, for an item that has none yet.
-    pub(crate) path: Option<(String, String)>,
-}
 
 /// What gphotos-sync has written down of a file.
 #[derive(Clone, Debug)]
@@ -77,7 +59,7 @@ impl Store {
     }
 
     /// Brings items into the ledger whose files are there already, and commits the paths that they have or get (I4). Gives their assets,
-    /// in the order of the items.
+    /// in the order of the items. Each comes with whether the listing of this run has shown it.
     ///
     /// What no listing has ever shown is in no listing that is to come either, and so is never nominated as gone (I5).
     pub(crate) async fn take_in(
@@ -86,21 +68,18 @@ impl Store {
         storage: StorageId,
         attempt: Attempt,
         now: Timestamp,
-        items: &[TakenIn<'_>],
+        items: &[(Assigned<'_>, bool)],
     ) -> Result<Vec<i64>, Error> {
         const DOING: &str = "take items in";
-        let mut tx = self.begin().await.doing(DOING)?;
-        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
-            return Err(Error::Superseded);
-        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
         let mut assets = Vec::with_capacity(items.len());
-        for item in items {
+        for (item, is_listed) in items {
             let asset = match item.asset_id {
                 Some(asset) => asset,
                 None => new_asset(&mut tx, storage, now, item).await.doing(DOING)?,
             };
             assets.push(asset);
-            if !item.is_listed {
+            if !is_listed {
                 super::trash::keep_in(&mut tx, plan, asset, attempt.run).await.doing(DOING)?;
             }
             let Some((path, key)) = &item.path else { continue };
@@ -148,7 +127,7 @@ async fn new_asset(
     tx: &mut SqliteConnection,
     storage: StorageId,
     now: Timestamp,
-    item: &TakenIn<'_>,
+    item: &Assigned<'_>,
 ) -> Result<i64, sqlx::Error> {
     let row = sqlx::query("SELECT COALESCE(MAX(id), 0) + 1 FROM assets").fetch_one(&mut *tx).await?;
     let asset: i64 = row.try_get(0)?;
@@ -162,7 +141,7 @@ async fn new_asset(
     .bind(storage.to_string())
     .bind(&item.remote_id.0)
     .bind(asset)
-    .bind(item.name)
+    .bind(item.file_name)
     .bind(item.mime_type)
     .bind(item.taken_at.map(micros))
     .bind(micros(now))

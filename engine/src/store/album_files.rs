@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Doing, Store, decode_error, no, parsed, queue::is_at_work, sha256_of};
+use super::{Doing, Store, decode_error, no, parsed, sha256_of};
 use crate::{
     error::Error,
     ids::{PlanId, Sha256, StorageId},
@@ -50,10 +50,7 @@ impl Store {
         title: &str,
         items: &[RemoteId],
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await.doing(DOING)?;
-        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
-            return Err(Error::Superseded);
-        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
         sqlx::query(concat!(
             "INSERT INTO storage_albums (storage, album_id, title, listed_by) SELECT ",
             no!(storage "?1"),
@@ -100,10 +97,7 @@ impl Store {
         storage: StorageId,
         attempt: Attempt,
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await.doing(DOING)?;
-        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
-            return Err(Error::Superseded);
-        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
         for sql in [
             concat!(
                 "DELETE FROM storage_albums WHERE storage = ",
@@ -260,10 +254,7 @@ impl Store {
             .iter()
             .map(|entry| json!([entry.path, entry.album, entry.kind, entry.target, entry.sha256.to_string()]))
             .collect();
-        let mut tx = self.begin().await.doing(DOING)?;
-        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
-            return Err(Error::Superseded);
-        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
         sqlx::query(concat!(
             "INSERT OR REPLACE INTO album_entries (plan, path, album_id, kind, target, sha256) SELECT ",
             no!(plan "?1"),
@@ -284,10 +275,7 @@ impl Store {
         attempt: Attempt,
         paths: &[String],
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await.doing(DOING)?;
-        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
-            return Err(Error::Superseded);
-        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
         sqlx::query(concat!(
             "DELETE FROM album_entries WHERE plan = ",
             no!(plan "?1"),

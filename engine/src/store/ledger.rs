@@ -9,8 +9,7 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::originals::is_nearby;
 use super::{
-    Doing, ItemRecord, Store, count, decode_error, maybe_time, micros, no, queue::is_at_work,
-    runs::record_items, stored,
+    Doing, ItemRecord, Store, count, decode_error, maybe_time, micros, no, runs::record_items, stored,
 };
 use crate::{
     error::Error,
@@ -215,10 +214,7 @@ impl Store {
         items: &[Assigned<'_>],
     ) -> Result<Vec<i64>, Error> {
         const DOING: &str = "record a page of a listing";
-        let mut tx = self.begin().await.doing(DOING)?;
-        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
-            return Err(Error::Superseded);
-        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
         let row =
             sqlx::query("SELECT COALESCE(MAX(id), 0) FROM assets").fetch_one(&mut *tx).await.doing(DOING)?;
         let mut newest: i64 = row.try_get(0).doing(DOING)?;

@@ -45,7 +45,7 @@ use sqlx::{
 };
 
 pub(crate) use access::{NewSession, NewTokenRow};
-pub(crate) use adopting::{SyncFile, TakenIn, read_gphotos_sync};
+pub(crate) use adopting::{SyncFile, read_gphotos_sync};
 pub(crate) use album_files::{AlbumEntry, AlbumItem};
 pub(crate) use backup::BackupStanding;
 pub(crate) use budget::{DayRow, Take};
@@ -72,9 +72,9 @@ pub use telling::DeliveryRecord;
 pub(crate) use telling::{ChannelRow, Due, Outgoing, ToldRun};
 pub(crate) use trash::{Nominee, TrashedFile};
 pub(crate) use uploads::{Committed, HashedFile, Known, KnownFile, Taken};
-pub(crate) use verifying::{Kept, Verified};
+pub(crate) use verifying::{FoundDamage, Kept, Verified};
 
-use crate::{error::Error, ids::Sha256};
+use crate::{error::Error, ids::Sha256, run::Attempt};
 
 /// SQLite before this one can corrupt a database when its write-ahead log is reset (fixed in 3.51.3).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -146,6 +146,22 @@ impl Store {
                 self.writer.begin_with("BEGIN IMMEDIATE").await
             }
             begun => begun,
+        }
+    }
+
+    /// Begins to write what an attempt at a run has come to.
+    ///
+    /// # Errors
+    /// [`Error::Superseded`] when there is a later attempt, or the run is not at work any more.
+    async fn begin_for(
+        &self,
+        attempt: Attempt,
+        doing: &'static str,
+    ) -> Result<Transaction<'static, Sqlite>, Error> {
+        let mut tx = self.begin().await.doing(doing)?;
+        match queue::is_at_work(&mut tx, attempt).await.doing(doing)? {
+            Some(_) => Ok(tx),
+            None => Err(Error::Superseded),
         }
     }
 
@@ -223,6 +239,7 @@ fn migrator() -> Migrator {
         migration(19, "albums", include_str!("../../migrations/0019_albums.sql")),
         migration(20, "sidecars", include_str!("../../migrations/0020_sidecars.sql")),
         migration(21, "originals", include_str!("../../migrations/0021_originals.sql")),
+        migration(22, "shares", include_str!("../../migrations/0022_shares.sql")),
     ])
 }
 

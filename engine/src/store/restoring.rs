@@ -8,6 +8,7 @@ use super::{Doing, Store, count, decode_error, fidelity_of, no, sha256_of};
 use crate::{
     error::Error,
     ids::{PlanId, Sha256, StorageId},
+    naming,
 };
 
 const DOING: &str = "list what is home";
@@ -119,7 +120,7 @@ fn read(row: &SqliteRow) -> Result<AtHome, sqlx::Error> {
     let taken_at: Option<i64> = row.try_get("taken_at")?;
     Ok(AtHome {
         asset_id: row.try_get("asset_id")?,
-        name: name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or(&path).to_owned()),
+        name: name.unwrap_or_else(|| naming::name_of(&path).to_owned()),
         whole: file(path, "sha256", "size")?,
         clip: clip.map(|path| file(path, "clip_sha256", "clip_size")).transpose()?,
         fidelity: fidelity_of(row, "fidelity")?,

@@ -108,6 +108,7 @@ macro_rules! storage_of {
         )
     };
 }
+pub(super) use storage_of;
 
 /// Which runs are wanted, and from where on.
 #[derive(Clone, Debug, Default)]

@@ -6,12 +6,13 @@ use serde_json::json;
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
-    Doing, ItemRecord, Store, count, fidelity_of, ledger::number, micros, moment, no, queue::is_at_work,
-    runs::record_items, sha256_of,
+    Doing, ItemRecord, Store, count, fidelity_of, ledger::number, micros, moment, no, runs::record_items,
+    sha256_of,
 };
 use crate::{
     error::Error,
     ids::{PlanId, RunId, Sha256, StorageId},
+    naming,
     run::Attempt,
     trash::Answer,
 };
@@ -67,10 +68,7 @@ impl Store {
         under: &str,
     ) -> Result<(), Error> {
         const DOING: &str = "count what a listing lacks";
-        let mut tx = self.begin().await.doing(DOING)?;
-        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
-            return Err(Error::Superseded);
-        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
         sqlx::query(concat!(
             "DELETE FROM absences WHERE plan = ",
             no!(plan "?1"),
@@ -277,10 +275,7 @@ impl Store {
         folder: &str,
         (now, until): (Timestamp, Timestamp),
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await.doing(DOING)?;
-        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
-            return Err(Error::Superseded);
-        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
         sqlx::query(concat!(
             "INSERT INTO trashed (plan, asset_id, part, path, aside, sha256, size, trashed_at, until)
              SELECT copies.plan, copies.asset_id, copies.part, copies.path, ?3 || copies.path, copies.sha256, copies.size, ?4, ?5
@@ -464,7 +459,7 @@ fn read(row: &SqliteRow) -> Result<TrashedFile, sqlx::Error> {
     Ok(TrashedFile {
         asset_id: row.try_get("asset_id")?,
         part: if row.try_get::<i64, _>("part")? == 0 { Part::Whole } else { Part::Clip },
-        name: name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or(&path).to_owned()),
+        name: name.unwrap_or_else(|| naming::name_of(&path).to_owned()),
         path,
         aside: row.try_get("aside")?,
         sha256: sha256_of(row, "sha256")?,

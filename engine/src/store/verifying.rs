@@ -8,14 +8,17 @@ use serde_json::json;
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
-    Doing, ItemRecord, Store, count, ledger::number, micros, no, queue::is_at_work, runs::record_items,
+    Doing, ItemRecord, Store, count,
+    ledger::number,
+    micros, no,
+    runs::{record_items, storage_of},
     sha256_of, stored,
 };
 use crate::{
     error::Error,
     ids::{PlanId, RunId, Sha256, StorageId},
     naming,
-    run::Attempt,
+    run::{Attempt, Outcome},
     verify::{Damage, Findings},
 };
 
@@ -45,6 +48,21 @@ pub(crate) struct Verified {
     pub(crate) damage: Option<Damage>,
 }
 
+/// An item that the share which a backup has read found damaged.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundDamage {
+    /// How the storage names it, or where it is if the storage does not have it.
+    pub(crate) item: String,
+    /// What people call it, if the storage has it.
+    pub(crate) name: Option<String>,
+    /// Where its file is below the destination.
+    pub(crate) path: String,
+    pub(crate) damage: Damage,
+    /// What became of it in that run after that, if the run came to it, and why.
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) reason: Option<String>,
+}
+
 /// How far a verification is.
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
@@ -59,6 +77,26 @@ pub(crate) struct Standing {
     pub(crate) findings: Findings,
 }
 
+/// The stored files of the plan ?1 behind the item ?3, each with how the storage ?2 names it; copies are found in this way.
+macro_rules! kept {
+    ($copies:literal) => {
+        concat!(
+            "SELECT copies.asset_id, copies.part, copies.path, copies.sha256, copies.size, remotes.remote_id,
+                 remotes.file_name FROM copies ",
+            $copies,
+            " LEFT JOIN remotes ON remotes.asset_id = copies.asset_id AND remotes.storage = ",
+            no!(storage "?2"),
+            " AND remotes.remote_id = (SELECT MIN(remote_id) FROM remotes AS first WHERE first.asset_id = copies.asset_id
+                 AND first.storage = ",
+            no!(storage "?2"),
+            ")
+             WHERE copies.plan = ",
+            no!(plan "?1"),
+            " AND copies.asset_id > ?3 AND copies.sha256 IS NOT NULL"
+        )
+    };
+}
+
 impl Store {
     /// The stored files of a plan behind an item, in the order of the items: so many, or fewer. Those of one item come together.
     pub(crate) async fn kept(
@@ -71,25 +109,13 @@ impl Store {
         const DOING: &str = "list the files of a mirror";
         // An item has two files at most.
         let most = most.max(2);
-        let rows = sqlx::query(concat!(
-            "SELECT copies.asset_id, copies.part, copies.path, copies.sha256, copies.size, remotes.remote_id,
-                 remotes.file_name FROM copies
-             LEFT JOIN remotes ON remotes.asset_id = copies.asset_id AND remotes.storage = ",
-            no!(storage "?2"),
-            " AND remotes.remote_id = (SELECT MIN(remote_id) FROM remotes AS first WHERE first.asset_id = copies.asset_id
-                 AND first.storage = ",
-            no!(storage "?2"),
-            ")
-             WHERE copies.plan = ",
-            no!(plan "?1"),
-            " AND copies.asset_id > ?3 AND copies.sha256 IS NOT NULL ORDER BY copies.asset_id, copies.part LIMIT ?4",
-        ))
-        .bind(plan.to_string())
-        .bind(storage.to_string())
-        .bind(after)
-        .bind(most)
-        .fetch_all(&self.reader)
-        .await;
+        let rows = sqlx::query(concat!(kept!(""), " ORDER BY copies.asset_id, copies.part LIMIT ?4",))
+            .bind(plan.to_string())
+            .bind(storage.to_string())
+            .bind(after)
+            .bind(most)
+            .fetch_all(&self.reader)
+            .await;
         let mut kept: Vec<Kept> =
             rows.and_then(|rows| rows.iter().map(read).collect::<Result<_, _>>()).doing(DOING)?;
         if kept.len() == most as usize {
@@ -140,15 +166,7 @@ impl Store {
                 first: row.try_get("first")?,
                 position: row.try_get("position")?,
                 is_over: row.try_get("is_over")?,
-                findings: Findings {
-                    files: count(&row, "files")?,
-                    bytes: count(&row, "bytes")?,
-                    good: count(&row, "good")?,
-                    missing: count(&row, "missing")?,
-                    changed: count(&row, "changed")?,
-                    unreadable: count(&row, "unreadable")?,
-                    strange: count(&row, "strange")?,
-                },
+                findings: findings_of(&row)?,
             })
         };
         row.and_then(|row| row.map(read).transpose()).doing("look up a verification")
@@ -178,16 +196,7 @@ impl Store {
         let read = |row: &SqliteRow| {
             let ended = super::maybe_time(row, "ended_at")?;
             let at = ended.map_or_else(|| super::parsed(row, "queued_at"), Ok)?;
-            let findings = Findings {
-                files: count(row, "files")?,
-                bytes: count(row, "bytes")?,
-                good: count(row, "good")?,
-                missing: count(row, "missing")?,
-                changed: count(row, "changed")?,
-                unreadable: count(row, "unreadable")?,
-                strange: count(row, "strange")?,
-            };
-            Ok((super::parsed(row, "id")?, row.try_get("percent")?, at, findings))
+            Ok((super::parsed(row, "id")?, row.try_get("percent")?, at, findings_of(row)?))
         };
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().doing(DOING)
     }
@@ -203,10 +212,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), Error> {
         const DOING: &str = "record what a verification found";
-        let mut tx = self.begin().await.doing(DOING)?;
-        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
-            return Err(Error::Superseded);
-        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
         for one in found {
             // Another file may have taken its place since it was read.
             sqlx::query(concat!(
@@ -252,6 +258,90 @@ impl Store {
             .doing(DOING)?;
         record_items(&mut tx, attempt, records.iter()).await?;
         tx.commit().await.doing(DOING)
+    }
+
+    /// Keeps in mind what a share of a mirror has in it that is damaged, so that it can be told apart from what else the run does.
+    pub(crate) async fn tell_damage(
+        &self,
+        attempt: Attempt,
+        found: &[Verified],
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        const DOING: &str = "record what a verification found";
+        let damaged: Vec<_> = found
+            .iter()
+            .filter_map(|one| Some(json!([one.asset_id, number(one.part), one.damage?.as_str()])))
+            .collect();
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
+        sqlx::query(concat!(
+            "INSERT INTO found_damage (run, asset_id, part, damage, at) SELECT ",
+            no!(run "?1"),
+            ", value ->> 0, value ->> 1, value ->> 2, ?3 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING"
+        ))
+        .bind(attempt.run.to_string())
+        .bind(json!(damaged).to_string())
+        .bind(micros(now))
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+        tx.commit().await.doing(DOING)
+    }
+
+    /// The items that the share of a mirror which a run has read has damaged, with what became of them since then in that run; behind
+    /// this one, so many at most.
+    pub(crate) async fn found_damage(
+        &self,
+        plan: PlanId,
+        run: RunId,
+        after: Option<&str>,
+        most: u32,
+    ) -> Result<Vec<FoundDamage>, Error> {
+        const DOING: &str = "list what a verification found damaged";
+        let rows = sqlx::query(concat!(
+            "SELECT COALESCE(remotes.remote_id, copies.path) AS item, remotes.file_name AS name, copies.path, found.damage,
+                 run_items.outcome, run_items.reason
+             FROM found_damage AS found
+             CROSS JOIN copies ON copies.plan = ",
+            no!(plan "?2"),
+            " AND copies.asset_id = found.asset_id AND copies.part = found.part
+             LEFT JOIN remotes ON remotes.asset_id = found.asset_id AND remotes.storage = ",
+            storage_of!("?1"),
+            "
+             LEFT JOIN run_items ON run_items.run = found.run AND run_items.item = COALESCE(remotes.asset_id, copies.path)
+                 AND run_items.at >= found.at
+             WHERE found.run = ",
+            no!(run "?1"),
+            " AND found.asset_id > COALESCE((SELECT asset_id FROM remotes WHERE remote_id = ?3 AND storage = ",
+            storage_of!("?1"),
+            "), (SELECT asset_id FROM copies WHERE COALESCE(path_key, lower(path)) = ?4 AND plan = ",
+            no!(plan "?2"),
+            "), -1)
+             GROUP BY found.asset_id ORDER BY found.asset_id LIMIT ?5"
+        ))
+        .bind(run.to_string())
+        .bind(plan.to_string())
+        .bind(after)
+        .bind(after.map(naming::path_key))
+        .bind(most)
+        .fetch_all(&self.reader)
+        .await
+        .doing(DOING)?;
+        let read = |row: &SqliteRow| {
+            let damage: &str = row.try_get("damage")?;
+            let outcome: Option<&str> = row.try_get("outcome")?;
+            Ok(FoundDamage {
+                item: row.try_get("item")?,
+                name: row.try_get("name")?,
+                path: row.try_get("path")?,
+                damage: damage.parse().map_err(super::decode_error)?,
+                outcome: outcome.map(|outcome| outcome.parse().map_err(super::decode_error)).transpose()?,
+                reason: row.try_get("reason")?,
+            })
+        };
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().doing(DOING)
     }
 
     /// How many files a verification found that are not Charon's.
@@ -347,18 +437,8 @@ impl Store {
         most: u32,
     ) -> Result<Vec<Kept>, Error> {
         let rows = sqlx::query(concat!(
-            "SELECT copies.asset_id, copies.part, copies.path, copies.sha256, copies.size, remotes.remote_id,
-                 remotes.file_name FROM copies INDEXED BY copies_damaged
-             LEFT JOIN remotes ON remotes.asset_id = copies.asset_id AND remotes.storage = ",
-            no!(storage "?2"),
-            " AND remotes.remote_id = (SELECT MIN(remote_id) FROM remotes AS first WHERE first.asset_id = copies.asset_id
-                 AND first.storage = ",
-            no!(storage "?2"),
-            ")
-             WHERE copies.plan = ",
-            no!(plan "?1"),
-            " AND copies.asset_id > ?3 AND copies.damage IS NOT NULL AND copies.sha256 IS NOT NULL
-             ORDER BY copies.asset_id LIMIT ?4",
+            kept!("INDEXED BY copies_damaged"),
+            " AND copies.damage IS NOT NULL ORDER BY copies.asset_id LIMIT ?4",
         ))
         .bind(plan.to_string())
         .bind(storage.to_string())
@@ -370,13 +450,25 @@ impl Store {
     }
 }
 
+fn findings_of(row: &SqliteRow) -> Result<Findings, sqlx::Error> {
+    Ok(Findings {
+        files: count(row, "files")?,
+        bytes: count(row, "bytes")?,
+        good: count(row, "good")?,
+        missing: count(row, "missing")?,
+        changed: count(row, "changed")?,
+        unreadable: count(row, "unreadable")?,
+        strange: count(row, "strange")?,
+    })
+}
+
 fn read(row: &SqliteRow) -> Result<Kept, sqlx::Error> {
     let path: String = row.try_get("path")?;
     let name: Option<String> = row.try_get("file_name")?;
     Ok(Kept {
         asset_id: row.try_get("asset_id")?,
         part: if row.try_get::<i64, _>("part")? == 0 { Part::Whole } else { Part::Clip },
-        name: name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or(&path).to_owned()),
+        name: name.unwrap_or_else(|| naming::name_of(&path).to_owned()),
         path,
         sha256: sha256_of(row, "sha256")?,
         size: count(row, "size")?,

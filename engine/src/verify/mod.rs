@@ -36,6 +36,17 @@ named! {
     }
 }
 
+impl Damage {
+    /// What is wrong with this file, as people are told.
+    fn of(self, path: &str) -> String {
+        match self {
+            Self::Missing => format!("the file {path} is not there"),
+            Self::Changed => format!("the file {path} has other bytes than those that were stored"),
+            Self::Unreadable => format!("the file {path} cannot be read; look after the disk"),
+        }
+    }
+}
+
 /// What a verification has found so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Findings {
@@ -80,12 +91,27 @@ pub(crate) struct Verification {
     pub(crate) job: VerifyJob,
 }
 
-/// Reads the next share of a mirror as part of a backup. Gives whether any of it is damaged.
-pub(crate) async fn share(backup: &Arc<Backup>, percent: u8) -> Result<bool, Error> {
+/// Reads the next share of a mirror as part of a backup, mends what is damaged, and tells of it.
+pub(crate) async fn share(backup: &Arc<Backup>, percent: u8) -> Result<(), Error> {
     let ctx = backup.context();
     let job = VerifyJob { repair: true, percent: Some(percent) };
     reading::read(backup, &job, true).await?;
-    Ok(ctx.store.verification(ctx.run).await?.is_some_and(|standing| standing.findings.bad() > 0))
+    let found = ctx.store.verification(ctx.run).await?.map(|standing| standing.findings).unwrap_or_default();
+    if found.bad() > 0 && ctx.stopped().is_none() {
+        backup::repair(backup).await;
+    }
+    // It goes on with what is left, and tells of it then.
+    if ctx.stopped().is_some() || ctx.begins_no_more() {
+        return Ok(());
+    }
+    match report::write(backup).await {
+        // All is home, and the pages of the run tell the same.
+        Err(Error::Storage(error)) => {
+            tracing::warn!(%error, "the report of what was verified could not be written");
+            Ok(())
+        }
+        written => written,
+    }
 }
 
 /// Runs a verification to its end, or until the run stops.
@@ -101,7 +127,7 @@ pub(crate) async fn run(verification: Verification) {
     if job.percent.is_none() && ctx.stopped().is_none() {
         or_stop(strange::look(&backup).await);
     }
-    if ctx.stopped().is_none() {
+    if ctx.stopped().is_none() && !ctx.begins_no_more() {
         or_stop(report::write(&backup).await);
     }
 }

@@ -77,6 +77,9 @@ pub(super) async fn read(backup: &Arc<Backup>, job: &VerifyJob, is_part: bool) -
         }
         standing.position = last;
         standing.is_over = job.percent.is_some() && standing.findings.files >= share(files);
+        if is_part {
+            ctx.store.tell_damage(ctx.attempt(), &found, ctx.clock.now()).await?;
+        }
         ctx.store
             .record_verified(ctx.plan, ctx.attempt(), &found, &records, &standing, ctx.clock.now())
             .await?;
@@ -128,11 +131,7 @@ async fn judge(ctx: &RunContext, mirror: &Mirror, kept: &Kept) -> Result<Option<
 }
 
 fn record(ctx: &RunContext, kept: &Kept, damage: Damage) -> ItemRecord {
-    let reason = match damage {
-        Damage::Missing => format!("the file {} is not there", kept.path),
-        Damage::Changed => format!("the file {} has other bytes than those that were stored", kept.path),
-        Damage::Unreadable => format!("the file {} cannot be read; look after the disk", kept.path),
-    };
+    let reason = damage.of(&kept.path);
     let item = kept.remote.as_ref().map_or_else(|| kept.path.clone(), |remote| remote.0.clone());
     ctx.failed(item, kept.name.clone(), Class::Item, reason)
 }

@@ -13,11 +13,12 @@ use crate::{
     error::Error,
     ids::{PlanId, RunId},
     mirror::OWN_FOLDER,
+    naming,
     run::Outcome,
-    store::{ItemFilter, ItemRecord, RunRecord, Store},
+    store::{FoundDamage, ItemFilter, ItemRecord, RunRecord, Store},
 };
 
-/// The most problems that a report names; the run's items are all of them.
+/// The most problems that a report names; the pages of the run have all of them.
 const NAMED: usize = 10_000;
 const TOGETHER: u32 = 500;
 
@@ -77,7 +78,7 @@ impl Engine {
             return Ok(None);
         };
         let Some(record) = self.store.run(run).await? else { return Ok(None) };
-        let problems = problems(&self.store, run, outcome_of(&record)).await?;
+        let problems = problems(&self.store, &record).await?;
         Ok(Some(Report { run, plan: record.plan_id, at, percent, findings, problems }))
     }
 
@@ -98,8 +99,7 @@ impl Engine {
         most: u32,
     ) -> Result<Vec<Problem>, Error> {
         let Some(record) = self.store.run(run).await? else { return Ok(Vec::new()) };
-        let filter = ItemFilter { outcome: outcome_of(&record), after };
-        some_problems(&self.store, run, &filter, most).await
+        some_problems(&self.store, &record, after, most).await
     }
 
     /// The verifications of a plan that came to the end of their reading, the newest first: those before this one, so many at most.
@@ -120,14 +120,19 @@ impl Engine {
     }
 }
 
+/// Of a run that was for this, what is wrong is what became of its items; of a backup that has read a share, it is among much else.
 async fn some_problems(
     store: &Store,
-    run: RunId,
-    filter: &ItemFilter,
+    record: &RunRecord,
+    after: Option<String>,
     most: u32,
 ) -> Result<Vec<Problem>, Error> {
-    let items = store.run_items(run, filter, most).await?;
-    let paths = store.paths_of(run, items.iter().map(|item| item.item.as_str())).await?;
+    if record.options.job.is_plan() {
+        let found = store.found_damage(record.plan_id, record.run, after.as_deref(), most).await?;
+        return Ok(found.into_iter().map(of_a_share).collect());
+    }
+    let items = store.run_items(record.run, &ItemFilter { outcome: None, after }, most).await?;
+    let paths = store.paths_of(record.run, items.iter().map(|item| item.item.as_str())).await?;
     let problem = |item: ItemRecord| {
         // What the storage has no name for is known by its path.
         let is_path = |item: &String| item.contains(['/', '.']);
@@ -137,18 +142,23 @@ async fn some_problems(
     Ok(items.into_iter().map(problem).collect())
 }
 
-/// Of a backup that has read a share, what is new or left out is no problem of that.
-fn outcome_of(record: &RunRecord) -> Option<Outcome> {
-    record.options.job.is_plan().then_some(Outcome::Failed)
+fn of_a_share(found: FoundDamage) -> Problem {
+    let outcome = match found.outcome {
+        Some(Outcome::Done) => Outcome::Done,
+        _ => Outcome::Failed,
+    };
+    let reason = found.reason.filter(|_| outcome == Outcome::Failed);
+    let name = found.name.unwrap_or_else(|| naming::name_of(&found.path).to_owned());
+    let reason = Some(reason.unwrap_or_else(|| found.damage.of(&found.path)));
+    Problem { item: found.item, name, path: Some(found.path), outcome, reason }
 }
 
-async fn problems(store: &Store, run: RunId, outcome: Option<Outcome>) -> Result<Vec<Problem>, Error> {
-    let mut problems = Vec::new();
-    let mut filter = ItemFilter { outcome, after: None };
+async fn problems(store: &Store, record: &RunRecord) -> Result<Vec<Problem>, Error> {
+    let mut problems: Vec<Problem> = Vec::new();
     while problems.len() < NAMED {
-        let some = some_problems(store, run, &filter, TOGETHER).await?;
-        filter.after = some.last().map(|problem| problem.item.clone());
-        if filter.after.is_none() {
+        let after = problems.last().map(|problem| problem.item.clone());
+        let some = some_problems(store, record, after, TOGETHER).await?;
+        if some.is_empty() {
             break;
         }
         problems.extend(some);
@@ -157,16 +167,22 @@ async fn problems(store: &Store, run: RunId, outcome: Option<Outcome>) -> Result
     Ok(problems)
 }
 
-/// Writes the report into the mirror.
+/// Writes the report into the mirror. Each keeps its own, but for the shares that found nothing wrong: those leave the newest.
 pub(super) async fn write(backup: &Arc<Backup>) -> Result<(), Error> {
     let (ctx, mirror) = (backup.context(), backup.mirror());
     let Some(standing) = ctx.store.verification(ctx.run).await? else { return Ok(()) };
-    let problems = problems(&ctx.store, ctx.run, None).await?;
+    let Some(record) = ctx.store.run(ctx.run).await? else { return Ok(()) };
+    let problems = problems(&ctx.store, &record).await?;
     let now = ctx.clock.now();
     let (percent, findings) = (standing.percent, standing.findings);
+    let name = if record.options.job.is_plan() && findings.bad() == 0 {
+        "newest-good-share.json".to_owned()
+    } else {
+        format!("verify-{}-{}.json", now.strftime("%Y%m%dT%H%M%SZ"), ctx.run)
+    };
     let report = Report { run: ctx.run, plan: ctx.plan, at: now, percent, findings, problems };
     let text = serde_json::to_vec_pretty(&report).map_err(|error| Error::Refused(error.to_string()))?;
-    let path = format!("{OWN_FOLDER}/reports/verify-{}-{}.json", now.strftime("%Y%m%dT%H%M%SZ"), ctx.run);
+    let path = format!("{OWN_FOLDER}/reports/{name}");
     mirror.write(&path, text).await?;
     mirror.settle(std::slice::from_ref(&path)).await?;
     Ok(())

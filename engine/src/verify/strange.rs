@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use charon_provider::{Class, Depth, EntryKind};
 use futures::StreamExt;
 
-use crate::{backup::Backup, error::Error, mirror::OWN_FOLDER, sidecars::Sidecar};
+use crate::{backup::Backup, error::Error, mirror::OWN_FOLDER, naming, sidecars::Sidecar};
 
 /// Paths that are looked up in the ledger together.
 const TOGETHER: usize = 500;
@@ -52,7 +52,7 @@ pub(super) async fn look(backup: &Arc<Backup>) -> Result<(), Error> {
             .into_iter()
             .filter(|path| !ours.contains(path) && !is_sidecar(path))
             .map(|path| {
-                let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
+                let name = naming::name_of(&path).to_owned();
                 ctx.skipped(path, name, REASON)
             })
             .collect();
