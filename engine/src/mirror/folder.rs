@@ -5,14 +5,14 @@ use std::{
     fs::{self, File, FileTimes, Metadata},
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Mutex,
     time::SystemTime,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use charon_provider::{Class, Depth, Destination, Entry, EntryKind, Error, Reason};
-use futures::{StreamExt, stream, stream::BoxStream};
+use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use walkdir::WalkDir;
@@ -22,6 +22,8 @@ use crate::durable::sync_folder;
 
 /// Files are read in pieces of this size, off the threads that wait for the network.
 const PIECE_BYTES: usize = 1024 * 1024;
+/// Folders that are flushed at a time: together they take hardly longer than one.
+const FLUSHED_AT_A_TIME: usize = 16;
 /// Entries of a listing that wait to be taken.
 const LISTED_AHEAD: usize = 1_000;
 
@@ -31,13 +33,29 @@ pub(crate) struct Folder {
     root: PathBuf,
     workshop: PathBuf,
     /// Folders whose names are durable, as are those above them.
-    durable: Arc<Mutex<HashSet<PathBuf>>>,
+    durable: Mutex<HashSet<PathBuf>>,
 }
 
 impl Folder {
     pub(crate) fn new(root: &Path) -> Self {
         let workshop = root.join(OWN_FOLDER).join(INCOMING);
-        Self { root: root.to_owned(), workshop, durable: Arc::default() }
+        Self { root: root.to_owned(), workshop, durable: Mutex::default() }
+    }
+
+    /// The folders whose flushing makes the names at these paths durable.
+    fn to_flush(&self, paths: &[String]) -> BTreeSet<PathBuf> {
+        let durable = self.durable.lock().expect("nothing panics while it holds the folders");
+        let mut folders = BTreeSet::new();
+        for path in paths {
+            let Some(folder) = self.root.join(path).parent().map(Path::to_owned) else { continue };
+            if !durable.contains(&folder) {
+                // Those above too: another item's folder may have been made a moment ago, and not be flushed yet.
+                let above = folder.ancestors().skip(1);
+                folders.extend(above.take_while(|above| above.starts_with(&self.root)).map(Path::to_owned));
+            }
+            folders.insert(folder);
+        }
+        folders
     }
 }
 
@@ -84,7 +102,12 @@ impl Destination for Folder {
 
     async fn put(&self, path: &str, file: &Path, modified: Option<Timestamp>) -> Result<(), Error> {
         let (root, file, path) = (self.root.clone(), file.to_owned(), path.to_owned());
-        blocking(&format!("store {path}"), move || store(&root, &path, &file, modified)).await
+        blocking(&format!("store {path}"), move || {
+            let open = File::options().write(true).open(&file);
+            let open = open.map_err(|error| no_room(&format!("store {path}"), &root.join(&path), &error))?;
+            store(&root, &path, &open, &file, modified)
+        })
+        .await
     }
 
     async fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
@@ -123,8 +146,12 @@ impl Destination for Folder {
     }
 
     async fn settle(&self, paths: &[String]) -> Result<(), Error> {
-        let (root, durable, paths) = (self.root.clone(), Arc::clone(&self.durable), paths.to_vec());
-        blocking("flush the mirror", move || sync(&root, &durable, &paths)).await
+        let folders = self.to_flush(paths);
+        let flushing =
+            folders.iter().cloned().map(|folder| blocking("flush the mirror", move || flush(&folder)));
+        let () = stream::iter(flushing).buffer_unordered(FLUSHED_AT_A_TIME).try_collect().await?;
+        self.durable.lock().expect("nothing panics while it holds the folders").extend(folders);
+        Ok(())
     }
 
     fn keeps_times(&self) -> bool {
@@ -147,33 +174,25 @@ async fn blocking<T: Send + 'static>(
     })?
 }
 
-/// Makes the names in the folders of these paths durable. Blocks.
-fn sync(root: &Path, durable: &Mutex<HashSet<PathBuf>>, paths: &[String]) -> Result<(), Error> {
-    let mut durable = durable.lock().expect("nothing panics while it holds the folders");
-    let mut folders = BTreeSet::new();
-    for path in paths {
-        let Some(folder) = root.join(path).parent().map(Path::to_owned) else { continue };
-        if !durable.contains(&folder) {
-            // Those above too: another item's folder may have been made a moment ago, and not be flushed yet.
-            let above = folder.ancestors().skip(1);
-            folders.extend(above.take_while(|above| above.starts_with(root)).map(Path::to_owned));
-        }
-        folders.insert(folder);
-    }
-    folders.iter().try_for_each(|folder| match sync_folder(folder) {
+/// Makes the names in a folder durable. Blocks.
+fn flush(folder: &Path) -> Result<(), Error> {
+    match sync_folder(folder) {
         // It was removed, and the folder above says so.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        synced => synced.map_err(|error| no_room("flush the mirror", folder, &error)),
-    })?;
-    durable.extend(folders);
-    Ok(())
+        flushed => flushed.map_err(|error| no_room("flush the mirror", folder, &error)),
+    }
 }
 
-/// Flushes a file and gives it its name. Blocks.
-pub(super) fn store(root: &Path, path: &str, file: &Path, modified: Option<Timestamp>) -> Result<(), Error> {
+/// Flushes a file, which is open for writing, and gives it its name. Blocks.
+pub(super) fn store(
+    root: &Path,
+    path: &str,
+    open: &File,
+    file: &Path,
+    modified: Option<Timestamp>,
+) -> Result<(), Error> {
     let target = root.join(path);
     let failed = |error: io::Error| no_room(&format!("store {path}"), &target, &error);
-    let open = File::options().write(true).open(file).map_err(failed)?;
     if let Some(modified) = modified
         && let Err(error) = open.set_times(FileTimes::new().set_modified(SystemTime::from(modified)))
     {

@@ -1,7 +1,8 @@
 //! Where a mirror is: a folder of this machine, or a path that a storage keeps.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -107,15 +108,15 @@ async fn store_small(
     let doing = format!("write {path}");
     let written = tokio::task::spawn_blocking(move || {
         let failed = |error: io::Error| no_room(&format!("write {path}"), &temporary, &error);
-        let write = || match fs::write(&temporary, &bytes) {
+        let made = match File::create(&temporary) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                temporary.parent().map_or(Ok(()), fs::create_dir_all)?;
-                fs::write(&temporary, &bytes)
+                temporary.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(&temporary))
             }
-            written => written,
+            made => made,
         };
-        write().map_err(failed)?;
-        folder::store(&root, &path, &temporary, modified)
+        let mut file = made.map_err(failed)?;
+        file.write_all(&bytes).map_err(failed)?;
+        folder::store(&root, &path, &file, &temporary, modified)
     });
     written.await.map_err(|panic| Error::new(Class::Destination, doing, panic.to_string()))?
 }

@@ -99,6 +99,13 @@ pub(crate) struct Told {
     pub(crate) written: Vec<Written>,
 }
 
+impl Told {
+    /// The sidecar of this kind, as it was written last.
+    fn last(&self, kind: Sidecar) -> Option<&Written> {
+        self.written.iter().find(|last| last.kind == kind)
+    }
+}
+
 /// A sidecar, as it was written last.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {

@@ -6,77 +6,109 @@ use charon_provider::{Class, EntryKind, Error as StorageError, Reason};
 use futures::{StreamExt, TryStreamExt, stream};
 use sha2::Digest;
 
-use super::{Sidecar, Told, Written, json, xmp};
+use super::{Sidecar, Told, json, xmp};
 use crate::{backup::Backup, error::Error, ids::Sha256, mirror};
 
 /// Items that are looked at together.
 const TOGETHER: u32 = 500;
 /// Sidecars that are written at a time.
-const AT_A_TIME: usize = 16;
+const AT_A_TIME: usize = 32;
 /// The longest sidecar that may be Charon's, in bytes.
 const LONGEST: u64 = 1024 * 1024;
+
+/// Some items, and those of their sidecars that are not as they should be.
+#[derive(Debug)]
+struct Page {
+    items: Vec<Told>,
+    changed: Vec<Changed>,
+}
+
+/// A sidecar that is not as it should be.
+#[derive(Debug)]
+struct Changed {
+    /// Which of the items it is of.
+    item: usize,
+    kind: Sidecar,
+    sha256: Sha256,
+    /// What it should say.
+    text: Vec<u8>,
+}
 
 /// Brings the sidecars of all items up to date.
 pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
     let ctx = backup.context();
-    let kinds = backup.sidecars();
     let listing = ctx.store.listing(ctx.run).await?;
     // What is known of items changes with full listings, and with what is new.
     let is_news = listing.is_some_and(|listing| listing.is_full) || ctx.progress().items.done > 0;
-    if kinds.is_empty() || !is_news {
+    if backup.sidecars().is_empty() || !is_news {
         return Ok(());
     }
-    let mut after = 0;
-    loop {
-        let Some(page) = ctx.unless_stopped(ctx.store.told(ctx.plan, ctx.storage, after, TOGETHER)).await
-        else {
+    let mut ready = compare(backup, 0).await?;
+    while let Some(page) = ready {
+        if ctx.stopped().is_some() {
             return Ok(());
-        };
-        let page = page?;
-        let Some(last) = page.last().map(|last| last.asset_id) else { return Ok(()) };
-        after = last;
-        let mut changed = Vec::new();
-        for told in &page {
-            for kind in kinds {
-                let text = match kind {
-                    Sidecar::Json => json::write(told),
-                    Sidecar::Xmp => xmp::write(told),
-                };
-                let sha256 = Sha256(sha2::Sha256::digest(&text).into());
-                let last = told.written.iter().find(|last| last.kind == *kind);
-                let is_written = last.is_some_and(|last| last.is_there && last.sha256 == sha256);
-                if !is_written {
-                    changed.push((told, *kind, last, sha256, text));
-                }
-            }
         }
-        // Most of them are new, and nothing is at their places.
-        let paths: Vec<String> = changed.iter().map(|(told, kind, ..)| kind.path(&told.path)).collect();
-        let there = backup.mirror().files().look(&paths).await?;
-        let mut new = Vec::with_capacity(changed.len());
-        for (((told, kind, last, sha256, text), path), there) in changed.into_iter().zip(paths).zip(there) {
-            if there.is_none() || may_be_written(backup, told, kind, last, sha256).await? {
-                new.push(((told.asset_id, kind, sha256), path, text));
-            }
-        }
-        let rows: Vec<_> = new.iter().map(|(row, ..)| *row).collect();
-        ctx.store.intend_sidecars(ctx.plan, ctx.attempt(), &rows).await?;
-        let mut paths = Vec::with_capacity(new.len());
-        // Flushing many together takes hardly longer than flushing one.
-        let writing = new.into_iter().map(async |(_, path, text)| {
-            backup.mirror().write(&path, text).await?;
-            Ok::<_, StorageError>(path)
-        });
-        let mut writing = stream::iter(writing).buffer_unordered(AT_A_TIME);
-        while let Some(path) = writing.try_next().await? {
-            paths.push(path);
-        }
-        drop(writing);
-        if !paths.is_empty() {
-            backup.mirror().settle(&paths).await?;
-        }
-        ctx.store.sidecars_are_written(ctx.plan, &rows).await?;
+        // While some are flushed, the next are made up.
+        let last = page.items.last().map_or(0, |last| last.asset_id);
+        let (written, following) = tokio::join!(write(backup, page), compare(backup, last));
+        written?;
+        ready = following?;
     }
+    Ok(())
+}
+
+/// Finds out what the sidecars of the items behind this one should say, and which do not; `None` when no item is left, or the
+/// run stops.
+async fn compare(backup: &Arc<Backup>, after: i64) -> Result<Option<Page>, Error> {
+    let ctx = backup.context();
+    let Some(items) = ctx.unless_stopped(ctx.store.told(ctx.plan, ctx.storage, after, TOGETHER)).await else {
+        return Ok(None);
+    };
+    let items = items?;
+    let mut changed = Vec::new();
+    for (item, told) in items.iter().enumerate() {
+        for kind in backup.sidecars() {
+            let text = match kind {
+                Sidecar::Json => json::write(told),
+                Sidecar::Xmp => xmp::write(told),
+            };
+            let sha256 = Sha256(sha2::Sha256::digest(&text).into());
+            let is_written = told.last(*kind).is_some_and(|last| last.is_there && last.sha256 == sha256);
+            if !is_written {
+                changed.push(Changed { item, kind: *kind, sha256, text });
+            }
+        }
+    }
+    Ok((!items.is_empty()).then_some(Page { items, changed }))
+}
+
+/// Puts sidecars into their places, where nobody else's are.
+async fn write(backup: &Arc<Backup>, page: Page) -> Result<(), Error> {
+    let ctx = backup.context();
+    let Page { items, changed } = page;
+    // Most of them are new, and nothing is at their places.
+    let paths: Vec<String> = changed.iter().map(|one| one.kind.path(&items[one.item].path)).collect();
+    let there = backup.mirror().files().look(&paths).await?;
+    let (mut rows, mut texts) = (Vec::with_capacity(paths.len()), Vec::with_capacity(paths.len()));
+    for ((one, path), there) in changed.into_iter().zip(paths).zip(there) {
+        let told = &items[one.item];
+        if there.is_none() || may_be_written(backup, told, one.kind, one.sha256).await? {
+            rows.push((told.asset_id, one.kind, one.sha256));
+            texts.push((path, one.text));
+        }
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    ctx.store.intend_sidecars(ctx.plan, ctx.attempt(), &rows).await?;
+    // Flushing many together takes hardly longer than flushing one.
+    let writing = texts.into_iter().map(async |(path, text)| {
+        backup.mirror().write(&path, text).await?;
+        Ok::<_, StorageError>(path)
+    });
+    let paths: Vec<String> = stream::iter(writing).buffer_unordered(AT_A_TIME).try_collect().await?;
+    backup.mirror().settle(&paths).await?;
+    ctx.store.sidecars_are_written(ctx.plan, &rows).await
 }
 
 /// Whether nobody else's file is at the place of a sidecar.
@@ -84,7 +116,6 @@ async fn may_be_written(
     backup: &Arc<Backup>,
     told: &Told,
     kind: Sidecar,
-    last: Option<&Written>,
     new: Sha256,
 ) -> Result<bool, Error> {
     let (files, path) = (backup.mirror().files(), kind.path(&told.path));
@@ -93,7 +124,7 @@ async fn may_be_written(
         return Ok(false);
     }
     let is_ours = async {
-        if let Some(last) = last {
+        if let Some(last) = told.last(kind) {
             let present = mirror::hash(files, &path).await?;
             return Ok::<_, StorageError>(
                 [Some(new), Some(last.sha256), last.before].contains(&Some(present)),

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Doing, Store, count, decode_error, fidelity_of, no, queue::is_at_work, sha256_of};
+use super::{Doing, Store, count, decode_error, fidelity_of, no, sha256_of};
 use crate::{
     error::Error,
     ids::{PlanId, Sha256, StorageId},
@@ -20,6 +20,13 @@ fn number(kind: Sidecar) -> i64 {
         Sidecar::Json => 0,
         Sidecar::Xmp => 1,
     }
+}
+
+/// Sidecars as statements take them, all at once.
+fn rows(sidecars: &[(i64, Sidecar, Sha256)]) -> String {
+    let row =
+        |(asset, kind, sha256): &(i64, Sidecar, Sha256)| json!([asset, number(*kind), sha256.to_string()]);
+    json!(sidecars.iter().map(row).collect::<Vec<_>>()).to_string()
 }
 
 impl Store {
@@ -74,17 +81,7 @@ impl Store {
         attempt: Attempt,
         sidecars: &[(i64, Sidecar, Sha256)],
     ) -> Result<(), Error> {
-        if sidecars.is_empty() {
-            return Ok(());
-        }
-        let rows: Vec<_> = sidecars
-            .iter()
-            .map(|(asset, kind, sha256)| json!([asset, number(*kind), sha256.to_string()]))
-            .collect();
-        let mut tx = self.begin().await.doing(DOING)?;
-        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
-            return Err(Error::Superseded);
-        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
         // What was intended before, and not known to be written, may or may not be there: what was there before that is kept in mind.
         sqlx::query(concat!(
             "INSERT INTO sidecars (plan, asset_id, kind, sha256, is_written)
@@ -95,7 +92,7 @@ impl Store {
                  before = CASE WHEN is_written THEN sha256 ELSE before END, sha256 = excluded.sha256, is_written = 0"
         ))
         .bind(plan.to_string())
-        .bind(json!(rows).to_string())
+        .bind(rows(sidecars))
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
@@ -108,25 +105,17 @@ impl Store {
         plan: PlanId,
         sidecars: &[(i64, Sidecar, Sha256)],
     ) -> Result<(), Error> {
-        if sidecars.is_empty() {
-            return Ok(());
-        }
-        let mut tx = self.begin().await.doing(DOING)?;
-        for (asset, kind, sha256) in sidecars {
-            sqlx::query(concat!(
-                "UPDATE sidecars SET is_written = 1, before = NULL WHERE plan = ",
-                no!(plan "?1"),
-                " AND asset_id = ?2 AND kind = ?3 AND sha256 = ?4"
-            ))
-            .bind(plan.to_string())
-            .bind(asset)
-            .bind(number(*kind))
-            .bind(&sha256.0[..])
-            .execute(&mut *tx)
-            .await
-            .doing(DOING)?;
-        }
-        tx.commit().await.doing(DOING)
+        sqlx::query(concat!(
+            "UPDATE sidecars SET is_written = 1, before = NULL WHERE plan = ",
+            no!(plan "?1"),
+            " AND (asset_id, kind, sha256) IN (SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each(?2))"
+        ))
+        .bind(plan.to_string())
+        .bind(rows(sidecars))
+        .execute(&self.writer)
+        .await
+        .doing(DOING)
+        .map(drop)
     }
 
     /// The sidecars of an item, as they were written last.
@@ -160,10 +149,7 @@ impl Store {
         attempt: Attempt,
         items: &[RemoteId],
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await.doing(DOING)?;
-        if is_at_work(&mut tx, attempt).await.doing(DOING)?.is_none() {
-            return Err(Error::Superseded);
-        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
         let sql = concat!("DELETE FROM favourites WHERE storage = ", no!(storage "?1"));
         sqlx::query(sql).bind(storage.to_string()).execute(&mut *tx).await.doing(DOING)?;
         sqlx::query(concat!(
