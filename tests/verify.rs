@@ -217,7 +217,8 @@ async fn each_backup_verifies_a_share_and_mends_what_is_damaged_in_it() {
     for (problems, path) in problems.iter().zip(&rotten) {
         let [problem] = problems.as_slice() else { panic!("one problem: {problems:?}") };
         assert_eq!((&problem["path"], &problem["outcome"]), (&json!(path), &json!("done")), "{problem}");
-        assert!(problem["reason"].as_str().expect("why").contains("other bytes"), "{problem}");
+        let reason = problem["reason"].as_str().expect("why");
+        assert!(reason.contains("other bytes") && reason.contains(".charon/set-aside"), "{reason}");
     }
     let (code, summary) = verify(&place, &[]).await;
     assert_eq!((code, &summary["verification"]["good"]), (Some(0), &json!(20)), "{summary:#}");

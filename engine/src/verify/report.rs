@@ -147,9 +147,14 @@ fn of_a_share(found: FoundDamage) -> Problem {
         Some(Outcome::Done) => Outcome::Done,
         _ => Outcome::Failed,
     };
-    let reason = found.reason.filter(|_| outcome == Outcome::Failed);
     let name = found.name.unwrap_or_else(|| naming::name_of(&found.path).to_owned());
-    let reason = Some(reason.unwrap_or_else(|| found.damage.of(&found.path)));
+    let damage = found.damage.of(&found.path);
+    let reason = Some(match (outcome, found.reason) {
+        // Where what was there is now.
+        (Outcome::Done, Some(more)) => format!("{damage}; {more}"),
+        (_, Some(reason)) => reason,
+        (_, None) => damage,
+    });
     Problem { item: found.item, name, path: Some(found.path), outcome, reason }
 }
 
