@@ -35,6 +35,11 @@ async fn what_is_home_is_previewed_and_restored_on_the_page_and_over_the_api() {
     for (body, status, words) in [
         (json!({"folder": "/etc/charon"}), 422, "is not below"),
         (to("mirror/photos"), 422, "is not below"),
+        // What is misspelt would otherwise restore everything.
+        (json!({"folder": place.path("room/back"), "album": "Sea"}), 422, "/album"),
+        (json!({"folder": place.path("room/back"), "albums": []}), 422, "/albums"),
+        (json!({"folder": place.path("room/back"), "taken_from": "01.07.2024"}), 422, "/taken_from"),
+        (json!({}), 422, "/folder"),
         (
             json!({"folder": place.path("room/back"), "taken_until": "1999-01-01"}),
             409,
