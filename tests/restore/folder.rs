@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::json;
 
-use super::{at_home, counts, photos, restore, rot, tree};
+use super::{Entry, at_home, counts, photos, restore, rot, tree};
 use crate::{command_line::assert_failed, support::Place};
 
 fn first_photos(place: &Place) -> Vec<String> {
@@ -16,6 +16,7 @@ async fn the_whole_mirror_comes_back_bit_for_bit_with_its_links_and_sidecars() {
     let place = at_home(24).await;
     let before = tree(&place.path("mirror"));
     let requests = place.world().stats();
+    fs::create_dir_all(place.path("back/of")).expect("a folder");
     let (code, summary) = restore(&place, &["--to-folder", "back/of/it"]).await;
     assert_eq!((code, counts(&summary)), (Some(0), [24, 0, 0, 0]), "{summary:#}");
     assert_eq!(summary["job"], "restore");
@@ -109,6 +110,11 @@ async fn what_is_not_what_was_stored_is_told_and_nothing_is_overwritten() {
     assert!(!back.join(&paths[0]).exists() && !back.join(&paths[1]).exists());
     assert_eq!(fs::read_to_string(&other).expect("a file"), "somebody's own");
     assert_eq!(fs::read_to_string(&beside).expect("a file"), "somebody's own");
+    // No album shows what is not the photo.
+    let links = tree(&back).into_iter().filter(|(_, entry)| matches!(entry, Entry::Link(_)));
+    for (link, _) in links {
+        assert_ne!(fs::read(back.join(&link)).expect("a photo"), b"somebody's own", "{link}");
+    }
     assert!(back.join(&paths[3]).exists() && !back.join(".charon-restore").exists());
     assert_eq!(photos(&back).len(), 10);
 
@@ -116,6 +122,12 @@ async fn what_is_not_what_was_stored_is_told_and_nothing_is_overwritten() {
     fs::remove_file(&other).expect("moved away");
     let (code, summary) = restore(&place, &["--to-folder", "back"]).await;
     assert_eq!((code, counts(&summary)), (Some(3), [1, 9, 1, 2]), "{summary:#}");
+
+    // What turned out to be damaged counts as not home, and the next backup fetches it.
+    let (code, summary) = place.run("home").await;
+    assert_eq!((code, &summary["items"]["done"]), (0, &json!(2)), "{summary:#}");
+    let (code, summary) = restore(&place, &["--to-folder", "back"]).await;
+    assert_eq!((code, counts(&summary)), (Some(0), [2, 10, 1, 0]), "{summary:#}");
 }
 
 #[tokio::test]
@@ -171,6 +183,7 @@ async fn what_cannot_be_restored_is_refused_before_anything_is() {
             2,
             "folder: is not a folder",
         ),
+        (vec!["restore", "home", "--to-folder", "nodisk/back"], 2, "is not there: is the disk mounted?"),
         (vec!["restore", "home", "--to-folder", "back", "--album", "Se"], 2, "there are Sea, Summer"),
         (vec!["restore", "home", "--to-folder", "back", "--from", "July"], 2, "such as 2024-07-31"),
         (

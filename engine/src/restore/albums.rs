@@ -94,6 +94,9 @@ async fn link_all(restoring: &Restoring, place: &Place, links: Vec<AlbumEntry>) 
 }
 
 async fn link_one(place: &Place, link: &AlbumEntry) -> Result<io::Result<Linked>, Error> {
+    if place.has_other(&link.target) {
+        return Ok(Ok(Linked::Nothing));
+    }
     let (root, beside, entry) = (place.root.clone(), place.beside(), link.clone());
     let looked = looked_at(move || there(&root, &entry).map(|there| (there, root, entry))).await?;
     let (there, root, entry) = match looked {

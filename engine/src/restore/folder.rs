@@ -1,8 +1,12 @@
 //! To a folder: every chosen file to the same path as in the mirror, and beside it what is beside it there.
 
-use std::{collections::HashSet, path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
 
-use charon_provider::{Class, EntryKind};
+use charon_provider::{Class, EntryKind, Part};
 use futures::{StreamExt, stream};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -15,7 +19,7 @@ use crate::{
     naming,
     run::RunContext,
     sidecars::Sidecar,
-    store::{AtHome, ItemRecord},
+    store::{AtHome, ItemRecord, Verified},
 };
 
 /// Restores all that is chosen.
@@ -54,6 +58,7 @@ async fn restore_some(
     });
     let Some(put) = put(restoring, place, pieces).await? else { return Ok(None) };
     let (records, unchanged) = records(ctx, &put);
+    ctx.store.record_damage(ctx.plan, ctx.attempt(), &damaged(items, &put)).await?;
     ctx.record(&records).await?;
     ctx.unchanged(unchanged);
     ctx.tell(|progress| {
@@ -115,6 +120,23 @@ fn is_there(came: &Came) -> bool {
     matches!(came, Came::There(_) | Came::WasThere)
 }
 
+/// Those of these files of items that turned out to be damaged.
+fn damaged(items: &[AtHome], put: &[(Piece, Came)]) -> Vec<Verified> {
+    let files = items.iter().flat_map(|item| {
+        let clip = item.clip.as_ref().map(|clip| (Part::Clip, clip));
+        std::iter::once((Part::Whole, &item.whole))
+            .chain(clip)
+            .map(|(part, file)| (&*file.path, (item.asset_id, part, file.sha256)))
+    });
+    let files: HashMap<&str, _> = files.collect();
+    let found = put.iter().filter_map(|(piece, came)| {
+        let Came::Damaged(damage, _) = came else { return None };
+        let (asset_id, part, sha256) = *files.get(&*piece.path)?;
+        Some(Verified { asset_id, part, sha256, damage: Some(*damage) })
+    });
+    found.collect()
+}
+
 /// What became of photos and videos, and how many were there before.
 fn records(ctx: &RunContext, put: &[(Piece, Came)]) -> (Vec<ItemRecord>, u64) {
     let mut unchanged = 0;
@@ -134,6 +156,7 @@ fn records(ctx: &RunContext, put: &[(Piece, Came)]) -> (Vec<ItemRecord>, u64) {
                 );
                 ctx.failed(item, name, Class::Item, reason)
             }
+            Came::Damaged(_, reason) => ctx.failed(item, name, Class::Item, reason.clone()),
             Came::Not(class, reason) => ctx.failed(item, name, *class, reason.clone()),
         });
     }
@@ -171,7 +194,7 @@ pub(super) async fn put_beside(
         let reason = match came {
             Came::There(_) | Came::WasThere => return None,
             Came::InTheWay => IN_THE_WAY.to_owned(),
-            Came::Not(_, reason) => reason.clone(),
+            Came::Damaged(_, reason) | Came::Not(_, reason) => reason.clone(),
         };
         Some(ctx.skipped(piece.path.clone(), piece.name.clone(), reason))
     });

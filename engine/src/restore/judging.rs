@@ -243,6 +243,12 @@ fn judge_folder(folder: &Path, folders: &Folders) -> Option<String> {
     if real.exists() && !real.is_dir() {
         return Some("is not a folder".into());
     }
+    if let Some(above) = real.parent().filter(|above| !above.is_dir()) {
+        return Some(format!(
+            "is to be made in {}, which is not there: is the disk mounted?",
+            above.display()
+        ));
+    }
     let mirrors = folders.mirrors.iter().filter_map(|mirror| mirror.folder()).map(real_path);
     let mut mirrors = mirrors.chain(mirror_above(&real).map(Path::to_owned));
     if let Some(mirror) = mirrors.find(|mirror| real.starts_with(mirror) || mirror.starts_with(&real)) {

@@ -1,11 +1,15 @@
 //! Putting one file into a folder: read from the mirror, hashed, flushed, and only then given its name, which nothing else may have.
 
 use std::{
+    collections::HashSet,
     ffi::OsString,
     fs::{self, FileTimes},
     io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -21,6 +25,7 @@ use crate::{
     retry::with_retries,
     run::RunContext,
     upload::name_anew,
+    verify::Damage,
 };
 
 /// Where files are until they are complete, within the folder that they go to.
@@ -33,6 +38,8 @@ pub(super) struct Place {
     pub(super) site: Site,
     unfinished: PathBuf,
     next: AtomicU64,
+    /// Paths at which there is something else.
+    taken: Mutex<HashSet<String>>,
 }
 
 /// A file of the mirror that is to be put there.
@@ -57,7 +64,9 @@ pub(super) enum Came {
     WasThere,
     /// Something else is there.
     InTheWay,
-    /// It is not in the mirror, or not as it was stored, or cannot be put there.
+    /// It is not in the mirror, or not as it was stored.
+    Damaged(Damage, String),
+    /// It cannot be put there.
     Not(Class, String),
 }
 
@@ -83,7 +92,7 @@ impl Place {
             // Whatever is wrong with it, nothing can be put there.
             .map_err(|error| Error { class: Class::Destination, ..failed(&error) })?;
         let site = Site::folder(root);
-        Ok(Self { root: root.to_owned(), site, unfinished, next: AtomicU64::new(0) })
+        Ok(Self { root: root.to_owned(), site, unfinished, next: AtomicU64::new(0), taken: Mutex::default() })
     }
 
     /// Takes away what was for unfinished files. What cannot be taken away is no fault of what is there.
@@ -111,7 +120,7 @@ impl Place {
         if let Some(there) = self.site.files().look(std::slice::from_ref(&piece.path)).await?.pop().flatten()
         {
             let is_same = there.kind == EntryKind::File && self.is_same(restoring, piece, there.size).await?;
-            return Ok(if is_same { Came::WasThere } else { Came::InTheWay });
+            return Ok(if is_same { Came::WasThere } else { self.is_taken(piece) });
         }
         let temporary = self.beside();
         let came = self.copy(restoring, piece, &temporary).await;
@@ -120,6 +129,16 @@ impl Place {
             drop(tokio::fs::remove_file(&temporary).await);
         }
         came
+    }
+
+    fn is_taken(&self, piece: &Piece) -> Came {
+        self.taken.lock().expect("nothing panics while it holds the paths").insert(piece.path.clone());
+        Came::InTheWay
+    }
+
+    /// Whether something else is at the place of what this run was to put there.
+    pub(super) fn has_other(&self, path: &str) -> bool {
+        self.taken.lock().expect("nothing panics while it holds the paths").contains(path)
     }
 
     async fn is_same(&self, restoring: &Restoring, piece: &Piece, size: u64) -> Result<bool, Error> {
@@ -161,14 +180,14 @@ impl Place {
                  --repair fetches it again, if the account still has it",
                 piece.path
             );
-            return Ok(Came::Not(Class::Item, reason));
+            return Ok(Came::Damaged(Damage::Changed, reason));
         }
         let (from, to, modified) = (temporary.to_owned(), self.root.join(&piece.path), piece.modified);
         let named = looked_at(move || name(&from, &to, modified)).await;
         match named.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(()) => Ok(Came::There(size)),
             // It came there a moment ago.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Came::InTheWay),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(self.is_taken(piece)),
             Err(error) => not_put(no_room(&format!("restore {}", piece.path), &self.root, &error)),
         }
     }
@@ -227,7 +246,7 @@ async fn unread(restoring: &Restoring, piece: &Piece, error: Error) -> Result<Ca
         let reason = format!(
             "the file {path} of the mirror is not there; charon verify --repair fetches it again, if the account still has it"
         );
-        return Ok(Came::Not(Class::Item, reason));
+        return Ok(Came::Damaged(Damage::Missing, reason));
     }
     let is_of_file = match error.class {
         Class::Item => true,
@@ -236,7 +255,8 @@ async fn unread(restoring: &Restoring, piece: &Piece, error: Error) -> Result<Ca
         _ => false,
     };
     if is_of_file {
-        return Ok(Came::Not(Class::Item, format!("the file {path} of the mirror cannot be read: {error}")));
+        let reason = format!("the file {path} of the mirror cannot be read: {error}");
+        return Ok(Came::Damaged(Damage::Unreadable, reason));
     }
     Err(error)
 }

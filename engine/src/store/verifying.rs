@@ -260,6 +260,36 @@ impl Store {
         tx.commit().await.doing(DOING)
     }
 
+    /// Records that stored files turned out to be damaged on their way to somewhere else: they count as not home from then on.
+    pub(crate) async fn record_damage(
+        &self,
+        plan: PlanId,
+        attempt: Attempt,
+        found: &[Verified],
+    ) -> Result<(), Error> {
+        const DOING: &str = "record what is damaged";
+        if found.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin_for(attempt, DOING).await?;
+        for one in found {
+            sqlx::query(concat!(
+                "UPDATE copies SET damage = ?1 WHERE plan = ",
+                no!(plan "?2"),
+                " AND asset_id = ?3 AND part = ?4 AND sha256 = ?5",
+            ))
+            .bind(one.damage.map(Damage::as_str))
+            .bind(plan.to_string())
+            .bind(one.asset_id)
+            .bind(number(one.part))
+            .bind(&one.sha256.0[..])
+            .execute(&mut *tx)
+            .await
+            .doing(DOING)?;
+        }
+        tx.commit().await.doing(DOING)
+    }
+
     /// Keeps in mind what a share of a mirror has in it that is damaged, so that it can be told apart from what else the run does.
     pub(crate) async fn tell_damage(
         &self,
