@@ -205,6 +205,11 @@ async fn sidecars_tell_what_the_account_says_and_leave_others_alone() {
     let ours = mirror.join(format!("{}.json", sheets[&seeded.item_ids[0]].0));
     let sheet: Value = serde_json::from_slice(&fs::read(ours).expect("a sidecar")).expect("JSON");
     assert_eq!(sheet["favourite"], false);
+    // What somebody has deleted is written again.
+    let deleted = mirror.join(format!("{}.xmp", sheets[&seeded.item_ids[1]].0));
+    fs::remove_file(&deleted).expect("removed");
+    full(&place).await;
+    assert!(deleted.is_file());
     let verified = place.charon(&["verify", "home", "--json"]).await.json();
     assert_eq!(verified["verification"]["strange"], 0, "{verified:#}");
 }

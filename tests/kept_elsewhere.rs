@@ -146,6 +146,16 @@ impl Server {
     }
 }
 
+#[tokio::test]
+async fn a_storage_that_keeps_mirrors_has_a_name_that_plans_can_say() {
+    let place = Place::new().await;
+    let config = json!({"endpoint": "http://127.0.0.1:9", "user": "anna", "password": "a-password"});
+    let ended = place
+        .charon_with(&["storage", "add", "my:nas", "--provider", "webdav", "--config", "-"], &config)
+        .await;
+    assert!(ended.code != Some(0) && ended.stderr.contains("no slash or colon"), "{ended:?}");
+}
+
 /// A backup plan whose mirror the server keeps.
 async fn set_up(kind: &'static str, items: u32) -> Option<(Place, Server)> {
     let place = Place::new().await;

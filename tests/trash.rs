@@ -101,6 +101,44 @@ async fn what_is_deleted_in_the_account_goes_to_the_trash_after_second_thoughts_
 }
 
 #[tokio::test]
+async fn what_is_damaged_in_the_trash_stays_there() {
+    let place = Place::new().await;
+    let ids = place.seed(4);
+    add_backup(&place, &json!({})).await;
+    assert_eq!(place.run("home").await.0, 0);
+    assert!(place.world().remove_item(&ids[1]));
+    for _ in 0..2 {
+        full(&place).await;
+    }
+    let listed = trash(&place, &["list", "home"]).await;
+    let aside = place.path("mirror").join(listed["files"][0]["aside"].as_str().expect("a path"));
+    let mut bytes = fs::read(&aside).expect("a file");
+    bytes[100] ^= 1;
+    fs::write(&aside, &bytes).expect("written");
+    let ended = place.charon(&["trash", "restore", "home", "--all", "--json"]).await;
+    let told = ended.json()["errors"][0]["message"].as_str().expect("why").to_owned();
+    assert!(ended.code == Some(3) && told.contains("not what went to the trash"), "{told}");
+    assert_eq!((place.mirrored().len(), fs::read(&aside).expect("it is there")), (3, bytes));
+}
+
+#[tokio::test]
+async fn an_account_that_shows_nothing_any_more_is_no_good_run() {
+    // I5
+    let place = Place::new().await;
+    let ids = place.seed(4);
+    add_backup(&place, &json!({"most_percent": 100})).await;
+    assert_eq!(place.run("home").await.0, 0);
+    for id in &ids {
+        assert!(place.world().remove_item(id));
+    }
+    assert_eq!(full(&place).await.0, 0, "one listing says nothing");
+    let (code, summary) = full(&place).await;
+    let told = summary["errors"][0]["message"].as_str().expect("why");
+    assert!(code == 1 && told.contains("shows none of the photos"), "{told}");
+    assert_eq!(place.mirrored().len(), 4);
+}
+
+#[tokio::test]
 async fn the_sidecar_of_another_program_outlives_the_trash() {
     let place = Place::new().await;
     let ids = place.seed(4);
@@ -178,6 +216,7 @@ async fn where_much_is_gone_the_run_stops_and_asks() {
     }
     let listed = trash(&place, &["list", "home"]).await;
     assert_eq!((&listed["standing"]["asked_about"], &listed["standing"]["files"]), (&json!(6), &json!(0)));
+    assert_eq!(listed["asked"].as_array().expect("a list").len(), 6, "{listed:#}");
     // It asks again until somebody answers.
     assert_eq!(full(&place).await.0, 1);
     let more = place.charon(&["trash", "agree", "home", "--items", "5"]).await;
@@ -187,6 +226,10 @@ async fn where_much_is_gone_the_run_stops_and_asks() {
     assert!(nobody.code != Some(0) && nobody.stderr.contains("asks about nothing"), "{nobody:?}");
     let (code, summary) = full(&place).await;
     assert_eq!((code, &summary["items"]["done"]), (0, &json!(6)), "{summary:#}");
+    assert!(
+        summary["hints"][0].as_str().is_some_and(|hint| hint.starts_with("6 items were gone")),
+        "{summary:#}"
+    );
     assert_eq!(trashed(&place).await.len(), 6);
     place.assert_mirror_is_complete();
 

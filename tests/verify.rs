@@ -248,6 +248,12 @@ async fn a_share_tells_of_what_cannot_be_mended_and_of_nothing_else() {
     let problems = report["problems"].as_array().expect("a list");
     let [problem] = problems.as_slice() else { panic!("one problem: {problems:#?}") };
     assert_eq!((&problem["path"], &problem["outcome"]), (&json!(path), &json!("failed")), "{problem}");
+    let error = summary["errors"][0].clone();
+    assert_eq!(error["item"], json!(path.rsplit('/').next()), "people know it by its name: {error}");
+    assert!(error["message"].as_str().is_some_and(|message| message.contains(&path)), "{error}");
+    let (_, summary) = place.run("home").await;
+    let hints = summary["hints"].to_string();
+    assert!(hints.contains("1 file of the mirror is damaged"), "{hints}");
     assert!(problem["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{problem}");
 }
 

@@ -120,12 +120,12 @@ fn registry() -> Registry {
 /// Logs go to standard error, as `RUST_LOG` says; without it, what `-v` asks for.
 fn log_to_stderr(verbose: u8) {
     let default = match verbose {
-        0 => "warn",
+        0 => "warn,nom_exif=error",
         1 => {
-            "warn,charon=info,charon_engine=info,charon_provider_gphotos=info,charon_provider_remote=info,charon_server=info"
+            "warn,nom_exif=error,charon=info,charon_engine=info,charon_provider_gphotos=info,charon_provider_remote=info,charon_server=info"
         }
         _ => {
-            "warn,charon=debug,charon_engine=debug,charon_provider_gphotos=debug,charon_provider_remote=debug,charon_server=debug"
+            "warn,nom_exif=error,charon=debug,charon_engine=debug,charon_provider_gphotos=debug,charon_provider_remote=debug,charon_server=debug"
         }
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));

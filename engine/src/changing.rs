@@ -9,8 +9,7 @@ use crate::{
     error::Error,
     host::unseal,
     ids::StorageId,
-    plan::MirrorPlace,
-    storages::{StorageView, refuse_bad_name},
+    storages::{StorageView, refuse_bad_name, refuse_unnameable},
     store::{Changed, StorageRow},
 };
 
@@ -59,11 +58,8 @@ impl Engine {
             }
             if name != old.name {
                 refuse_bad_name("storage", &name)?;
-                if !MirrorPlace::can_name(&name) && !self.kept_by(&old.name).await?.is_empty() {
-                    return Err(Error::BadName(format!(
-                        "{name:?} cannot be the name of a storage that keeps mirrors: such a name has two characters or more, and \
-                         no slash or colon"
-                    )));
+                if !self.kept_by(&old.name).await?.is_empty() {
+                    refuse_unnameable(&name)?;
                 }
             }
             let config = self.with_kept_secrets(&old, config.clone())?;

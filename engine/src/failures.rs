@@ -11,6 +11,7 @@ use crate::{
     engine::Engine,
     error::Error,
     ids::RunId,
+    job::Job,
     run::Outcome,
     store::{ItemFilter, ItemRecord},
 };
@@ -67,12 +68,16 @@ impl Engine {
     pub async fn run_failures(&self, run: RunId) -> Result<Failures, Error> {
         let failed = ItemFilter { outcome: Some(Outcome::Failed), after: None };
         let items = self.store.run_items(run, &failed, LOOKED_AT + 1).await?;
-        Ok(by_cause(&items))
+        let record = self.store.run(run).await?;
+        // What somebody has asked for once is not done again by itself; what is damaged, a backup mends.
+        let comes_again =
+            record.is_none_or(|record| matches!(record.options.job, Job::Plan | Job::Verify(_)));
+        Ok(by_cause(&items, comes_again))
     }
 }
 
 /// Groups items by why they failed.
-fn by_cause(items: &[ItemRecord]) -> Failures {
+fn by_cause(items: &[ItemRecord], is_tried_again: bool) -> Failures {
     let most = LOOKED_AT as usize;
     let mut places: HashMap<(Option<Class>, String), usize> = HashMap::new();
     let mut causes: Vec<Cause> = Vec::new();
@@ -84,8 +89,8 @@ fn by_cause(items: &[ItemRecord]) -> Failures {
                 reason: reason.clone(),
                 items: 0,
                 examples: Vec::new(),
-                cure: cure(*class).to_owned(),
-                is_tried_again: true,
+                cure: cure(*class, is_tried_again).to_owned(),
+                is_tried_again,
             });
             causes.len() - 1
         });
@@ -134,8 +139,11 @@ fn is_particular(word: &str) -> bool {
 }
 
 /// What a person can do about what failed so.
-fn cure(class: Option<Class>) -> &'static str {
+fn cure(class: Option<Class>, is_tried_again: bool) -> &'static str {
     match class {
+        Some(Class::Item) if !is_tried_again => {
+            "Look at one of the items: this is about the file itself. Mend it as the reason says, then do the same once more."
+        }
         Some(Class::Auth) => "Connect the storage again, then retry.",
         Some(Class::Quota) => {
             "Nothing: the day's requests are used up, and the plan goes on when the count starts again."
@@ -186,7 +194,7 @@ mod tests {
             failed("k", "l", Class::Item, "it is damaged; a run after 2026-01-02 03:04 UTC tries it again"),
             failed("j", "m", Class::Item, "the server knows no AF1QipNzyxwvutsrq9876543210 of i"),
         ];
-        let failures = by_cause(&items);
+        let failures = by_cause(&items, true);
         let told: Vec<(u64, &str)> =
             failures.causes.iter().map(|cause| (cause.items, cause.reason.as_str())).collect();
         assert_eq!(
@@ -201,7 +209,7 @@ mod tests {
             ]
         );
         assert_eq!(failures.causes[0].examples[1].item, "id-2");
-        assert_eq!(failures.causes[0].cure, cure(Some(Class::Item)));
+        assert_eq!(failures.causes[0].cure, cure(Some(Class::Item), true));
         assert_eq!((failures.looked_at, failures.is_cut), (9, false));
     }
 
@@ -210,14 +218,14 @@ mod tests {
         let many: Vec<ItemRecord> = (0..=LOOKED_AT)
             .map(|number| failed(&format!("id {number}"), "a name", Class::Item, "it is empty"))
             .collect();
-        let failures = by_cause(&many);
+        let failures = by_cause(&many, true);
         assert_eq!((failures.causes[0].items, failures.is_cut), (u64::from(LOOKED_AT), true));
         assert_eq!(failures.causes[0].examples.len(), 5);
         let kinds: Vec<ItemRecord> = (0..=CAUSES)
             .map(|number| failed("id", "name", Class::Item, &format!("fault {number}")))
             .collect();
-        let failures = by_cause(&kinds);
+        let failures = by_cause(&kinds, true);
         assert_eq!((failures.causes.len(), failures.is_cut), (CAUSES, true));
-        assert_eq!(by_cause(&[]), super::Failures::default());
+        assert_eq!(by_cause(&[], true), super::Failures::default());
     }
 }

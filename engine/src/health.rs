@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     host::unseal,
     ids::{PlanId, RunId, StorageId},
+    sites::is_kept_by,
     storages::StorageView,
     store::{StorageRow, TestRow},
 };
@@ -202,12 +203,14 @@ impl Engine {
         })
     }
 
-    /// The plans that use a storage, by name.
+    /// The plans that use a storage, by name: what they bring home or send out is there, or their mirror is.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn plans_of_storage(&self, id: StorageId) -> Result<Vec<PlanOfStorage>, Error> {
-        let plans = self.store.plans().await?.into_iter().filter(|plan| plan.storage_id == id);
+        let name = self.row_of(id).await?.name;
+        let plans = self.store.plans().await?.into_iter();
+        let plans = plans.filter(|plan| plan.storage_id == id || is_kept_by(plan, &name));
         let kind =
             |config: &serde_json::Map<String, Value>| config["kind"].as_str().unwrap_or_default().to_owned();
         Ok(plans

@@ -1,10 +1,11 @@
 //! What a person can do about items that were left out.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use charon_provider::Selection;
 
 use crate::{
+    ids::RunId,
     numbers::with_commas,
     plan::{BackupConfig, MediaKind},
 };
@@ -42,6 +43,73 @@ pub(crate) fn of(skipped: &BTreeMap<String, u64>, plan: &BackupConfig, storage: 
     skipped.iter().filter_map(hint).collect()
 }
 
+/// What a run has shown of a mirror.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// Files that are damaged, and that nothing has mended.
+    pub(crate) damaged: u64,
+    /// Files that are damaged, and that nobody has tried to mend.
+    pub(crate) to_repair: u64,
+    /// Files that are not Charon's.
+    pub(crate) strange: u64,
+    /// Items that went to the trash.
+    pub(crate) trashed: u64,
+    /// Whether originals were looked for, and there was nothing that could have any.
+    pub(crate) no_originals: bool,
+    /// Whether a verification went on where it had been broken off.
+    pub(crate) went_on: bool,
+}
+
+/// What a person should know of a mirror after a run, or can do about it.
+pub(crate) fn of_mirror(news: &News, plan: &str, run: RunId) -> Vec<String> {
+    let plan = quoted(plan);
+    let mut hints = Vec::new();
+    if news.trashed > 0 {
+        let items = items(news.trashed);
+        hints.push(format!(
+            "{items} gone from the account and moved to the trash of the mirror: charon trash list {plan} shows what is there"
+        ));
+    }
+    if news.to_repair > 0 {
+        hints.push(format!(
+            "charon verify {plan} --repair fetches again what is missing or changed, as far as the account still has it"
+        ));
+    }
+    if news.damaged > 0 {
+        hints.push(format!(
+            "{} damaged and could not be fetched again: charon verify {plan} tells which; where there is another copy, put it there",
+            if news.damaged == 1 {
+                "1 file of the mirror is".into()
+            } else {
+                format!("{} files of the mirror are", with_commas(news.damaged))
+            }
+        ));
+    }
+    if news.strange > 0 {
+        hints.push(format!("charon runs show {run} names the files that are not Charon's"));
+    }
+    if news.no_originals {
+        hints.push(
+            "there was nothing to look at: either all is original, or there is nothing that gives originals (the field proxy of the \
+             storage, or a folder that photos were uploaded from)"
+                .into(),
+        );
+    }
+    if news.went_on {
+        hints.push("it went on where an earlier attempt had been broken off, and did not read again what that had read".into());
+    }
+    hints
+}
+
+/// A name as it can be pasted behind a command.
+pub fn quoted(name: &str) -> Cow<'_, str> {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_.:/@%+,=".contains(letter);
+    if !name.is_empty() && name.chars().all(is_plain) && !name.starts_with('-') {
+        return name.into();
+    }
+    format!("'{}'", name.replace('\'', "'\\''")).into()
+}
+
 /// `1 item was`, `1,204 items were`.
 fn items(count: u64) -> String {
     if count == 1 { "1 item was".into() } else { format!("{} items were", with_commas(count)) }
@@ -63,6 +131,20 @@ mod tests {
                 .expect("a plan");
         let storage = Selection { start_year: Some(2000), ..Selection::default() };
         of(&BTreeMap::from([(reason.to_owned(), count)]), &plan, &storage)
+    }
+
+    #[test]
+    fn names_are_quoted_where_a_shell_would_take_them_apart() {
+        for (name, shown) in [
+            ("home", "home"),
+            ("my home", "'my home'"),
+            ("Anna's", "'Anna'\\''s'"),
+            ("", "''"),
+            ("-x", "'-x'"),
+            ("$HOME", "'$HOME'"),
+        ] {
+            assert_eq!(super::quoted(name), shown);
+        }
     }
 
     #[test]

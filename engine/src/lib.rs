@@ -106,6 +106,7 @@ pub use from_afar::Below;
 pub use health::{
     HealthState, LastTest, PastCheck, PlanOfStorage, StorageDetail, StorageHealth, WaitingRun, worst,
 };
+pub use hints::quoted;
 pub use ids::{ChannelId, NoticeId, PlanId, ReceiptId, RunId, SessionId, Sha256, StorageId, TokenId};
 pub use inbox::{Handing, Mode, NotTaken, Receipt, ReceiptState, Receiving};
 pub use job::{AdoptJob, Job, RestoreJob, RestoreSelection, RestoreTo, TrashJob, VerifyJob};

@@ -27,7 +27,7 @@ use crate::{
     job::Job,
     mirror::Mirror,
     overseeing::{LEASE, Overseer},
-    plan::{PlanConfig, judge_move_to, judge_sources},
+    plan::{Gone, PlanConfig, judge_move_to, judge_sources},
     plans::{config_of, incapable},
     restore::{self, Restoring},
     retry,
@@ -459,6 +459,8 @@ impl Engine {
         let listing = self.store.listing(record.run).await?;
         let skipped = self.store.skipped_by_reason(record.run).await?;
         let started_at = record.started_at.unwrap_or(record.queued_at);
+        let mut hints = self.hints(&record.plan, &skipped).await?;
+        hints.extend(self.news_of_mirror(&record).await?);
         Ok(Summary {
             run: record.run,
             job: record.options.job.name(),
@@ -474,7 +476,7 @@ impl Engine {
             ended_at: record.ended_at.unwrap_or(started_at),
             parked_until: record.parked_until,
             errors: stop.into_iter().chain(items).collect(),
-            hints: self.hints(&record.plan, &skipped).await?,
+            hints,
             skipped,
             fidelity: self.store.fidelity_of(record.run).await?,
             adopted: match record.options.job {
@@ -486,6 +488,41 @@ impl Engine {
             listing_complete: listing.map(|listing| listing.is_complete),
             plan: record.plan,
         })
+    }
+
+    /// What a run has shown of the mirror that somebody should know or do something about.
+    async fn news_of_mirror(&self, record: &RunRecord) -> Result<Vec<String>, Error> {
+        if record.state.is_live() {
+            return Ok(Vec::new());
+        }
+        let Some(row) = self.store.plan(&record.plan).await? else { return Ok(Vec::new()) };
+        let PlanConfig::Backup(config) = config_of(&row)? else { return Ok(Vec::new()) };
+        let news = match &record.options.job {
+            Job::Plan => hints::News {
+                damaged: self.store.count_damaged(row.id).await?,
+                trashed: match config.deletion.gone {
+                    Gone::Trash => self.store.count_trashed_by(record.run).await?,
+                    Gone::Keep => 0,
+                },
+                ..hints::News::default()
+            },
+            Job::Verify(job) => {
+                let found = self.store.verification(record.run).await?;
+                let found = found.map(|standing| standing.findings).unwrap_or_default();
+                hints::News {
+                    damaged: if job.repair { self.store.count_damaged(row.id).await? } else { 0 },
+                    to_repair: if job.repair { 0 } else { found.bad() },
+                    strange: found.strange,
+                    went_on: record.attempts > 1,
+                    ..hints::News::default()
+                }
+            }
+            Job::Originals => {
+                hints::News { no_originals: record.items.total() == 0, ..hints::News::default() }
+            }
+            _ => hints::News::default(),
+        };
+        Ok(hints::of_mirror(&news, &record.plan, record.run))
     }
 
     /// How to include what a run left out.

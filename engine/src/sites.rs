@@ -51,16 +51,16 @@ impl Engine {
 
     /// The plans whose mirrors a storage keeps.
     pub(crate) async fn kept_by(&self, storage: &str) -> Result<Vec<PlanRow>, Error> {
-        let mut kept = Vec::new();
-        for row in self.store.plans().await? {
-            let destination = row.config.get("destination").and_then(serde_json::Value::as_str);
-            let place = destination.and_then(|text| MirrorPlace::read(text).ok());
-            if place.is_some_and(|place| place.storage() == Some(storage)) {
-                kept.push(row);
-            }
-        }
-        Ok(kept)
+        Ok(self.store.plans().await?.into_iter().filter(|plan| is_kept_by(plan, storage)).collect())
     }
+}
+
+/// Whether the mirror of a plan is kept by the storage of this name.
+pub(crate) fn is_kept_by(plan: &PlanRow, storage: &str) -> bool {
+    let destination = plan.config.get("destination").and_then(serde_json::Value::as_str);
+    destination
+        .and_then(|text| MirrorPlace::read(text).ok())
+        .is_some_and(|place| place.storage() == Some(storage))
 }
 
 fn keeps_no_files(storage: &str) -> String {

@@ -19,6 +19,7 @@ use crate::{
     host::{Requests, StorageHost, seal, unseal},
     ids::StorageId,
     lane::Lane,
+    plan::MirrorPlace,
     registry::known,
     run::Stop,
     store::StorageRow,
@@ -42,6 +43,16 @@ pub struct StorageView {
     pub revision: i64,
 }
 
+/// Refuses a name that no plan could say as the place of its mirror.
+pub(crate) fn refuse_unnameable(name: &str) -> Result<(), Error> {
+    if MirrorPlace::can_name(name) {
+        return Ok(());
+    }
+    Err(Error::BadName(format!(
+        "{name:?} cannot be the name of a storage that keeps mirrors: such a name has two characters or more, and no slash or colon"
+    )))
+}
+
 impl Engine {
     /// Adds a storage. Sends no request.
     ///
@@ -56,6 +67,9 @@ impl Engine {
         refuse_bad_name("storage", name)?;
         let id = StorageId::new(&*self.clock, &*self.entropy);
         let (row, ..) = self.judge_storage(id, name, provider, config, self.clock.now())?;
+        if self.declared_by(&row)?.capabilities.destination {
+            refuse_unnameable(name)?;
+        }
         if !self.store.add_storage(&row).await? {
             return Err(Error::BadName(format!(
                 "there is a storage named {name} already; choose another name, or change that one with `charon storage update`"

@@ -234,7 +234,11 @@ async fn what_is_in_the_trash_is_listed_put_back_and_removed_for_good() {
     assert!(mirror.page("/trash").await.contains("The trash is empty."));
     mirror.remove(3);
     assert_eq!((mirror.full().await, mirror.full().await), (0, 0));
+    let dashboard = mirror.browser.get("/").await.body;
+    assert!(dashboard.contains("All 7 items"), "what is gone is not shown any more: {dashboard}");
+    assert!(mirror.page("").await.contains("to the trash after 2 whole listings, for 30 days"));
     let first = mirror.get("/trash?limit=2").await;
+    assert_eq!(first["items"].as_array().map(Vec::len), Some(2), "{first:#}");
     let next = first["next"].as_str().expect("there is more");
     let rest = mirror.get(&format!("/trash?cursor={next}")).await;
     let files: Vec<Value> =

@@ -1,6 +1,8 @@
 //! `charon adopt DIR`: what lies in a folder already is taken over.
 
-use charon_engine::{Adopted, Adopting, AdoptionPreview, Engine, Job, RunOptions, RunState, with_commas};
+use charon_engine::{
+    Adopted, Adopting, AdoptionPreview, Engine, Job, RunOptions, RunState, quoted, with_commas,
+};
 
 use super::run::{run_to_end, tell as tell_run};
 use crate::{
@@ -38,8 +40,9 @@ pub(crate) async fn run(
         say_aside(&format!("charon: nothing was adopted, so the plan {} was not kept", adopting.name));
     } else if adopting.new.is_some() && !output.quiet {
         say_aside(&format!(
-            "charon: the folder is now the mirror of the plan {0}; charon run {0} brings home what is missing",
-            adopting.name
+            "charon: the folder is now the mirror of the plan {}; charon run {} brings home what is missing",
+            adopting.name,
+            quoted(&adopting.name)
         ));
     }
     Ok(Exit::of(summary.state))

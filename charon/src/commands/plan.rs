@@ -1,6 +1,8 @@
 //! `charon plan …`.
 
-use charon_engine::{AfterUpload, AlbumPosition, Engine, MissedPolicy, OverlapPolicy, PlanConfig, PlanView};
+use charon_engine::{
+    AfterUpload, AlbumPosition, Engine, Gone, MissedPolicy, OverlapPolicy, PlanConfig, PlanView, quoted,
+};
 use serde_json::json;
 
 use crate::{
@@ -14,7 +16,7 @@ pub(crate) async fn run(engine: &Engine, command: Plan, output: Output) -> Resul
     match command {
         Plan::Add { name, config } => {
             let view = engine.add_plan(&name, read_object(&config)?).await?;
-            output.print(&view, || format!("Added the plan {name}. Run it: charon run {name}"))?;
+            output.print(&view, || format!("Added the plan {name}. Run it: charon run {}", quoted(&name)))?;
         }
         Plan::List => {
             let plans = engine.plans().await?;
@@ -36,7 +38,10 @@ pub(crate) async fn run(engine: &Engine, command: Plan, output: Output) -> Resul
             let view = engine.pause_plan(&name, until).await?;
             output.print(&view, || match until {
                 Some(until) => format!("The schedule of {name} is paused until {until}."),
-                None => format!("The schedule of {name} is paused. Resume it: charon plan resume {name}"),
+                None => format!(
+                    "The schedule of {name} is paused. Resume it: charon plan resume {}",
+                    quoted(&name)
+                ),
             })?;
         }
         Plan::Resume { name } => {
@@ -104,6 +109,17 @@ fn show(view: &PlanView) -> String {
                     backup.layout, backup.time_zone
                 ));
             }
+            if backup.verify_percent > 0 {
+                lines.push(format!("each run reads {} % of the mirror again", backup.verify_percent));
+            }
+            let deletion = &backup.deletion;
+            lines.push(match deletion.gone {
+                Gone::Keep => "what is gone from the account stays at home".into(),
+                Gone::Trash => format!(
+                    "what {} full listings have lacked goes to the trash, for {} days; above {} % of the library the run asks",
+                    deletion.after_listings, deletion.trash_days, deletion.most_percent
+                ),
+            });
             lines
         }
         PlanConfig::Upload(upload) => {

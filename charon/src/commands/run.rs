@@ -138,7 +138,7 @@ pub(crate) fn tell(summary: &Summary) -> String {
         text += &adopt::tell(adopted);
         text += &format!("\n  each of them: charon runs show {}", summary.run);
     }
-    if let Some(found) = &summary.verification {
+    if let Some(found) = summary.verification.as_ref().filter(|found| found.files > 0) {
         text += &format!(
             "\n  verified: {} of {} files good ({} read)",
             found.good,
@@ -169,6 +169,7 @@ pub(crate) fn tell(summary: &Summary) -> String {
     }
     match (summary.state, summary.parked_until) {
         (RunState::Parked, Some(until)) => text += &format!("\n  run it again after {until}"),
+        (RunState::Cancelled, _) if summary.job.is_some() => text += "\n  stopped; what is done stays done",
         (RunState::Cancelled, _) => text += "\n  stopped; the next run goes on from here",
         _ => {}
     }

@@ -1,6 +1,6 @@
 //! `charon trash`: what backups have moved aside because it is gone from the account.
 
-use charon_engine::{Engine, ItemId, Job, PlanId, RunOptions, TrashJob, TrashedItem};
+use charon_engine::{Engine, ItemId, Job, PlanId, RunOptions, TrashJob, TrashedItem, quoted};
 use serde_json::json;
 
 use super::run::run_with;
@@ -19,7 +19,9 @@ pub(crate) async fn run(engine: &Engine, command: Trash, output: Output) -> Resu
             let id = engine.plan(&plan).await?.id;
             let standing = engine.trash_standing(id).await?;
             let files = files(engine, id, limit, |_| true).await?;
-            output.print(&json!({ "standing": standing, "files": files }), || {
+            let asked = engine.asked_about(id, None, limit).await?;
+            let shown = quoted(&plan);
+            output.print(&json!({ "standing": standing, "files": files, "asked": asked }), || {
                 let mut text = if files.is_empty() {
                     "The trash is empty.".to_owned()
                 } else {
@@ -38,8 +40,15 @@ pub(crate) async fn run(engine: &Engine, command: Trash, output: Output) -> Resu
                     text += &format!("\n{} of {} files (--limit shows more)", files.len(), standing.files);
                 }
                 if standing.asked_about > 0 {
+                    text += &format!("\n{} items are gone from the account:", standing.asked_about);
+                    for item in &asked {
+                        text += &format!("\n  {}", item.path);
+                    }
+                    if standing.asked_about > asked.len() as u64 {
+                        text += "\n  … and more (--limit shows them)";
+                    }
                     text += &format!(
-                        "\n{0} items that are gone from the account wait for your answer: charon trash agree {plan} --items {0}, or charon trash keep {plan}",
+                        "\nThey wait for your answer: charon trash agree {shown} --items {}, or charon trash keep {shown}",
                         standing.asked_about
                     );
                 }
@@ -83,7 +92,8 @@ async fn agree(engine: &Engine, plan: &str, seen: Option<u64>, output: Output) -
     let agreed = engine.agree_to_deletion(id, seen).await?;
     output.print(&json!({ "items": agreed, "may_go": true }), || {
         format!(
-            "{agreed} items may go: the next full listing looks each up once more, and moves it (charon run {plan} --full)."
+            "{agreed} items may go: the next full listing looks each up once more, and moves it (charon run {} --full).",
+            quoted(plan)
         )
     })?;
     Ok(Exit::Done)

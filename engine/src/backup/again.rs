@@ -1,6 +1,6 @@
 //! Again: the items that failed in an earlier run, and nothing else. They are looked up directly; nothing is listed.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use charon_provider::{Class, RemoteId};
 use tokio::sync::mpsc;
@@ -35,7 +35,7 @@ pub(super) async fn failed_of(
             break;
         }
         let ids: Vec<RemoteId> = failed.into_iter().map(|item| RemoteId(item.item)).collect();
-        let looked_up = quick::look_up(backup, source, ids, None, false, &listed);
+        let looked_up = quick::look_up(backup, source, ids, None, None, &listed);
         let Some(looked_up) = ctx.unless_stopped(looked_up).await else { return Ok(()) };
         looked_up?;
     }
@@ -64,11 +64,13 @@ pub(super) async fn damaged(backup: &Arc<Backup>, listed: mpsc::Sender<Wanted>) 
         after = last.asset_id;
         let mut ids: Vec<RemoteId> = damaged.iter().filter_map(|kept| kept.remote.clone()).collect();
         ids.dedup();
+        let of = |kept: &Kept| Some((kept.remote.clone()?, (kept.name.clone(), kept.path.clone())));
+        let names: HashMap<RemoteId, (String, String)> = damaged.iter().rev().filter_map(of).collect();
         let unheld = damaged.iter().filter(|kept| kept.remote.is_none());
         let unheld: Vec<ItemRecord> = unheld.map(|kept| not_held(backup, kept)).collect();
         ctx.record(&unheld).await?;
         if !ids.is_empty() {
-            let looked_up = quick::look_up(backup, source, ids, None, true, &listed);
+            let looked_up = quick::look_up(backup, source, ids, None, Some(&names), &listed);
             let Some(looked_up) = ctx.unless_stopped(looked_up).await else { return Ok(()) };
             looked_up?;
         }

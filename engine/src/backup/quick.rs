@@ -7,7 +7,7 @@
 //! wanted too, going into the archive and out of it changes nothing in what is listed.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -82,16 +82,17 @@ pub(super) async fn finish(
     if ids.is_empty() {
         return Ok(());
     }
-    look_up(backup, source, ids, Some(&basis.unfinished), false, listed).await
+    look_up(backup, source, ids, Some(&basis.unfinished), None, listed).await
 }
 
-/// Looks items up, not more than the storage takes at once, and goes on with what is found as if it had been listed.
+/// Looks items up, not more than the storage takes at once, and goes on with what is found as if it had been listed. `damaged` says
+/// of items that are to be repaired what people call them, and where they are.
 pub(super) async fn look_up(
     backup: &Arc<Backup>,
     source: &dyn Source,
     ids: Vec<RemoteId>,
     unfinished: Option<&HashSet<RemoteId>>,
-    is_repair: bool,
+    damaged: Option<&HashMap<RemoteId, (String, String)>>,
     listed: &mpsc::Sender<Wanted>,
 ) -> Result<(), Error> {
     let ctx = &backup.ctx;
@@ -114,11 +115,17 @@ pub(super) async fn look_up(
             Existence::NotFound => (Class::Item, "the storage says that it is no longer there".to_owned()),
             Existence::Unknown(why) => (Class::Transient, why),
         };
-        failed.push(ctx.failed(id.0.clone(), id.0, class, why));
+        failed.push(match damaged.and_then(|damaged| damaged.get(&id)) {
+            Some((name, path)) => {
+                let why = format!("the file {path} is damaged, and cannot be fetched again: {why}");
+                ctx.failed(id.0, name.clone(), class, why)
+            }
+            None => ctx.failed(id.0.clone(), id.0, class, why),
+        });
     }
     ctx.tell(|progress| progress.found += failed.len() as u64);
     ctx.record(&failed).await?;
-    diffing::diff_page(backup, found, None, unfinished, is_repair, listed).await.map(drop)
+    diffing::diff_page(backup, found, None, unfinished, damaged.is_some(), listed).await.map(drop)
 }
 
 /// What is known of the items that the listing has not shown.

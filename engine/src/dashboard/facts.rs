@@ -137,6 +137,12 @@ impl Engine {
         let newest = runs.first().map(|run| run.run);
         let mut whole = Whole::of(&runs);
         if let Some(whole) = &mut whole {
+            // What has gone to the trash is not shown any more.
+            if self.store.in_trash(plan).await?.0 > 0 {
+                let trashed = self.store.count_trashed_by(whole.run).await?;
+                (whole.shown, whole.safe) =
+                    (whole.shown.saturating_sub(trashed), whole.safe.saturating_sub(trashed));
+            }
             if whole.left_out > 0 {
                 whole.processed = self.still_processed(whole.run).await?.min(whole.left_out);
                 whole.left_out -= whole.processed;

@@ -81,7 +81,8 @@ impl Mirror {
             Some(_) => {
                 return Err(Error::Destination(format!(
                     "the destination {shown} is the mirror of another plan; choose another folder (two plans over one \
-                     mirror would get in each other's way)"
+                     mirror would get in each other's way). If that plan is removed or its database lost, take the mirror over: \
+                     charon adopt {shown} --plan NAME"
                 )));
             }
             None => {}
@@ -110,11 +111,11 @@ impl Mirror {
         match read_marker(site).await? {
             Some(marker) if marker.plan == plan => Ok(()),
             Some(_) => Err(Error::Destination(format!(
-                "the destination {shown} carries the marker of another plan: is another disk mounted there? Nothing was \
-                 written"
+                "the destination {shown} carries the marker of another plan: is another disk mounted there, or has another Charon \
+                 taken it over? Nothing was written"
             ))),
             None => Err(Error::Destination(format!(
-                "the destination {shown} does not carry this plan's marker ({}): is the disk mounted? Nothing was written",
+                "the destination {shown} does not carry this plan's marker ({}): is the disk mounted? Nothing was written. If it is lost or another one, docs/mirror.md tells how to go on",
                 path()
             ))),
         }

@@ -168,7 +168,7 @@ impl Mirror {
         let aside = format!("{OWN_FOLDER}/{SET_ASIDE}/{}/{name}", self.fresh_name());
         self.files().rename(path, &aside).await?;
         self.files().settle(std::slice::from_ref(&aside)).await?;
-        tracing::warn!(from = path, to = aside, "set aside a file that was in the way");
+        tracing::info!(from = path, to = aside, "set aside a file that was in the way");
         Ok(aside)
     }
 

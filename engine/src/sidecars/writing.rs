@@ -1,6 +1,9 @@
 //! Writing: what each sidecar says is compared with what was written last.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use charon_provider::{Class, EntryKind, Error as StorageError, Reason};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -65,6 +68,7 @@ async fn compare(backup: &Arc<Backup>, after: i64) -> Result<Option<Page>, Error
         return Ok(None);
     };
     let items = items?;
+    let gone = gone(backup, &items).await?;
     let mut changed = Vec::new();
     for (item, told) in items.iter().enumerate() {
         for kind in backup.sidecars() {
@@ -74,12 +78,28 @@ async fn compare(backup: &Arc<Backup>, after: i64) -> Result<Option<Page>, Error
             };
             let sha256 = Sha256(sha2::Sha256::digest(&text).into());
             let is_written = told.last(*kind).is_some_and(|last| last.is_there && last.sha256 == sha256);
-            if !is_written {
+            if !is_written || gone.contains(&(item, *kind)) {
                 changed.push(Changed { item, kind: *kind, sha256, text });
             }
         }
     }
     Ok((!items.is_empty()).then_some(Page { items, changed }))
+}
+
+/// Those of the sidecars of these items that were written and are not there any more. On a server each look is a request, which it is
+/// not worth.
+async fn gone(backup: &Arc<Backup>, items: &[Told]) -> Result<HashSet<(usize, Sidecar)>, Error> {
+    if backup.mirror().root().is_none() {
+        return Ok(HashSet::new());
+    }
+    let written = |(item, told): (usize, &Told)| {
+        let kinds =
+            backup.sidecars().iter().filter(|kind| told.last(**kind).is_some_and(|last| last.is_there));
+        kinds.map(|kind| ((item, *kind), kind.path(&told.path))).collect::<Vec<_>>()
+    };
+    let (keys, paths): (Vec<_>, Vec<String>) = items.iter().enumerate().flat_map(written).unzip();
+    let found = backup.mirror().files().look(&paths).await?;
+    Ok(keys.into_iter().zip(found).filter(|(_, found)| found.is_none()).map(|(key, _)| key).collect())
 }
 
 /// Puts sidecars into their places, where nobody else's are.

@@ -36,6 +36,9 @@ pub struct RunRecord {
     /// Whether it sends what an inbox holds: its plan is Charon's own, and nobody can change it.
     #[serde(skip)]
     pub is_inbox: bool,
+    /// What it does, if that is not what the plan is for: `verify`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<&'static str>,
     /// How it goes about it.
     #[serde(skip)]
     pub options: RunOptions,
@@ -321,12 +324,14 @@ fn read(row: &SqliteRow) -> Result<RunRecord, sqlx::Error> {
     // While it is at work, what its process says of it goes before what earlier attempts have left.
     let progress: Option<&str> = row.try_get("progress")?;
     let progress: Option<Progress> = progress.and_then(|text| serde_json::from_str(text).ok());
+    let options: RunOptions = serde_json::from_str(row.try_get("options")?).map_err(decode_error)?;
     let mut record = RunRecord {
         run: parsed(row, "id")?,
         plan: row.try_get("plan_name")?,
         plan_id: parsed(row, "plan_id")?,
         is_inbox: row.try_get("is_inbox")?,
-        options: serde_json::from_str(row.try_get("options")?).map_err(decode_error)?,
+        job: options.job.name(),
+        options,
         trigger: parsed(row, "trigger")?,
         scheduled_for: maybe_time(row, "scheduled_for")?,
         attempts: row.try_get("attempt")?,

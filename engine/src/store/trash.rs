@@ -14,7 +14,7 @@ use crate::{
     ids::{PlanId, RunId, Sha256, StorageId},
     naming,
     run::Attempt,
-    trash::Answer,
+    trash::{Answer, IN_TRASH},
 };
 
 /// An item that is home and that so many listings have lacked that it is looked up.
@@ -223,6 +223,20 @@ impl Store {
             tx.commit().await.doing(DOING)?;
         }
         Ok(asked)
+    }
+
+    /// How many items a run has moved to the trash.
+    pub(crate) async fn count_trashed_by(&self, run: RunId) -> Result<u64, Error> {
+        let row = sqlx::query(concat!(
+            "SELECT COUNT(*) AS items FROM run_items WHERE outcome = 'done' AND reason LIKE ?2 || '%' AND run = ",
+            no!(run "?1")
+        ))
+        .bind(run.to_string())
+        .bind(IN_TRASH)
+        .fetch_one(&self.reader)
+        .await
+        .doing(DOING)?;
+        count(&row, "items").doing(DOING)
     }
 
     /// How many items somebody is asked about.

@@ -7,7 +7,9 @@ use charon_provider::{Class, Existence, RemoteId, Source};
 use serde_json::json;
 
 use super::{Answer, moving};
-use crate::{backup::Backup, error::Error, plan::Gone, retry::with_retries, run::Stop, store::Nominee};
+use crate::{
+    backup::Backup, error::Error, hints::quoted, plan::Gone, retry::with_retries, run::Stop, store::Nominee,
+};
 
 /// An item that is there, though listings lack it, is looked up ever more rarely: after three times as many listings each time, up to
 /// this many.
@@ -30,7 +32,17 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<Option<Stop>, 
         json!({ "as": ctx.facts.identity, "wanted": backup.wanted(), "account": account }).to_string();
     ctx.store.count_absences(ctx.plan, ctx.storage, ctx.attempt(), &under).await?;
     // Without an item that is known to be there, an answer proves nothing.
-    let Some(known) = ctx.store.shown_by(ctx.storage, ctx.run).await? else { return Ok(None) };
+    let Some(known) = ctx.store.shown_by(ctx.storage, ctx.run).await? else {
+        let lacked = ctx.store.nominees(ctx.plan, ctx.storage, deletion.after_listings, 0, 1).await?;
+        return Ok((!lacked.is_empty()).then(|| {
+            Stop::failed(
+                Some(Class::Config),
+                "the account shows none of the photos that are home, and has shown some before; nothing was moved to the trash. See \
+                 that it is the account that you mean and that its photos are still there"
+                    .to_owned(),
+            )
+        }));
+    };
     let Some(gone) = confirmed(backup, source, &known).await? else { return Ok(None) };
     let (agreed, others): (Vec<&Nominee>, Vec<&Nominee>) =
         gone.iter().partition(|nominee| nominee.answer == Answer::Agreed);
@@ -42,14 +54,16 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<Option<Stop>, 
         let assets: Vec<i64> = others.iter().map(|nominee| nominee.asset_id).collect();
         ctx.store.ask_about(ctx.plan, &assets).await?;
         let percent = (assets.len() as u64 * 100).div_ceil(library.max(1));
+        let name = ctx.store.plan_by_id(ctx.plan).await?.map_or_else(|| "PLAN".to_owned(), |plan| plan.name);
+        let plan = quoted(&name);
         return Ok(Some(Stop::failed(
             Some(Class::Config),
             format!(
                 "{} of {library} items that are home ({percent} %) are gone from the account, which is more than the {} % that may \
                  go to the trash in one run without a question; nothing of them was moved, and all that is new is home. If they \
-                 were deleted on purpose, agree: charon trash agree PLAN; otherwise: charon trash keep PLAN",
+                 were deleted on purpose, agree: charon trash agree {plan}; otherwise: charon trash keep {plan} (charon trash list {plan} names them)",
                 assets.len(),
-                deletion.most_percent
+                deletion.most_percent,
             ),
         )));
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use charon_provider::Class;
 
-use super::moving;
+use super::moving::{self, Back};
 use crate::{
     backup::Backup,
     error::Error,
@@ -68,20 +68,34 @@ async fn restore_one(backup: &Arc<Backup>, asset: i64, files: &[TrashedFile]) ->
     let ctx = backup.context();
     let Some(first) = files.first() else { return Ok(()) };
     let mut learnt = Learnt::default();
-    let mut in_the_way = None;
+    let mut not_back = None;
     for file in files {
+        let TrashedFile { path, aside, .. } = file;
         match moving::put_back(backup, file).await {
-            Ok(true) => {
+            Ok(Back::There) => {
                 learnt.stored.push(moving::stored(backup, file));
                 learnt.untrashed.push((file.asset_id, file.part));
             }
             Err(error) if learnt.stored.is_empty() => return Err(error),
-            Ok(false) | Err(_) => in_the_way = Some(&file.path),
+            Ok(Back::InTheWay) => {
+                not_back = Some(format!("something else is at {path}; move it away, then restore again"));
+            }
+            Ok(Back::NotInTrash) => {
+                not_back = Some(format!("{aside} is not there: somebody has taken it out of the trash"));
+            }
+            Ok(Back::Changed) => {
+                not_back = Some(format!(
+                    "{aside} is not what went to the trash any more (the disk may be failing), and stays there; copy it yourself if it \
+                     is of use"
+                ));
+            }
+            Err(error) => not_back = Some(error.to_string()),
         }
     }
     let paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
     backup.mirror().settle(&paths).await?;
-    let record = match in_the_way {
+    let is_back = not_back.is_none();
+    let record = match not_back {
         None => {
             let bytes = files.iter().map(|file| file.size).sum();
             ItemRecord {
@@ -89,13 +103,10 @@ async fn restore_one(backup: &Arc<Backup>, asset: i64, files: &[TrashedFile]) ->
                 ..ctx.done(id(first), first.name.clone(), bytes)
             }
         }
-        Some(path) => {
-            let reason = format!("something else is at {path}, or the file is not in the trash any more");
-            ctx.failed(id(first), first.name.clone(), Class::Item, reason)
-        }
+        Some(reason) => ctx.failed(id(first), first.name.clone(), Class::Item, reason),
     };
     learnt.records.push(record);
-    if in_the_way.is_none() {
+    if is_back {
         // First: should what follows be cut short, it is not nominated again.
         ctx.store.keep(ctx.plan, asset, ctx.run).await?;
     }

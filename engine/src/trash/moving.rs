@@ -14,6 +14,8 @@ use crate::{
     store::{ItemRecord, Nominee, Stored, TrashedFile},
 };
 
+/// How the record of an item begins that a run has moved to the trash.
+pub(crate) const IN_TRASH: &str = "gone from the account; in the trash of the mirror";
 /// Items that are moved together.
 const TOGETHER: usize = 50;
 /// Files of the trash that are looked at together.
@@ -39,10 +41,7 @@ pub(super) async fn to_trash(backup: &Arc<Backup>, items: &[&Nominee]) -> Result
         let mut records: Vec<ItemRecord> = Vec::new();
         let mut not_there = Vec::new();
         for nominee in some {
-            let mut told = format!(
-                "gone from the account; in the trash of the mirror until {}",
-                until.strftime("%Y-%m-%d")
-            );
+            let mut told = format!("{IN_TRASH} until {}", until.strftime("%Y-%m-%d"));
             let files = ctx.store.trashed_of(ctx.plan, ctx.storage, nominee.asset_id).await?;
             // What is in the trash already stays there as it is.
             for file in files.into_iter().filter(|file| !file.is_there) {
@@ -114,8 +113,8 @@ pub(crate) async fn bring_back(
             continue;
         }
         match put_back(backup, &file).await {
-            Ok(true) => back.push((stored(backup, &file), file.path)),
-            Ok(false) => {}
+            Ok(Back::There) => back.push((stored(backup, &file), file.path)),
+            Ok(Back::NotInTrash | Back::InTheWay | Back::Changed) => {}
             // What is back already is recorded.
             Err(error) if !back.is_empty() => {
                 tracing::warn!(%error, path = file.path, "a file stays in the trash");
@@ -126,11 +125,24 @@ pub(crate) async fn bring_back(
     Ok(back)
 }
 
-/// Moves a file from the trash to where it was. Gives false if it is not in the trash, or something else has its place.
-pub(super) async fn put_back(backup: &Backup, file: &TrashedFile) -> Result<bool, Error> {
+/// What became of a file that was to be put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Back {
+    /// It is where it was.
+    There,
+    /// It is not in the trash any more.
+    NotInTrash,
+    /// Something else has its place.
+    InTheWay,
+    /// It is not what went there, and stays in the trash.
+    Changed,
+}
+
+/// Moves a file from the trash to where it was, if it still is what went there.
+pub(super) async fn put_back(backup: &Backup, file: &TrashedFile) -> Result<Back, Error> {
     let files = backup.mirror().files();
     let found = files.look(&[file.path.clone(), file.aside.clone()]).await?;
-    let is_there = found[1].as_ref().is_some_and(|aside| aside.size == file.size);
+    let is_there = found[1].as_ref().is_some_and(|aside| aside.kind == EntryKind::File);
     if found[0].as_ref().is_some_and(|there| there.size == file.size)
         && hash(files, &file.path).await? == file.sha256
     {
@@ -138,15 +150,25 @@ pub(super) async fn put_back(backup: &Backup, file: &TrashedFile) -> Result<bool
         if is_there {
             files.remove(&file.aside).await?;
         }
-        return Ok(true);
+        return Ok(Back::There);
     }
-    if found[0].is_some() || !is_there {
-        return Ok(false);
+    if found[0].is_some() {
+        return Ok(Back::InTheWay);
+    }
+    if !is_there {
+        return Ok(Back::NotInTrash);
+    }
+    match hash(files, &file.aside).await {
+        Ok(sha256) if sha256 == file.sha256 => {}
+        // It may still be of use to somebody, and what the account has is fetched instead.
+        Ok(_) => return Ok(Back::Changed),
+        Err(error) if error.class == Class::Item => return Ok(Back::Changed),
+        Err(error) => return Err(error.into()),
     }
     files.rename(&file.aside, &file.path).await?;
     move_sidecars(backup, file.asset_id, &file.aside, &file.path).await?;
     files.settle(std::slice::from_ref(&file.aside)).await?;
-    Ok(true)
+    Ok(Back::There)
 }
 
 /// Whether a file is as it was stored; `None` if there is none.

@@ -84,12 +84,12 @@ impl Engine {
         let row = self.mirrored_plan(plan).await?;
         let most = most.max(2);
         let after = after.map_or(0, |after| after.0);
-        let mut files = self.store.trashed(row.id, row.storage_id, after, most).await?;
-        let is_cut = files.len() == most as usize;
+        let mut files = self.store.trashed(row.id, row.storage_id, after, most.saturating_add(1)).await?;
+        let is_cut = files.len() > most as usize;
         if is_cut {
-            let last = files.last().map(|last| last.asset_id);
-            if files.first().map(|first| first.asset_id) != last {
-                files.retain(|file| Some(file.asset_id) != last);
+            let behind = files.split_off(most as usize).first().map(|behind| behind.asset_id);
+            if files.first().map(|first| first.asset_id) != behind {
+                files.retain(|file| Some(file.asset_id) != behind);
             }
         }
         let next = files.last().filter(|_| is_cut).map(|last| ItemId(last.asset_id));

@@ -1,8 +1,8 @@
 //! What a plan does, in words.
 
 use charon_engine::{
-    AfterUpload, AlbumFiles, AlbumPosition, BackupConfig, Estimate, MissedPolicy, OverlapPolicy, PlanConfig,
-    PlanView, Sidecars, Upcoming, UploadConfig, with_commas,
+    AfterUpload, AlbumFiles, AlbumPosition, BackupConfig, Estimate, Gone, MissedPolicy, OverlapPolicy,
+    PlanConfig, PlanView, Sidecars, Upcoming, UploadConfig, with_commas,
 };
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
@@ -59,6 +59,17 @@ fn of_backup(backup: &BackupConfig, storage: &Markup) -> Markup {
             }
         }
         @if backup.verify_percent > 0 { dt { "Verified in each run" } dd { (backup.verify_percent) " %" } }
+        dt { "Gone from the account" }
+        dd {
+            @match backup.deletion.gone {
+                Gone::Keep => "stays at home",
+                Gone::Trash => {
+                    "to the trash after " (backup.deletion.after_listings) " whole listings, for "
+                    (counted(u64::from(backup.deletion.trash_days), "day", "days"))
+                    "; asks above " (backup.deletion.most_percent) " % of the library"
+                },
+            }
+        }
         dt { "Whole listing" }
         dd {
             @match backup.full_listing_hours {
