@@ -135,6 +135,14 @@ async fn an_account_that_shows_nothing_any_more_is_no_good_run() {
     let (code, summary) = full(&place).await;
     let told = summary["errors"][0]["message"].as_str().expect("why");
     assert!(code == 1 && told.contains("shows none of the photos"), "{told}");
+    // A selection may be empty.
+    let favourites = json!({"kind": "backup", "storage": "family", "destination": place.path("mirror"),
+        "selection": {"favourites": true}, "deletion": {"gone": "trash", "after_listings": 2, "most_percent": 100}});
+    let updated = place.charon_with(&["plan", "update", "home", "--config", "-"], &favourites).await;
+    assert_eq!(updated.code, Some(0), "{updated:?}");
+    for _ in 0..3 {
+        assert_eq!(full(&place).await.0, 0);
+    }
     assert_eq!(place.mirrored().len(), 4);
 }
 

@@ -253,7 +253,7 @@ async fn a_share_tells_of_what_cannot_be_mended_and_of_nothing_else() {
     assert!(error["message"].as_str().is_some_and(|message| message.contains(&path)), "{error}");
     let (_, summary) = place.run("home").await;
     let hints = summary["hints"].to_string();
-    assert!(hints.contains("1 file of the mirror is damaged"), "{hints}");
+    assert!(hints.contains("1 file of the mirror is damaged: charon verify home --repair"), "{hints}");
     assert!(problem["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{problem}");
 }
 

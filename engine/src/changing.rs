@@ -58,7 +58,9 @@ impl Engine {
             }
             if name != old.name {
                 refuse_bad_name("storage", &name)?;
-                if !self.kept_by(&old.name).await?.is_empty() {
+                // One that does not open can be renamed all the same.
+                let may_keep = self.declared_by(&old).is_ok_and(|facts| facts.capabilities.destination);
+                if may_keep || !self.kept_by(&old.name).await?.is_empty() {
                     refuse_unnameable(&name)?;
                 }
             }

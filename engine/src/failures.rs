@@ -141,6 +141,9 @@ fn is_particular(word: &str) -> bool {
 /// What a person can do about what failed so.
 fn cure(class: Option<Class>, is_tried_again: bool) -> &'static str {
     match class {
+        Some(Class::Transient) if !is_tried_again => {
+            "Do the same once more: faults of the network and of servers pass."
+        }
         Some(Class::Item) if !is_tried_again => {
             "Look at one of the items: this is about the file itself. Mend it as the reason says, then do the same once more."
         }

@@ -46,7 +46,9 @@ pub(crate) fn of(skipped: &BTreeMap<String, u64>, plan: &BackupConfig, storage: 
 /// What a run has shown of a mirror.
 #[derive(Debug, Default)]
 pub(crate) struct News {
-    /// Files that are damaged, and that nothing has mended.
+    /// Files that are damaged, and that this run has not mended.
+    pub(crate) not_mended: u64,
+    /// Files that are damaged, and that could not be mended.
     pub(crate) damaged: u64,
     /// Files that are damaged, and that nobody has tried to mend.
     pub(crate) to_repair: u64,
@@ -75,14 +77,20 @@ pub(crate) fn of_mirror(news: &News, plan: &str, run: RunId) -> Vec<String> {
             "charon verify {plan} --repair fetches again what is missing or changed, as far as the account still has it"
         ));
     }
+    let are = |count: u64| match count {
+        1 => "1 file of the mirror is damaged".to_owned(),
+        _ => format!("{} files of the mirror are damaged", with_commas(count)),
+    };
+    if news.not_mended > 0 {
+        hints.push(format!(
+            "{}: charon verify {plan} --repair looks up what the account still has of that, and tells what it has not",
+            are(news.not_mended)
+        ));
+    }
     if news.damaged > 0 {
         hints.push(format!(
-            "{} damaged and could not be fetched again: charon verify {plan} tells which; where there is another copy, put it there",
-            if news.damaged == 1 {
-                "1 file of the mirror is".into()
-            } else {
-                format!("{} files of the mirror are", with_commas(news.damaged))
-            }
+            "{} and could not be fetched again; where there is another copy, put it there",
+            are(news.damaged)
         ));
     }
     if news.strange > 0 {

@@ -34,7 +34,7 @@ use crate::{
     run::{Attempt, Outcome, Progress, RunContext, RunState, Stop, Summary, Trouble},
     storages::Opened,
     store::{Before, Ended, ItemFilter, LiveRun, PlanRow, RunRecord},
-    trash::{self, Trashing},
+    trash::{self, IN_TRASH, Trashing},
     upload::{self, Upload},
     verify::{self, Verification},
 };
@@ -492,16 +492,18 @@ impl Engine {
 
     /// What a run has shown of the mirror that somebody should know or do something about.
     async fn news_of_mirror(&self, record: &RunRecord) -> Result<Vec<String>, Error> {
-        if record.state.is_live() {
+        // What was stopped, or tried something else again, has not looked.
+        let has_ended = matches!(record.state, RunState::Succeeded | RunState::Partial);
+        if !has_ended || record.options.failed_of.is_some() {
             return Ok(Vec::new());
         }
         let Some(row) = self.store.plan(&record.plan).await? else { return Ok(Vec::new()) };
         let PlanConfig::Backup(config) = config_of(&row)? else { return Ok(Vec::new()) };
         let news = match &record.options.job {
             Job::Plan => hints::News {
-                damaged: self.store.count_damaged(row.id).await?,
+                not_mended: self.store.count_damaged(row.id).await?,
                 trashed: match config.deletion.gone {
-                    Gone::Trash => self.store.count_trashed_by(record.run).await?,
+                    Gone::Trash => self.store.count_done_by(record.run, IN_TRASH).await?,
                     Gone::Keep => 0,
                 },
                 ..hints::News::default()

@@ -10,6 +10,7 @@ use crate::{
     ids::{PlanId, RunId, StorageId},
     run::{Counts, RunState},
     store::{EndedRun, Home},
+    trash,
 };
 
 /// What is known of a plan.
@@ -137,12 +138,9 @@ impl Engine {
         let newest = runs.first().map(|run| run.run);
         let mut whole = Whole::of(&runs);
         if let Some(whole) = &mut whole {
-            // What has gone to the trash is not shown any more.
-            if self.store.in_trash(plan).await?.0 > 0 {
-                let trashed = self.store.count_trashed_by(whole.run).await?;
-                (whole.shown, whole.safe) =
-                    (whole.shown.saturating_sub(trashed), whole.safe.saturating_sub(trashed));
-            }
+            // What that run found to be gone from the account is not shown any more.
+            let gone = self.store.count_done_by(whole.run, trash::GONE).await?;
+            (whole.shown, whole.safe) = (whole.shown.saturating_sub(gone), whole.safe.saturating_sub(gone));
             if whole.left_out > 0 {
                 whole.processed = self.still_processed(whole.run).await?.min(whole.left_out);
                 whole.left_out -= whole.processed;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Mirror, OWN_FOLDER, Site, clear, folder::cure, read_small};
 use crate::{
     error::Error,
+    hints::quoted,
     ids::{PlanId, RunId},
     plans::looked_at,
 };
@@ -82,7 +83,8 @@ impl Mirror {
                 return Err(Error::Destination(format!(
                     "the destination {shown} is the mirror of another plan; choose another folder (two plans over one \
                      mirror would get in each other's way). If that plan is removed or its database lost, take the mirror over: \
-                     charon adopt {shown} --plan NAME"
+                     charon adopt {} --plan NAME",
+                    quoted(shown)
                 )));
             }
             None => {}
@@ -95,7 +97,8 @@ impl Mirror {
                 return Err(Error::Destination(format!(
                     "the destination {shown} is not empty (it holds {name}); choose an empty folder, or one that does \
                      not exist yet; if these are your photos, brought home by Charon, gphotos-sync or rclone, take them over: \
-                     charon adopt {shown}"
+                     charon adopt {}",
+                    quoted(shown)
                 )));
             }
         }

@@ -58,7 +58,11 @@ async fn restore_some(
     });
     let Some(put) = put(restoring, place, pieces).await? else { return Ok(None) };
     let (records, unchanged) = records(ctx, &put);
-    ctx.store.record_damage(ctx.plan, ctx.attempt(), &damaged(items, &put)).await?;
+    let damaged = damaged(items, &put);
+    // A disk that comes and goes says nothing of what is on it.
+    if !damaged.is_empty() && restoring.is_home_there().await {
+        ctx.store.record_damage(ctx.plan, ctx.attempt(), &damaged).await?;
+    }
     ctx.record(&records).await?;
     ctx.unchanged(unchanged);
     ctx.tell(|progress| {

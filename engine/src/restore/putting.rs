@@ -243,6 +243,11 @@ fn not_put(error: Error) -> Result<Came, Error> {
 async fn unread(restoring: &Restoring, piece: &Piece, error: Error) -> Result<Came, Error> {
     let path = &piece.path;
     if error.reason == Reason::NotFound {
+        // Where the disk is gone, no file of it is.
+        if !restoring.is_home_there().await {
+            return Err(Error { class: Class::Destination, ..error }
+                .cured_by("see that the disk of the mirror is mounted"));
+        }
         let reason = format!(
             "the file {path} of the mirror is not there; charon verify --repair fetches it again, if the account still has it"
         );

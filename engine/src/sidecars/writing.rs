@@ -46,14 +46,16 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
     if backup.sidecars().is_empty() || !is_news {
         return Ok(());
     }
-    let mut ready = compare(backup, 0).await?;
+    // What is gone is looked for with full listings alone.
+    let is_full = listing.is_some_and(|listing| listing.is_full);
+    let mut ready = compare(backup, 0, is_full).await?;
     while let Some(page) = ready {
         if ctx.stopped().is_some() {
             return Ok(());
         }
         // While some are flushed, the next are made up.
         let last = page.items.last().map_or(0, |last| last.asset_id);
-        let (written, following) = tokio::join!(write(backup, page), compare(backup, last));
+        let (written, following) = tokio::join!(write(backup, page), compare(backup, last, is_full));
         written?;
         ready = following?;
     }
@@ -62,13 +64,13 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<(), Error> {
 
 /// Finds out what the sidecars of the items behind this one should say, and which do not; `None` when no item is left, or the
 /// run stops.
-async fn compare(backup: &Arc<Backup>, after: i64) -> Result<Option<Page>, Error> {
+async fn compare(backup: &Arc<Backup>, after: i64, is_full: bool) -> Result<Option<Page>, Error> {
     let ctx = backup.context();
     let Some(items) = ctx.unless_stopped(ctx.store.told(ctx.plan, ctx.storage, after, TOGETHER)).await else {
         return Ok(None);
     };
     let items = items?;
-    let gone = gone(backup, &items).await?;
+    let gone = if is_full { gone(backup, &items).await? } else { HashSet::new() };
     let mut changed = Vec::new();
     for (item, told) in items.iter().enumerate() {
         for kind in backup.sidecars() {
@@ -86,8 +88,8 @@ async fn compare(backup: &Arc<Backup>, after: i64) -> Result<Option<Page>, Error
     Ok((!items.is_empty()).then_some(Page { items, changed }))
 }
 
-/// Those of the sidecars of these items that were written and are not there any more. On a server each look is a request, which it is
-/// not worth.
+/// Those of the sidecars of these items that were written and are not there any more, though their photos are. On a server each look is
+/// a request, which it is not worth.
 async fn gone(backup: &Arc<Backup>, items: &[Told]) -> Result<HashSet<(usize, Sidecar)>, Error> {
     if backup.mirror().root().is_none() {
         return Ok(HashSet::new());
@@ -98,8 +100,13 @@ async fn gone(backup: &Arc<Backup>, items: &[Told]) -> Result<HashSet<(usize, Si
         kinds.map(|kind| ((item, *kind), kind.path(&told.path))).collect::<Vec<_>>()
     };
     let (keys, paths): (Vec<_>, Vec<String>) = items.iter().enumerate().flat_map(written).unzip();
-    let found = backup.mirror().files().look(&paths).await?;
-    Ok(keys.into_iter().zip(found).filter(|(_, found)| found.is_none()).map(|(key, _)| key).collect())
+    let files = backup.mirror().files();
+    let found = files.look(&paths).await?;
+    let gone: Vec<(usize, Sidecar)> =
+        keys.into_iter().zip(found).filter(|(_, found)| found.is_none()).map(|(key, _)| key).collect();
+    let photos: Vec<String> = gone.iter().map(|(item, _)| items[*item].path.clone()).collect();
+    let photos = files.look(&photos).await?;
+    Ok(gone.into_iter().zip(photos).filter(|(_, photo)| photo.is_some()).map(|(key, _)| key).collect())
 }
 
 /// Puts sidecars into their places, where nobody else's are.

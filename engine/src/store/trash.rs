@@ -14,7 +14,7 @@ use crate::{
     ids::{PlanId, RunId, Sha256, StorageId},
     naming,
     run::Attempt,
-    trash::{Answer, IN_TRASH},
+    trash::Answer,
 };
 
 /// An item that is home and that so many listings have lacked that it is looked up.
@@ -225,14 +225,14 @@ impl Store {
         Ok(asked)
     }
 
-    /// How many items a run has moved to the trash.
-    pub(crate) async fn count_trashed_by(&self, run: RunId) -> Result<u64, Error> {
+    /// How many items a run has done something with of which its record says so, at its beginning.
+    pub(crate) async fn count_done_by(&self, run: RunId, says: &str) -> Result<u64, Error> {
         let row = sqlx::query(concat!(
             "SELECT COUNT(*) AS items FROM run_items WHERE outcome = 'done' AND reason LIKE ?2 || '%' AND run = ",
             no!(run "?1")
         ))
         .bind(run.to_string())
-        .bind(IN_TRASH)
+        .bind(says)
         .fetch_one(&self.reader)
         .await
         .doing(DOING)?;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use charon_provider::{Class, Existence, RemoteId, Source};
+use charon_provider::{AlbumChoice, Class, Existence, RemoteId, Source};
 use serde_json::json;
 
 use super::{Answer, moving};
@@ -33,12 +33,17 @@ pub(crate) async fn after_listing(backup: &Arc<Backup>) -> Result<Option<Stop>, 
     ctx.store.count_absences(ctx.plan, ctx.storage, ctx.attempt(), &under).await?;
     // Without an item that is known to be there, an answer proves nothing.
     let Some(known) = ctx.store.shown_by(ctx.storage, ctx.run).await? else {
+        // An album may be empty, and nothing be a favourite.
+        if backup.wanted().albums != AlbumChoice::Library || backup.wanted().favourites {
+            return Ok(None);
+        }
         let lacked = ctx.store.nominees(ctx.plan, ctx.storage, deletion.after_listings, 0, 1).await?;
         return Ok((!lacked.is_empty()).then(|| {
             Stop::failed(
                 Some(Class::Config),
                 "the account shows none of the photos that are home, and has shown some before; nothing was moved to the trash. See \
-                 that it is the account that you mean and that its photos are still there"
+                 that it is the account that you mean and that its photos are still there. If all of them were deleted on purpose, let the \
+                 plan keep what is home: \"deletion\": {\"gone\": \"keep\"}"
                     .to_owned(),
             )
         }));

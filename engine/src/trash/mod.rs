@@ -11,7 +11,7 @@ mod view;
 
 pub(crate) use gone::after_listing;
 pub(crate) use job::{Trashing, run};
-pub(crate) use moving::{IN_TRASH, bring_back, settle_unfinished};
+pub(crate) use moving::{GONE, IN_TRASH, bring_back, settle_unfinished};
 pub use view::{AskedItem, TrashPage, TrashStanding, TrashedItem};
 
 /// What somebody has said of an item that is gone.

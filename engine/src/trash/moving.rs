@@ -10,11 +10,14 @@ use crate::{
     backup::Backup,
     error::Error,
     mirror::{OWN_FOLDER, hash},
+    retry::with_retries,
     sidecars,
     store::{ItemRecord, Nominee, Stored, TrashedFile},
 };
 
-/// How the record of an item begins that a run has moved to the trash.
+/// How the record of an item begins that is gone from the account and not home any more.
+pub(crate) const GONE: &str = "gone from the account; ";
+/// How that of one begins that a run has moved to the trash.
 pub(crate) const IN_TRASH: &str = "gone from the account; in the trash of the mirror";
 /// Items that are moved together.
 const TOGETHER: usize = 50;
@@ -53,13 +56,13 @@ pub(super) async fn to_trash(backup: &Arc<Backup>, items: &[&Nominee]) -> Result
                     // It is not what was stored, and may be of use to somebody: nobody removes it.
                     Some(false) => {
                         told = format!(
-                            "gone from the account; the file was changed, and is kept as {}",
+                            "{GONE}the file was changed, and is kept as {}",
                             mirror.set_aside(&file.path).await?
                         );
                         not_there.push((file.asset_id, file.part));
                     }
                     None => {
-                        told = String::from("gone from the account; the file was not in the mirror any more");
+                        told = format!("{GONE}the file was not in the mirror any more");
                         not_there.push((file.asset_id, file.part));
                     }
                 }
@@ -158,11 +161,15 @@ pub(super) async fn put_back(backup: &Backup, file: &TrashedFile) -> Result<Back
     if !is_there {
         return Ok(Back::NotInTrash);
     }
-    match hash(files, &file.aside).await {
+    let Some(read) = with_retries(backup.context(), || hash(files, &file.aside)).await else {
+        return Err(Error::Refused("the run was stopped".into()));
+    };
+    match read {
         Ok(sha256) if sha256 == file.sha256 => {}
         // It may still be of use to somebody, and what the account has is fetched instead.
         Ok(_) => return Ok(Back::Changed),
-        Err(error) if error.class == Class::Item => return Ok(Back::Changed),
+        // One bad place of the disk, and not the disk.
+        Err(_) if backup.mirror().is_there().await => return Ok(Back::Changed),
         Err(error) => return Err(error.into()),
     }
     files.rename(&file.aside, &file.path).await?;

@@ -116,7 +116,10 @@ async fn judge(ctx: &RunContext, mirror: &Mirror, kept: &Kept) -> Result<Option<
         Err(error) => error,
     };
     match (error.reason, error.class) {
-        (Reason::NotFound, _) => Ok(Some(Damage::Missing)),
+        (Reason::NotFound, _) if mirror.is_there().await => Ok(Some(Damage::Missing)),
+        // Where the disk is gone, no file of it is.
+        (Reason::NotFound, _) => Err(StorageError { class: Class::Destination, ..error }
+            .cured_by("see that the disk of the mirror is mounted, then verify again")),
         (_, Class::Item) => {
             tracing::warn!(%error, "a file of the mirror cannot be read");
             Ok(Some(Damage::Unreadable))
