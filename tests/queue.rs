@@ -149,7 +149,9 @@ async fn a_plan_runs_once_for_each_moment_at_which_it_is_due() {
         assert!(has_ended || run["state"] == "queued", "{run:#}");
         assert!(run["started_at"].is_null() || due <= time(&run["started_at"]), "{run:#}");
     }
-    assert_eq!((place.count("media.bytes"), place.count("uploads")), (13, 3), "nothing was moved twice");
+    // What was uploaded from here may come from here, if its file is old enough by then to be known by its time.
+    let (fetched, sent) = (place.count("media.bytes"), place.count("uploads"));
+    assert!((10..=13).contains(&fetched) && sent == 3, "nothing was moved twice: {fetched} and {sent}");
     place.assert_account_holds("pictures", "Album");
     place.assert_mirror_is_complete();
 }
